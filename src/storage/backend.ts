@@ -1,0 +1,31 @@
+/**
+ * How a kind of storage is opened. One file per kind in `backends/`, one line per kind in `backends/mod.ts`.
+ * @module
+ */
+import type { StoreSettings } from "../config.ts";
+import type { System } from "../system.ts";
+import type { ObjectStore } from "./store.ts";
+import type { StoreUri } from "./uri.ts";
+
+/** What a backend may use of the world around it. */
+export interface BackendContext {
+  system: System;
+  /** The environment that the process was started with; nothing else reads it. */
+  env: Readonly<Record<string, string>>;
+  /** PEM certificates trusted besides the system's (SSL_CERT_FILE, AWS_CA_BUNDLE). */
+  caCerts: string[];
+  /** Fires when the run is over or cancelled; open connections are closed then. */
+  signal: AbortSignal;
+}
+
+/** A kind of storage. */
+export interface Backend {
+  /** URI schemes without `://`. */
+  readonly schemes: readonly string[];
+  /**
+   * Opens the container that a URI names. Makes no request: the first call does.
+   *
+   * @throws CopilotError `config` for settings that cannot work, naming the setting and what it must be
+   */
+  open(uri: StoreUri, settings: StoreSettings, context: BackendContext): Promise<ObjectStore>;
+}

@@ -1,0 +1,110 @@
+/**
+ * What the program needs from the machine, as interfaces: the clock, files, sockets.
+ *
+ * `sys.ts` implements them with Deno; tests implement them with ten-line fakes. File operations are synchronous on
+ * purpose: a write into the page cache costs less than the promise around it, and each run has one thing to do.
+ * @module
+ */
+
+/** Time. Tests advance it by hand; nothing else in the program reads a clock or sets a timer. */
+export interface Clock {
+  /** Milliseconds since 1970. */
+  nowMs(): number;
+  /** Milliseconds on a clock that never jumps, for intervals. */
+  monotonicMs(): number;
+  /** Resolves after `ms` milliseconds; rejects with CopilotError `aborted` as soon as `signal` fires. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Calls `tick` every `ms` milliseconds until the returned function is called. Never keeps the process alive. */
+  every(ms: number, tick: () => void): () => void;
+}
+
+/** One end of a TCP or TLS connection. */
+export interface Connection {
+  /** Reads at most `into.length` bytes; null at the end of the stream. */
+  read(into: Uint8Array): Promise<number | null>;
+  /** Writes some of `bytes` and returns how many. */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Closes at once; pending reads and writes reject. Closing twice is no error. */
+  close(): void;
+}
+
+/** How a TLS connection is checked. */
+export interface TlsOptions {
+  /** PEM certificates trusted besides the system's. */
+  caCerts: string[];
+}
+
+/** Dialling out. */
+export interface Network {
+  /** Opens a TCP connection. */
+  connect(hostname: string, port: number): Promise<Connection>;
+  /** Opens a TLS connection and checks the certificate against `hostname`; speaks HTTP/1.1. */
+  connectTls(hostname: string, port: number, options: TlsOptions): Promise<Connection>;
+  /** Puts TLS on a connection that a proxy has opened to `hostname`. */
+  startTls(connection: Connection, hostname: string, options: TlsOptions): Promise<Connection>;
+}
+
+/** What a name in the file system is. */
+export interface FileInfo {
+  kind: "file" | "directory" | "symlink" | "other";
+  /** Bytes. */
+  size: number;
+  /** Milliseconds since 1970; null where the file system does not say. */
+  mtimeMs: number | null;
+  /** Device and inode: the same file under another name has the same pair. */
+  dev: number;
+  ino: number;
+  /** Permission bits. */
+  mode: number;
+}
+
+/** An open file. Offsets and lengths are bytes. */
+export interface OpenFile {
+  /** Reads at the current offset; null at the end. */
+  read(into: Uint8Array): number | null;
+  /** Writes all of `bytes` at the current offset. */
+  write(bytes: Uint8Array): void;
+  /** Sets the current offset. */
+  seek(offset: number): void;
+  /** Sets the file's length. */
+  truncate(length: number): void;
+  stat(): FileInfo;
+  close(): void;
+}
+
+/** The file system. Paths are absolute or relative to the working directory; errors are CopilotErrors that name the path. */
+export interface Files {
+  /** Opens for reading; refuses with `path` anything but a regular file, and never blocks on a FIFO. */
+  openRead(path: string): OpenFile;
+  /** Creates a new file for reading and writing; fails if the name exists, and never follows a symlink. */
+  createNew(path: string, mode: number): OpenFile;
+  /** The whole file; an error `input` when it is larger than `maxBytes`. */
+  readFile(path: string, maxBytes: number): Uint8Array;
+  /** At most the first `maxBytes` of any readable file, also of /proc, whose sizes are 0. */
+  readHead(path: string, maxBytes: number): Uint8Array;
+  /** Null where nothing is. Does not follow a symlink at the end of the path. */
+  lstat(path: string): FileInfo | null;
+  /** Null where nothing is. Follows symlinks. */
+  stat(path: string): FileInfo | null;
+  /** The canonical path behind all symlinks. */
+  realPath(path: string): string;
+  /** Names and kinds of a directory's entries, in the order of the directory. */
+  readDir(path: string): Iterable<{ name: string; kind: FileInfo["kind"] }>;
+  /** Makes a directory and its parents; one that is there already is no error. */
+  mkdir(path: string): void;
+  /** Renames within one file system, replacing what is there. */
+  rename(from: string, to: string): void;
+  /** Removes a file or an empty directory; nothing there is no error. */
+  remove(path: string): void;
+}
+
+/** All of it. */
+export interface System {
+  clock: Clock;
+  files: Files;
+  network: Network;
+  /** A random string of `length` lower-case hexadecimal digits. */
+  randomHex(length: number): string;
+  /** A random number in [0, 1). */
+  random(): number;
+}
