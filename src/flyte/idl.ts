@@ -1,0 +1,304 @@
+/**
+ * Flyte's messages on the wire and back: the shapes of types.ts, driven by the tables of schema.ts.
+ *
+ * The only file that knows protobufjs, of which it uses the reader and the writer: what they lack for documents that
+ * are passed on (64-bit integers without loss, unknown fields, merging, a bound on nesting) is here.
+ * @module
+ */
+import { Reader, Writer } from "protobufjs/minimal";
+import { CopilotError } from "../errors.ts";
+import { DELIMITED, empty, entryPlanOf, type Fields, isZero, type Plan, planOf, wireType } from "./plans.ts";
+import type { Field } from "./schema.ts";
+import type { ErrorDocument, Literal, LiteralMap, Scalar, TypedInterface, VariableMap } from "./types.ts";
+
+/**
+ * Messages inside messages that are followed: 200 literals, each at most three messages from the next (a map's
+ * entry, or a scalar and its union). Decoding 20 times as many still fits the stack of a Worker; Flyte's Python
+ * SDKs stop at 100 messages.
+ */
+export const MAX_NESTING = 600;
+
+/** The messages that can be decoded and encoded on their own. */
+export interface Documents {
+  LiteralMap: LiteralMap;
+  Literal: Literal;
+  Scalar: Scalar;
+  TypedInterface: TypedInterface;
+  VariableMap: VariableMap;
+  ErrorDocument: ErrorDocument;
+}
+
+/** A oneof as types.ts has it. */
+type Choice = { case: string; value: unknown };
+type MapEntry = { key: string; value: unknown };
+
+/** Reads one run of bytes. */
+class Decoder {
+  readonly #bytes: Uint8Array;
+  readonly #reader: Reader;
+  #depth = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#reader = new Reader(bytes);
+  }
+
+  get position(): number {
+    return this.#reader.pos;
+  }
+
+  /** Reads fields up to `end` into `target`; what is there already is merged with, as proto3 says. */
+  message(plan: Plan, target: Fields, end = this.#bytes.length): Fields {
+    if (++this.#depth > MAX_NESTING) throw new Error(`nested deeper than ${MAX_NESTING} messages`);
+    const reader = this.#reader;
+    while (reader.pos < end) {
+      const start = reader.pos;
+      const tag = reader.tag();
+      const field = plan.byNumber[tag >>> 3];
+      if (field !== undefined && (tag & 7) === wireType(field)) {
+        this.#field(field, target);
+      } else {
+        reader.skipType(tag & 7, 0, tag >>> 3);
+        this.#keep(target, start);
+      }
+    }
+    if (reader.pos > end) throw new Error("a field is longer than the message it is in");
+    this.#depth--;
+    return target;
+  }
+
+  /** Keeps what was read since `start`; neighbours become one view, so that small fields do not cost many. */
+  #keep(target: Fields, start: number): void {
+    const kept = target.unknown ??= [];
+    const last = kept.at(-1);
+    const adjoins = last !== undefined && last.byteOffset + last.length === this.#bytes.byteOffset + start;
+    const from = adjoins ? start - last.length : start;
+    if (adjoins) kept.pop();
+    kept.push(this.#bytes.subarray(from, this.#reader.pos));
+  }
+
+  #field(field: Field, target: Fields): void {
+    const { name, oneof } = field;
+    if (field.map) {
+      const { key, value } = this.#entry(field.type);
+      (target[name] as Map<string, unknown>).set(key, value);
+    } else if (field.repeated) {
+      (target[name] as unknown[]).push(this.#value(field, undefined));
+    } else if (oneof === undefined) {
+      target[name] = this.#value(field, target[name]);
+    } else {
+      const before = target[oneof] as Choice | undefined;
+      const value = this.#value(field, before?.case === name ? before.value : undefined);
+      target[oneof] = { case: name, value } satisfies Choice;
+    }
+  }
+
+  #entry(type: string): MapEntry {
+    const plan = entryPlanOf(type);
+    const entry = this.#nested(plan, empty(plan)) as unknown as MapEntry;
+    entry.value ??= empty(planOf(type));
+    return entry;
+  }
+
+  #nested(plan: Plan, target: Fields): Fields {
+    const length = this.#reader.size();
+    return this.message(plan, target, this.#reader.pos + length);
+  }
+
+  #value(field: Field, before: unknown): unknown {
+    const reader = this.#reader;
+    switch (field.type) {
+      case "string":
+        return this.#text();
+      case "bytes":
+        return this.#delimited();
+      case "bool":
+        return reader.bool();
+      case "int32":
+      case "enum":
+        return reader.int32();
+      case "int64":
+        return BigInt.asIntN(64, bits(reader.int64()));
+      case "uint64":
+        return bits(reader.uint64());
+      case "double":
+        return reader.double();
+      default: {
+        const plan = planOf(field.type);
+        return this.#nested(plan, before as Fields | undefined ?? empty(plan));
+      }
+    }
+  }
+
+  #delimited(): Uint8Array {
+    const length = this.#reader.size();
+    const start = this.#reader.pos;
+    this.#reader.skip(length);
+    return this.#bytes.subarray(start, start + length);
+  }
+
+  #text(): string {
+    try {
+      return this.#reader.stringVerify();
+    } catch (thrown) {
+      throw thrown instanceof TypeError
+        ? new Error("a string is not valid UTF-8", { cause: thrown })
+        : thrown;
+    }
+  }
+}
+
+/** The 64 bits that protobufjs gives as two halves. */
+function bits(value: { low: number; high: number } | number): bigint {
+  if (typeof value === "number") {
+    throw new CopilotError("internal", "Cannot read 64 bits: long is not bundled");
+  }
+  const low = BigInt(value.low >>> 0);
+  return value.high === 0 ? low : low | BigInt(value.high >>> 0) << 32n;
+}
+
+/**
+ * Reads a message.
+ *
+ * @param name the message's name in flyteidl2.core
+ * @param bytes its bytes; `bytes` and `unknown` fields of the result are views into them
+ * @throws CopilotError `input` for bytes that are no such message, or one nested deeper than {@linkcode MAX_NESTING}
+ */
+export function decode<Name extends keyof Documents>(name: Name, bytes: Uint8Array): Documents[Name] {
+  const decoder = new Decoder(bytes);
+  try {
+    return decoder.message(planOf(name), empty(planOf(name))) as unknown as Documents[Name];
+  } catch (thrown) {
+    if (thrown instanceof CopilotError) throw thrown;
+    const { name: kind, message } = thrown as Error;
+    const why = kind === "RangeError" ? "the data ends in the middle of a field" : message;
+    const where = `byte ${Math.min(decoder.position, bytes.length)} of ${bytes.length}`;
+    throw new CopilotError("input", `Cannot decode ${name}: ${why} (${where})`, { cause: thrown });
+  }
+}
+
+/** Writes one message. */
+class Encoder {
+  readonly #writer = new Writer();
+  readonly #name: string;
+  #depth = 0;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  finish(): Uint8Array {
+    return this.#writer.finish();
+  }
+
+  message(plan: Plan, message: Fields): void {
+    if (++this.#depth > MAX_NESTING) {
+      throw new CopilotError(
+        "output",
+        `Cannot encode ${this.#name}: nested deeper than ${MAX_NESTING} messages`,
+      );
+    }
+    for (const field of plan.fields) this.#field(field, message);
+    for (const raw of message.unknown ?? []) this.#writer.raw(raw);
+    this.#depth--;
+  }
+
+  #field(field: Field, message: Fields): void {
+    if (field.map) {
+      for (const entry of message[field.name] as Map<string, unknown>) this.#entry(field, entry);
+    } else if (field.repeated) {
+      for (const value of message[field.name] as unknown[]) this.#tagged(field, value);
+    } else if (field.oneof === undefined) {
+      const value = message[field.name];
+      if (!isZero(value)) this.#tagged(field, value);
+    } else {
+      const choice = message[field.oneof] as Choice | undefined;
+      if (choice?.case === field.name) this.#tagged(field, choice.value);
+    }
+  }
+
+  /** Key and value are written even when they are zero, as every implementation of protobuf does. */
+  #entry(field: Field, [key, value]: [string, unknown]): void {
+    this.#writer.uint32(field.no << 3 | DELIMITED).fork();
+    this.#depth++;
+    for (const part of entryPlanOf(field.type).fields) this.#tagged(part, part.no === 1 ? key : value);
+    this.#depth--;
+    this.#writer.ldelim();
+  }
+
+  #tagged(field: Field, value: unknown): void {
+    const writer = this.#writer.uint32(field.no << 3 | wireType(field));
+    switch (field.type) {
+      case "string":
+        return void writer.string(this.#checked(value as string));
+      case "bytes":
+        return void writer.bytes(value as Uint8Array);
+      case "bool":
+        return void writer.bool(value as boolean);
+      case "int32":
+      case "enum":
+        return void writer.int32(value as number);
+      case "int64":
+      case "uint64":
+        return void writer.uint64(halves(value as bigint));
+      case "double":
+        return void writer.double(value as number);
+      default:
+        writer.fork();
+        this.message(planOf(field.type), value as Fields);
+        return void writer.ldelim();
+    }
+  }
+
+  #checked(text: string): string {
+    if (text.isWellFormed()) return text;
+    const shown = JSON.stringify(text.slice(0, 80));
+    throw new CopilotError("internal", `Cannot encode ${this.#name}: the text ${shown} is not valid Unicode`);
+  }
+}
+
+function halves(value: bigint): Long {
+  const low = Number(BigInt.asIntN(32, value));
+  const high = Number(BigInt.asIntN(32, value >> 32n));
+  return { low, high, unsigned: false } as Long;
+}
+
+type Long = Exclude<Parameters<Writer["uint64"]>[0], number | string>;
+
+/**
+ * Writes a message: fields by number, maps in their own order, unknown fields last.
+ *
+ * @param name the message's name in flyteidl2.core
+ * @throws CopilotError `output` for a message nested deeper than {@linkcode MAX_NESTING}; `internal` for a text with
+ * half of a surrogate pair, which no valid document has
+ */
+export function encode<Name extends keyof Documents>(name: Name, message: Documents[Name]): Uint8Array {
+  const encoder = new Encoder(name);
+  encoder.message(planOf(name), message as unknown as Fields);
+  return encoder.finish();
+}
+
+/** Reads inputs.pb or outputs.pb. As {@linkcode decode}. */
+export function decodeLiteralMap(bytes: Uint8Array): LiteralMap {
+  return decode("LiteralMap", bytes);
+}
+
+/** Writes inputs.pb or outputs.pb. As {@linkcode encode}. */
+export function encodeLiteralMap(message: LiteralMap): Uint8Array {
+  return encode("LiteralMap", message);
+}
+
+/** Reads an offloaded literal. As {@linkcode decode}. */
+export function decodeLiteral(bytes: Uint8Array): Literal {
+  return decode("Literal", bytes);
+}
+
+/** Reads what `--interface` holds. As {@linkcode decode}. */
+export function decodeTypedInterface(bytes: Uint8Array): TypedInterface {
+  return decode("TypedInterface", bytes);
+}
+
+/** Writes errors.pb. As {@linkcode encode}. */
+export function encodeErrorDocument(message: ErrorDocument): Uint8Array {
+  return encode("ErrorDocument", message);
+}

@@ -1,0 +1,104 @@
+/**
+ * The tables of schema.ts made ready for the codec in idl.ts.
+ * @module
+ */
+import { CopilotError } from "../errors.ts";
+import { type Field, MESSAGES } from "./schema.ts";
+import type { Message } from "./types.ts";
+
+/** Any message, by the names of its fields. */
+export type Fields = Message & Record<string, unknown>;
+
+/** A message's fields, by number too. */
+export interface Plan {
+  fields: readonly Field[];
+  byNumber: readonly (Field | undefined)[];
+}
+
+const VARINT = 0;
+const FIXED64 = 1;
+/** The wire type of everything that has a length. */
+export const DELIMITED = 2;
+const WIRE_TYPES: Readonly<Record<string, number>> = {
+  int32: VARINT,
+  int64: VARINT,
+  uint64: VARINT,
+  bool: VARINT,
+  enum: VARINT,
+  double: FIXED64,
+};
+
+const NO_BYTES = new Uint8Array(0);
+const PLANS = new Map<string, Plan>(Object.entries(MESSAGES).map(([name, fields]) => [name, plan(fields)]));
+/** Entries of maps are messages with a key and a value; one plan for each type of value. */
+const ENTRIES = new Map<string, Plan>(
+  Object.values(MESSAGES).flat().filter((field) => field.map).map(({ type }) => [type, entryPlan(type)]),
+);
+
+function plan(fields: readonly Field[]): Plan {
+  const byNumber: (Field | undefined)[] = [];
+  for (const field of fields) byNumber[field.no] = field;
+  return { fields, byNumber };
+}
+
+function entryPlan(type: string): Plan {
+  return plan([{ no: 1, name: "key", type: "string" }, { no: 2, name: "value", type }]);
+}
+
+/** How a field stands on the wire. */
+export function wireType(field: Field): number {
+  return WIRE_TYPES[field.type] ?? DELIMITED;
+}
+
+/** The plan of a message of schema.ts. */
+export function planOf(message: string): Plan {
+  const found = PLANS.get(message);
+  if (found === undefined) {
+    throw new CopilotError("internal", `Cannot find message "${message}": not in the schema`);
+  }
+  return found;
+}
+
+/** The value of a field that is not on the wire; undefined for messages, whose absence is told apart. */
+function zero(field: Field): unknown {
+  if (field.map) return new Map();
+  if (field.repeated) return [];
+  switch (field.type) {
+    case "string":
+      return "";
+    case "bytes":
+      return NO_BYTES;
+    case "bool":
+      return false;
+    case "int64":
+    case "uint64":
+      return 0n;
+    case "int32":
+    case "enum":
+    case "double":
+      return 0;
+    default:
+      return undefined;
+  }
+}
+
+/** The plan of one entry of a map from strings to `type`. */
+export function entryPlanOf(type: string): Plan {
+  return ENTRIES.get(type)!;
+}
+
+/** A message of which nothing is on the wire. */
+export function empty(plan: Plan): Fields {
+  const message: Record<string, unknown> = {};
+  for (const field of plan.fields) {
+    const value = field.oneof === undefined ? zero(field) : undefined;
+    if (value !== undefined) message[field.name] = value;
+  }
+  return message;
+}
+
+/** Zero values of fields that do not track presence stay off the wire; -0 is not zero. */
+export function isZero(value: unknown): boolean {
+  if (value instanceof Uint8Array) return value.length === 0;
+  return value === undefined || value === "" || value === false || value === 0n || Object.is(value, 0);
+}
