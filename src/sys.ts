@@ -182,9 +182,9 @@ function dialled<T>(hostname: string, port: number, dial: () => Promise<T>): Pro
 }
 
 const network: Network = {
-  connect: (hostname, port) =>
+  connect: (hostname, port, signal) =>
     dialled(hostname, port, async () => {
-      const conn = await Deno.connect({ hostname, port });
+      const conn = await Deno.connect({ hostname, port, ...(signal === undefined ? {} : { signal }) });
       // Requests are written in one piece, so Nagle's delay would only hold back the last part of a body.
       conn.setNoDelay(true);
       const ours = connection(conn);
@@ -192,7 +192,7 @@ const network: Network = {
       return ours;
     }),
   async connectTls(hostname, port, options) {
-    return await network.startTls(await network.connect(hostname, port), hostname, options);
+    return await network.startTls(await network.connect(hostname, port, options.signal), hostname, options);
   },
   startTls: (plain, hostname, options: TlsOptions) =>
     dialled(hostname, 443, async () => {
@@ -203,8 +203,17 @@ const network: Network = {
         caCerts: options.caCerts,
         alpnProtocols: ["http/1.1"],
       });
-      await tls.handshake();
-      return connection(tls);
+      const ours = connection(tls);
+      options.signal?.addEventListener("abort", ours.close);
+      try {
+        await tls.handshake();
+        return ours;
+      } catch (thrown) {
+        ours.close();
+        throw thrown;
+      } finally {
+        options.signal?.removeEventListener("abort", ours.close);
+      }
     }),
 };
 
@@ -215,3 +224,28 @@ function randomHex(length: number): string {
 
 /** The machine. */
 export const sys: System = { clock, files, network, randomHex, random: Math.random };
+
+/** Writes text to standard error, all of it. */
+export function writeStderr(text: string): void {
+  writeAll(Deno.stderr, text);
+}
+
+/** Writes text to standard output, all of it. */
+export function writeStdout(text: string): void {
+  writeAll(Deno.stdout, text);
+}
+
+function writeAll(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
+}
+
+/** Whether a person is looking at standard error. */
+export function stderrIsTerminal(): boolean {
+  return Deno.stderr.isTerminal();
+}
+
+/** The directory that relative paths are relative to. */
+export function workingDirectory(): string {
+  return Deno.cwd();
+}

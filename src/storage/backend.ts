@@ -14,6 +14,8 @@ export interface BackendContext {
   env: Readonly<Record<string, string>>;
   /** PEM certificates trusted besides the system's (SSL_CERT_FILE, AWS_CA_BUNDLE). */
   caCerts: string[];
+  /** Asks for the right to reach a place that only a reply named (a redirect); rejects with `denied` where it never may. */
+  allow(uris: readonly string[]): Promise<void>;
   /** Fires when the run is over or cancelled; open connections are closed then. */
   signal: AbortSignal;
 }

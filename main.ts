@@ -1,0 +1,15 @@
+/**
+ * copilot: moves data between object storage and the file system of a container that knows nothing about either.
+ *
+ * The first thing it does is to listen for SIGTERM: a native sidecar is told by it that the main container has ended, and must
+ * not miss it while it loads the rest (flyteorg/flyte#6501).
+ * @module
+ */
+import { Terminations } from "./src/watch/terminations.ts";
+
+const terminations = new Terminations();
+Deno.addSignalListener("SIGTERM", () => terminations.deliver());
+Deno.addSignalListener("SIGINT", () => terminations.deliver());
+
+const { main } = await import("./src/app.ts");
+Deno.exit(await main(Deno.args, terminations));

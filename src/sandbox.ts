@@ -1,0 +1,174 @@
+/**
+ * The run's permissions: computed here, applied to a Worker, which is where untrusted bytes are handled.
+ *
+ * The main thread starts with what the binary was compiled with and touches no data. The Worker may read and write only the
+ * run's directory, connect only to the store's hosts, and has no environment, no subprocess, no FFI. When inputs name a
+ * place that was not foreseen (an http URL, another cloud), the Worker asks, and is started anew with that place added, or refused.
+ * @module
+ */
+import { type StorageConfig, settingsFor, toTransferable } from "./config.ts";
+import { CopilotError, explain } from "./errors.ts";
+import type { LogSettings } from "./log.ts";
+import type { RunCommand } from "./run.ts";
+import { isLinkLocal, reachOf } from "./storage/reach.ts";
+import { parseUri } from "./storage/uri.ts";
+import type { FromWorker, ToWorker } from "./worker_messages.ts";
+
+/** Restarts of a run for places that its inputs name: more is no honest input. */
+const MAX_WIDENINGS = 16;
+
+/** What the Worker may do. */
+export interface Scope {
+  read: Set<string>;
+  write: Set<string>;
+  net: Set<string>;
+}
+
+/** What a run in a Worker takes. */
+export interface SandboxOptions {
+  env: Readonly<Record<string, string>>;
+  caCerts: string[];
+  memoryLimitBytes: number;
+  log: LogSettings;
+  cwd: string;
+  /** Fires when the run is to end early. */
+  signal: AbortSignal;
+}
+
+/** The scope that a command line alone asks for. */
+export function scopeOf(command: RunCommand, options: { env: SandboxOptions["env"]; cwd: string }): Scope {
+  const scope: Scope = { read: new Set([command.localDir]), write: new Set(), net: new Set() };
+  const add = (uri: string, what: string, { write }: { write: boolean }) => {
+    const reach = reachOf(parseUri(uri, what), settings(uri, what, command.storage), options);
+    for (const host of reach.hosts) scope.net.add(host);
+    for (const path of reach.paths) {
+      scope.read.add(path);
+      if (write) scope.write.add(path);
+    }
+  };
+  add(command.outputPrefix, "--to-output-prefix", { write: true });
+  if (command.kind === "download") {
+    scope.write.add(command.localDir);
+    add(command.from, "--from-remote", { write: false });
+  } else add(command.rawPrefix, "--to-raw-output", { write: true });
+  return scope;
+}
+
+function settings(uri: string, what: string, storage: StorageConfig) {
+  return settingsFor(parseUri(uri, what).scheme, storage);
+}
+
+/**
+ * Adds the places that a run's inputs name.
+ *
+ * @returns whether anything was added
+ * @throws CopilotError `denied` for a place that inputs must not name
+ */
+export function widen(scope: Scope, uris: readonly string[], command: RunCommand, options: SandboxOptions): boolean {
+  const before = scope.read.size + scope.net.size;
+  for (const text of uris) {
+    const uri = parseUri(text, "an input's URI");
+    if (uri.scheme === "file" && !mayNameFiles(command)) {
+      throw new CopilotError("denied", `Cannot read "${text}": inputs from a remote store must not name local files`, {
+        object: text,
+      });
+    }
+    const isHttp = uri.scheme === "http" || uri.scheme === "https";
+    if (isHttp && !allowsLinkLocal(command) && isLinkLocal(uri.container.replace(/^.*@/, "").replace(/:\d+$/, ""))) {
+      throw new CopilotError(
+        "denied",
+        `Cannot read "${text}": inputs must not name link-local or metadata addresses (--allow-link-local lifts this)`,
+        { object: text },
+      );
+    }
+    const reach = reachOf(uri, settings(text, "an input's URI", command.storage), options);
+    for (const host of reach.hosts) scope.net.add(host);
+    for (const path of reach.paths) if (!covered(scope.read, path)) scope.read.add(path);
+  }
+  return scope.read.size + scope.net.size > before;
+}
+
+function mayNameFiles(command: RunCommand): boolean {
+  return command.kind === "download" && parseUri(command.from, "--from-remote").scheme === "file";
+}
+
+function allowsLinkLocal(command: RunCommand): boolean {
+  return command.kind === "download" && command.allowLinkLocal;
+}
+
+function covered(paths: ReadonlySet<string>, path: string): boolean {
+  for (const root of paths) if (path === root || path.startsWith(root.endsWith("/") ? root : `${root}/`)) return true;
+  return false;
+}
+
+/**
+ * Runs a command in a Worker that may do what the command needs and nothing else.
+ *
+ * @returns the exit status
+ */
+export async function runInSandbox(command: RunCommand, options: SandboxOptions): Promise<number> {
+  const scope = scopeOf(command, options);
+  for (let round = 0; round <= MAX_WIDENINGS; round++) {
+    const outcome = await once(command, options, scope);
+    if (outcome !== "again") return outcome;
+  }
+  throw new CopilotError("denied", `Cannot run: the inputs name more than ${MAX_WIDENINGS} places one after another`);
+}
+
+function once(command: RunCommand, options: SandboxOptions, scope: Scope, failure?: string): Promise<number | "again"> {
+  const worker = startWorker(scope);
+  const send = (message: ToWorker) => worker.postMessage(message);
+  const { env, caCerts, memoryLimitBytes, log, signal } = options;
+  send({
+    kind: "run",
+    command: { ...command, storage: toTransferable(command.storage) },
+    env: { ...env },
+    caCerts,
+    memoryLimitBytes,
+    log,
+    ...(failure === undefined ? {} : { failure }),
+  });
+  const abort = () => send({ kind: "abort", reason: explain(signal.reason) });
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
+  return new Promise<number | "again">((resolve) => {
+    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+      if (data.kind === "done") return resolve(data.status);
+      try {
+        if (widen(scope, data.uris, command, options)) resolve("again");
+        else send({ kind: "allowed" });
+      } catch (error) {
+        send({ kind: "refused", message: explain(error) });
+      }
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      // A crash has to reach errors.pb too; a second crash is beyond help.
+      if (failure !== undefined) return resolve(1);
+      resolve(once(command, options, scope, `The run crashed: ${event.message}`));
+    };
+  }).finally(() => {
+    signal.removeEventListener("abort", abort);
+    worker.terminate();
+  });
+}
+
+function startWorker(scope: Scope): Worker {
+  const options: WorkerOptions = {
+    type: "module",
+    name: "run",
+    deno: {
+      permissions: {
+        read: [...scope.read],
+        write: [...scope.write],
+        net: [...scope.net],
+        env: false,
+        run: false,
+        ffi: false,
+        sys: false,
+        import: false,
+      },
+    },
+  };
+  return new Worker(new URL("./worker.ts", import.meta.url), options);
+}

@@ -1,0 +1,89 @@
+/**
+ * What a store's URI means for the run's permissions: which hosts and which paths are needed to use it, and no more.
+ *
+ * Pure, and apart from the backends, so that permissions are known before any of their code is loaded.
+ * @module
+ */
+import type { StoreSettings } from "../config.ts";
+import { CopilotError } from "../errors.ts";
+import type { StoreUri } from "./uri.ts";
+
+/** Hosts (`name`, `name:port`, `*.domain`, addresses) and absolute paths. */
+export interface Reach {
+  hosts: string[];
+  paths: string[];
+}
+
+type Env = Readonly<Record<string, string>>;
+
+/** The addresses that hand out credentials inside a cloud; only for stores whose credentials come from there. */
+const METADATA_HOSTS = ["169.254.169.254", "169.254.170.2", "169.254.170.23", "[fd00:ec2::254]", "[fd00:ec2::23]"];
+
+const AWS_HOSTS = ["*.amazonaws.com", "*.amazonaws.com.cn", "*.api.aws"];
+
+/**
+ * What is needed to use the container that a URI names.
+ *
+ * @param cwd what a relative path is relative to
+ */
+export function reachOf(uri: StoreUri, settings: StoreSettings, context: { env: Env; cwd: string }): Reach {
+  const { env, cwd } = context;
+  if (settings.kind === "local" && uri.scheme !== "file") return { hosts: [], paths: [absolute(settings.values.path ?? "", cwd)] };
+  switch (uri.scheme) {
+    case "file":
+      return { hosts: [], paths: [absolute(uri.key, cwd)] };
+    case "mem":
+      return { hosts: [], paths: [] };
+    case "http":
+    case "https":
+      return { hosts: [...hostOf(`${uri.scheme}://${uri.container}`), ...proxyHosts(env)], paths: [] };
+    default:
+      return objectStore(settings, env);
+  }
+}
+
+function objectStore(settings: StoreSettings, env: Env): Reach {
+  const endpoint = settings.values.endpoint ?? env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL ?? "";
+  const hosts = [...(endpoint === "" ? AWS_HOSTS : hostOf(endpoint)), ...proxyHosts(env)];
+  const paths: string[] = [];
+  if (settings.values.auth_type !== "accesskey") {
+    hosts.push(...METADATA_HOSTS, ...AWS_HOSTS);
+    for (const name of ["AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_ENDPOINT_URL_STS", "AWS_EC2_METADATA_SERVICE_ENDPOINT"]) {
+      if (env[name]) hosts.push(...hostOf(env[name]));
+    }
+    for (const name of ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]) {
+      if (env[name]) paths.push(env[name]);
+    }
+    const home = env.HOME ?? "/";
+    paths.push(env.AWS_SHARED_CREDENTIALS_FILE ?? `${home}/.aws/credentials`, env.AWS_CONFIG_FILE ?? `${home}/.aws/config`);
+    paths.push(`${home}/.aws/sso/cache`);
+  }
+  return { hosts: [...new Set(hosts)], paths };
+}
+
+function proxyHosts(env: Env): string[] {
+  return ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"].flatMap((name) => env[name] ? hostOf(env[name]) : []);
+}
+
+/** `host:port` of a URL or of a bare host, with the scheme's port where none is given. */
+function hostOf(text: string): string[] {
+  try {
+    const url = new URL(text.includes("://") ? text : `https://${text}`);
+    const port = url.port !== "" ? url.port : url.protocol === "http:" ? "80" : "443";
+    return [`${url.hostname}:${port}`];
+  } catch (cause) {
+    // The text may hold a password, so it is not repeated.
+    throw new CopilotError("config", "Cannot use an endpoint or proxy address: it is not a URL", { cause });
+  }
+}
+
+function absolute(path: string, cwd: string): string {
+  return path.startsWith("/") ? path : `${cwd}/${path}`;
+}
+
+/** Whether an address belongs to a link-local or cloud metadata range, which an input's URL must not reach. */
+export function isLinkLocal(host: string): boolean {
+  const name = host.replace(/^\[|\]$/g, "").toLowerCase();
+  return /^169\.254\./.test(name) || /^fe[89ab][0-9a-f]:/.test(name) || name === "fd00:ec2::254" || name === "fd00:ec2::23" ||
+    name === "100.100.100.200" || name === "metadata.google.internal" || name === "metadata";
+}

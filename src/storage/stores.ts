@@ -1,0 +1,83 @@
+/**
+ * The stores of a run: opened when a URI first needs them, wrapped in the one retry layer, shared, closed together.
+ * @module
+ */
+import { settingsFor, type StorageConfig } from "../config.ts";
+import { CopilotError } from "../errors.ts";
+import type { BackendContext } from "./backend.ts";
+import { openStore } from "./backends/mod.ts";
+import { type RetryPolicy, withRetry } from "./retry.ts";
+import { type ObjectStore, readAll } from "./store.ts";
+import { formatUri, parseUri, type StoreUri } from "./uri.ts";
+
+/** A place in a store. */
+export interface Place {
+  store: ObjectStore;
+  key: string;
+  uri: StoreUri;
+}
+
+/** What a run may reach. */
+export interface StoresOptions {
+  config: StorageConfig;
+  context: BackendContext;
+  retry: RetryPolicy;
+}
+
+/** Opens stores on demand. */
+export class Stores {
+  readonly #options: StoresOptions;
+  readonly #open = new Map<string, Promise<ObjectStore>>();
+
+  constructor(options: StoresOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The store and key behind a URI.
+   *
+   * @param what where the URI comes from, for messages: `--from-remote`, `the input "x"`
+   * @throws CopilotError `input` for a URI that is none, `unsupported` for a scheme that is not known
+   */
+  async at(text: string, what: string): Promise<Place> {
+    const uri = parseUri(text, what);
+    const id = `${uri.scheme}://${uri.container}@${uri.host}`;
+    let opening = this.#open.get(id);
+    if (opening === undefined) {
+      const { config, context, retry } = this.#options;
+      opening = openStore(uri, settingsFor(uri.scheme, config), context).then((store) => withRetry(store, retry));
+      this.#open.set(id, opening);
+    }
+    return { store: await opening, key: uri.key, uri };
+  }
+
+  /**
+   * Reads a metadata object (LiteralMap, literal, interface) into memory.
+   *
+   * @param options.maxBytes 0 for no bound (`storage.limits.maxDownloadMBs`)
+   * @throws CopilotError `input` when it is larger
+   */
+  async read(text: string, options: { what: string; maxBytes: number; signal: AbortSignal }): Promise<Uint8Array> {
+    const { store, key, uri } = await this.at(text, options.what);
+    const got = await store.get(key, { signal: options.signal });
+    const bound = options.maxBytes === 0 ? Number.MAX_SAFE_INTEGER : options.maxBytes;
+    const tooLarge = () =>
+      new CopilotError(
+        "input",
+        `Cannot read ${options.what} "${formatUri(uri)}": it is larger than ${bound} bytes ` +
+          "(storage.limits.maxDownloadMBs; 0 means no bound)",
+        { object: formatUri(uri) },
+      );
+    if (got.info.size > bound) {
+      got.body.close();
+      throw tooLarge();
+    }
+    return await readAll(got.body, bound, tooLarge);
+  }
+
+  /** Closes every store. */
+  async close(): Promise<void> {
+    for (const opening of this.#open.values()) await opening.then((store) => store.close(), () => {});
+    this.#open.clear();
+  }
+}

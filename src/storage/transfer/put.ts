@@ -1,0 +1,173 @@
+/**
+ * Files to objects: one request for a small file, parts at once for a large one, streamed through reused buffers.
+ * @module
+ */
+import { CopilotError } from "../../errors.ts";
+import type { FileInfo, OpenFile } from "../../system.ts";
+import { createHasher } from "../checksum.ts";
+import { type ByteSource, bytesSource, type MultipartUpload, type ObjectStore, type StoreTraits } from "../store.ts";
+import type { Engine } from "./engine.ts";
+
+const MIB = 1024 * 1024;
+/** A file from here on goes up in parts, where more than one stream helps. */
+const MULTIPART_BYTES = 32 * MIB;
+/** Milliseconds for removing the parts of a failed upload, when the run's own time is over. */
+const ABORT_MS = 10_000;
+
+/**
+ * Bytes of a part: a size that keeps many parts in hand, larger where the store's number of parts would not do.
+ *
+ * @param sizeBytes the file's size
+ * @throws CopilotError `unsupported` when the store cannot hold so large an object
+ */
+export function partBytesFor(sizeBytes: number, traits: StoreTraits): number {
+  const wanted = Math.max(16 * MIB, traits.minPartBytes, Math.ceil(sizeBytes / traits.maxParts));
+  const bytes = Math.ceil(wanted / traits.partMultiple) * traits.partMultiple;
+  if (bytes > traits.maxPartBytes) {
+    throw new CopilotError(
+      "unsupported",
+      `Cannot store ${sizeBytes} bytes: the store takes at most ${traits.maxParts} parts of ${traits.maxPartBytes} bytes`,
+    );
+  }
+  return bytes;
+}
+
+/** Bytes of an open file, read at their offset, so that several parts may share the descriptor. */
+function fileSource(file: OpenFile, start: number, size: number): ByteSource {
+  return {
+    size,
+    open() {
+      let at = start;
+      const end = start + size;
+      return {
+        read(into) {
+          if (at >= end) return Promise.resolve(null);
+          file.seek(at);
+          const count = file.read(into.length > end - at ? into.subarray(0, end - at) : into);
+          if (count === null) return Promise.resolve(null);
+          at += count;
+          return Promise.resolve(count);
+        },
+        close() {
+          at = end;
+        },
+      };
+    },
+  };
+}
+
+/**
+ * Uploads a file. The caller holds a slot; a large file takes spare ones while nobody else wants them.
+ *
+ * @param path a regular file
+ * @throws CopilotError `changed` when the file changed while it was read; nothing is left in the store then
+ */
+export async function putFile(engine: Engine, store: ObjectStore, key: string, path: string): Promise<void> {
+  const file = engine.system.files.openRead(path);
+  try {
+    const before = file.stat();
+    const unchanged = () => assertUnchanged(path, before, file.stat());
+    if (before.size <= engine.buffers.bytes) await putSmall(engine, store, key, { file, size: before.size, unchanged });
+    else if (before.size <= Math.min(MULTIPART_BYTES, store.traits.maxPutBytes)) {
+      unchanged();
+      await store.put(key, fileSource(file, 0, before.size), { signal: engine.signal });
+      unchanged();
+    } else await putParts(engine, store, key, { file, size: before.size, unchanged });
+    engine.progress.files++;
+    engine.progress.bytes += before.size;
+  } finally {
+    file.close();
+  }
+}
+
+interface PutJob {
+  file: OpenFile;
+  size: number;
+  /** Throws when the file is no longer what it was when it was opened. */
+  unchanged(): void;
+}
+
+/** Through one buffer: its checksum is known before it is sent, and what is sent cannot change any more. */
+async function putSmall(engine: Engine, store: ObjectStore, key: string, job: PutJob): Promise<void> {
+  const buffer = engine.buffers.take();
+  try {
+    let length = 0;
+    while (length < job.size) {
+      const count = job.file.read(buffer.subarray(length, job.size));
+      if (count === null) break;
+      length += count;
+    }
+    job.unchanged();
+    const bytes = buffer.subarray(0, length);
+    const hasher = await createHasher("crc32");
+    hasher.update(bytes);
+    const checksum = { name: "crc32", hex: hasher.hex() } as const;
+    await store.put(key, bytesSource(bytes), { signal: engine.signal, checksum });
+  } finally {
+    engine.buffers.give(buffer);
+  }
+}
+
+/** In parts, each streamed from the file; removed again when anything fails. */
+async function putParts(engine: Engine, store: ObjectStore, key: string, job: PutJob): Promise<void> {
+  const upload = await store.beginUpload(key, { signal: engine.signal });
+  try {
+    await sendParts(engine, store.traits, upload, job);
+    job.unchanged();
+    await upload.complete({ signal: engine.signal });
+  } catch (error) {
+    // The run's own signal may have fired already; the parts must go all the same.
+    await upload.abort({ signal: AbortSignal.timeout(ABORT_MS) }).catch(() => {});
+    throw error;
+  }
+}
+
+async function sendParts(
+  engine: Engine,
+  traits: StoreTraits,
+  upload: MultipartUpload,
+  job: PutJob,
+): Promise<void> {
+  const partBytes = partBytesFor(job.size, traits);
+  const count = Math.ceil(job.size / partBytes);
+  let next = 0;
+  let failed = false;
+  const work = async () => {
+    while (next < count && !failed) {
+      const index = next++;
+      const start = index * partBytes;
+      const source = fileSource(job.file, start, Math.min(partBytes, job.size - start));
+      try {
+        await upload.part(index + 1, source, { signal: engine.signal });
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+      recruit();
+    }
+  };
+  const helpers: Promise<void>[] = [];
+  const recruit = () => {
+    while (!traits.orderedParts && !failed && helpers.length < count - 1 && next < count) {
+      const spare = engine.startSpare(work);
+      if (spare === null) break;
+      spare.catch(() => {});
+      helpers.push(spare);
+    }
+  };
+  recruit();
+  const own = work();
+  await Promise.allSettled([own, ...helpers]);
+  // Helpers may have been recruited while the first ones were awaited.
+  await Promise.allSettled(helpers);
+  await Promise.all([own, ...helpers]);
+}
+
+function assertUnchanged(path: string, before: FileInfo, now: FileInfo): void {
+  if (before.size === now.size && before.mtimeMs === now.mtimeMs) return;
+  throw new CopilotError(
+    "changed",
+    `Cannot upload "${path}": it changed while it was being read (${before.size} bytes, then ${now.size})`,
+    { object: path },
+  );
+}

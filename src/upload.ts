@@ -1,0 +1,170 @@
+/**
+ * The upload flow: files in, raw data and outputs.pb out. See README.md, "Upload".
+ * @module
+ */
+import { CopilotError, from } from "./errors.ts";
+import { parseTaskError, type TaskError } from "./flyte/error_document.ts";
+import { decodeTypedInterface, encodeLiteralMap } from "./flyte/idl.ts";
+import { planUpload, type UploadAction } from "./flyte/plan_upload.ts";
+import type { Log } from "./log.ts";
+import { OutputDirectory } from "./output_tree.ts";
+import { bytesSource, type ObjectStore } from "./storage/store.ts";
+import type { Stores } from "./storage/stores.ts";
+import type { Engine } from "./storage/transfer/engine.ts";
+import { putFile } from "./storage/transfer/put.ts";
+import { joinKey } from "./storage/uri.ts";
+import type { Files } from "./system.ts";
+
+/** The file by which a task reports its own failure. */
+const ERROR_FILE = "_ERROR";
+const MAX_ERROR_FILE_BYTES = 1024 * 1024;
+
+/** The task's own failure: what its `_ERROR` file says. */
+export class TaskFailure extends CopilotError {
+  readonly details: TaskError;
+
+  constructor(details: TaskError) {
+    super("task", details.message);
+    this.details = details;
+  }
+}
+
+/** What the upload flow takes. */
+export interface UploadJob {
+  /** A TypedInterface in protobuf; absent means no outputs. */
+  interface: Uint8Array | undefined;
+  /** Absolute path of the directory with the outputs. */
+  localDir: string;
+  /** URI prefixes for raw data and for outputs.pb. */
+  rawPrefix: string;
+  outputPrefix: string;
+  metaOutputName: string;
+  errOutputName: string;
+  mode: "UPLOAD_ON_EXIT" | "UPLOAD_EAGER" | "DO_NOT_UPLOAD";
+}
+
+/** What it works with. */
+export interface UploadContext {
+  engine: Engine;
+  stores: Stores;
+  log: Log;
+}
+
+/**
+ * Uploads a task's outputs: raw data first, outputs.pb last and only when every part is confirmed.
+ *
+ * @throws TaskFailure when the task left an `_ERROR` file: nothing is uploaded then
+ * @throws CopilotError for whatever failed first; outputs.pb is not written then
+ */
+export async function upload(job: UploadJob, context: UploadContext): Promise<void> {
+  const { engine, stores, log } = context;
+  assertNoTaskError(engine.system.files, job.localDir);
+  const typed = job.interface === undefined ? undefined : decodeTypedInterface(job.interface);
+  if (typed === undefined || (typed.outputs?.variables.length ?? 0) === 0) {
+    log.info("the task has no outputs, nothing to upload");
+    return;
+  }
+  const stat = engine.system.files.stat(job.localDir);
+  if (stat?.kind !== "directory") {
+    throw new CopilotError("output", `Cannot upload from "${job.localDir}": it is not a directory`, { object: job.localDir });
+  }
+  const tree = new OutputDirectory(engine.system.files, job.localDir);
+  const plan = planUpload(typed, tree, { rawPrefix: job.rawPrefix, mode: job.mode });
+  log.debug("planned", { variables: plan.outputs.literals.size, uploads: plan.uploads.length });
+  if (job.mode !== "DO_NOT_UPLOAD") {
+    const send = plan.uploads.map((action) => ({ action, path: tree.path(action.path) }));
+    await sendAll(send, tree, context);
+  }
+  const place = await stores.at(joinKey(job.outputPrefix, job.metaOutputName), "--to-output-prefix");
+  await clearError(joinKey(job.outputPrefix, job.errOutputName), context);
+  await place.store.put(place.key, bytesSource(encodeLiteralMap(plan.outputs)), { signal: engine.signal });
+}
+
+/** Throws what the task's `_ERROR` file says, if there is one. */
+function assertNoTaskError(files: Files, localDir: string): void {
+  const path = `${localDir}/${ERROR_FILE}`;
+  const found = files.lstat(path);
+  if (found === null) return;
+  if (found.kind === "directory") {
+    throw new CopilotError("task", `Cannot read "${path}": error file is a directory`, { object: path });
+  }
+  if (found.size > MAX_ERROR_FILE_BYTES) {
+    throw new CopilotError(
+      "task",
+      `Cannot read "${path}": error file too large ${found.size}, expected at most ${MAX_ERROR_FILE_BYTES} bytes`,
+      { object: path },
+    );
+  }
+  if (found.kind !== "file") {
+    throw new CopilotError("task", `Cannot read "${path}": error file is not a regular file`, { object: path });
+  }
+  throw new TaskFailure(parseTaskError(files.readFile(path, MAX_ERROR_FILE_BYTES)));
+}
+
+interface Send {
+  action: UploadAction;
+  path: string;
+}
+
+async function sendAll(sends: readonly Send[], tree: OutputDirectory, context: UploadContext): Promise<void> {
+  const { engine } = context;
+  try {
+    for (const { action, path } of sends) {
+      const place = await context.stores.at(action.uri, "--to-raw-output");
+      const one = (key: string, file: string) =>
+        engine.start(() =>
+          putFile(engine, place.store, key, file).catch((error) => {
+            throw withVariable(error, action);
+          })
+        );
+      if (action.kind === "file") await one(place.key, path);
+      else await sendDirectory(path, tree, { store: place.store, key: place.key, context, one });
+    }
+  } catch (error) {
+    engine.fail(error);
+  }
+  await engine.settle();
+}
+
+interface DirectoryJob {
+  store: ObjectStore;
+  key: string;
+  context: UploadContext;
+  one(key: string, file: string): Promise<void>;
+}
+
+async function sendDirectory(path: string, tree: OutputDirectory, job: DirectoryJob): Promise<void> {
+  const prefix = `${job.key}/`;
+  let empty = true;
+  for (const file of tree.walk(path)) {
+    empty = false;
+    await job.one(prefix + file.relative, file.path);
+  }
+  // Flytekit finds no directory where there is no key at all (../conformance/README.md, rule 19).
+  if (empty) await job.store.put(prefix, bytesSource(new Uint8Array(0)), { signal: job.context.engine.signal });
+}
+
+/**
+ * Makes sure that no error document of an earlier, failed try stands beside what is about to be declared a success: a reader
+ * takes errors.pb first.
+ */
+export async function clearError(uri: string, { engine, stores, log }: UploadContext): Promise<void> {
+  const { store, key } = await stores.at(uri, "--to-output-prefix");
+  const there = await store.head(key, { signal: engine.signal }).then(() => true, (error) => {
+    // Without the right to list, a store says "denied" of a key that does not exist.
+    if (error instanceof CopilotError && (error.code === "not-found" || error.code === "denied")) return false;
+    throw error;
+  });
+  if (!there) return;
+  log.warning("removing the error document of an earlier try", { uri });
+  await store.delete(key, { signal: engine.signal });
+}
+
+function withVariable(thrown: unknown, action: UploadAction): CopilotError {
+  const error = from(thrown, `Cannot upload the output "${action.variable}"`);
+  if (error.message.includes(`"${action.variable}"`) || error.code === "aborted") return error;
+  return new CopilotError(error.code, `Cannot upload the output "${action.variable}": ${error.message}`, {
+    cause: error,
+    ...(error.object === undefined ? {} : { object: error.object }),
+  });
+}

@@ -1,0 +1,70 @@
+/**
+ * The Worker's side of the sandbox: everything that touches data runs in here.
+ * @module
+ */
+import process from "node:process";
+import { fromTransferable } from "./config.ts";
+import { CopilotError } from "./errors.ts";
+import { openLog } from "./log.ts";
+import { report, run, type RunCommand, type RunContext } from "./run.ts";
+import { sys, writeStderr } from "./sys.ts";
+import type { FromWorker, ToWorker } from "./worker_messages.ts";
+
+const scope = self as unknown as {
+  onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
+  postMessage(message: FromWorker): void;
+};
+
+const controller = new AbortController();
+const answers: PromiseWithResolvers<void>[] = [];
+
+scope.onmessage = ({ data }) => {
+  switch (data.kind) {
+    case "run":
+      return void start(data);
+    case "abort":
+      return controller.abort(new CopilotError("aborted", data.reason));
+    case "allowed":
+      return answers.shift()!.resolve();
+    case "refused":
+      return answers.shift()!.reject(new CopilotError("denied", data.message));
+  }
+};
+
+async function start(job: Extract<ToWorker, { kind: "run" }>): Promise<void> {
+  // SDKs read the environment; here it is denied, so they read the copy that the run was given.
+  (process as { env: Record<string, string> }).env = job.env;
+  const storage = fromTransferable(job.command.storage);
+  const command: RunCommand = { ...job.command, storage };
+  const context: RunContext = {
+    system: sys,
+    log: openLog(job.log, { write: writeStderr, clock: sys.clock, storage }),
+    env: job.env,
+    caCerts: job.caCerts,
+    memoryLimitBytes: job.memoryLimitBytes,
+    signal: controller.signal,
+    allow: ask,
+  };
+  const status = job.failure === undefined
+    ? await run(command, context)
+    : await report(new CopilotError("internal", job.failure), command, context);
+  scope.postMessage({ kind: "done", status });
+}
+
+function ask(uris: readonly string[]): Promise<void> {
+  if (uris.length === 0) return Promise.resolve();
+  const answer = Promise.withResolvers<void>();
+  answers.push(answer);
+  scope.postMessage({ kind: "allow", uris: distinct(uris) });
+  return answer.promise;
+}
+
+/** One URI for each container, so that a million inputs of one bucket make a short message. Files are asked for one by one. */
+function distinct(uris: readonly string[]): string[] {
+  const byContainer = new Map<string, string>();
+  for (const uri of uris) {
+    const container = /^(?!file:)[a-z0-9+.-]+:\/\/[^/]*/i.exec(uri)?.[0] ?? uri;
+    byContainer.set(container, uri);
+  }
+  return [...byContainer.values()];
+}

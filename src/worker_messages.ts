@@ -1,0 +1,33 @@
+/**
+ * What the main thread and the run's Worker say to each other.
+ * @module
+ */
+import type { StorageConfig, TransferableConfig } from "./config.ts";
+import type { LogSettings } from "./log.ts";
+import type { RunCommand } from "./run.ts";
+
+type Transferable<C extends { storage: StorageConfig }> = C extends unknown ? Omit<C, "storage"> & { storage: TransferableConfig }
+  : never;
+
+/** From the main thread. */
+export type ToWorker =
+  | {
+    kind: "run";
+    command: Transferable<RunCommand>;
+    env: Record<string, string>;
+    caCerts: string[];
+    memoryLimitBytes: number;
+    log: LogSettings;
+    /** Set when the run is only to report that an earlier Worker crashed. */
+    failure?: string;
+  }
+  | { kind: "abort"; reason: string }
+  /** The answers to `allow`; one is asked at a time. */
+  | { kind: "allowed" }
+  | { kind: "refused"; message: string };
+
+/** From the Worker. */
+export type FromWorker =
+  | { kind: "done"; status: number }
+  /** May the run reach these places? Answered by `allowed`, `refused`, or the Worker's end. */
+  | { kind: "allow"; uris: string[] };
