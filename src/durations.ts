@@ -15,8 +15,6 @@ const UNITS: ReadonlyMap<string, bigint> = new Map([
   ["h", 3_600_000_000_000n],
 ]);
 const TERM = /(\d*)(?:\.(\d*))?([^\d.]+)/y;
-/** More digits of a fraction than this cannot change a nanosecond. */
-const FRACTION_DIGITS = 18;
 
 /**
  * What Go's time.ParseDuration makes of a text: an optional sign, then numbers with units (`h m s ms us ns`), or `0`.
@@ -34,13 +32,27 @@ export function parseDurationNs(text: string): bigint | undefined {
     const unit = match === null ? undefined : UNITS.get(match[3]!);
     if (match === null || unit === undefined) return undefined;
     const whole = match[1]!;
-    const fraction = (match[2] ?? "").slice(0, FRACTION_DIGITS);
+    const fraction = match[2] ?? "";
     if (whole === "" && fraction === "") return undefined;
     sum += BigInt(whole === "" ? "0" : whole) * unit;
-    if (fraction !== "") sum += BigInt(fraction) * unit / 10n ** BigInt(fraction.length);
+    sum += fractionNs(fraction, unit);
   }
   if (sum > (negative ? MAX + 1n : MAX)) return undefined;
   return negative ? -sum : sum;
+}
+
+/** A fraction as Go computes it: digits that fit 63 bits, in doubles, so that `0.33333333333333333h` is 20 minutes. */
+function fractionNs(digits: string, unit: bigint): bigint {
+  let value = 0n;
+  let scale = 1;
+  for (const digit of digits) {
+    if (value > MAX / 10n) break;
+    const next = value * 10n + BigInt(digit);
+    if (next > MAX + 1n) break;
+    value = next;
+    scale *= 10;
+  }
+  return BigInt(Math.trunc(Number(value) * (Number(unit) / scale)));
 }
 
 /**

@@ -171,7 +171,8 @@ export function decode<Name extends keyof Documents>(name: Name, bytes: Uint8Arr
   } catch (thrown) {
     if (thrown instanceof CopilotError) throw thrown;
     const { name: kind, message } = thrown as Error;
-    const why = kind === "RangeError" ? "the data ends in the middle of a field" : message;
+    const cut = kind === "RangeError";
+    const why = cut ? "the data ends in the middle of a field" : message.replace(/ at offset \d+$/, "");
     const where = `byte ${Math.min(decoder.position, bytes.length)} of ${bytes.length}`;
     throw new CopilotError("input", `Cannot decode ${name}: ${why} (${where})`, { cause: thrown });
   }
