@@ -100,7 +100,7 @@ export const CONNECTION_KEYS: Readonly<Record<string, string>> = {
 };
 
 /** Keys of `stow.config` by kind; others are passed on with a warning. */
-const KNOWN_KEYS: Readonly<Record<string, readonly string[]>> = {
+export const STOW_KEYS: Readonly<Record<string, readonly string[]>> = {
   s3: [
     "auth_type",
     "access_key_id",
@@ -205,7 +205,7 @@ function settings(
   config: Readonly<Record<string, string>>,
   options: { at: string; warnings: string[] },
 ): StoreSettings {
-  const known = KNOWN_KEYS[kind] ?? [];
+  const known = STOW_KEYS[kind] ?? [];
   const unknown = Object.keys(config).filter((key) => !known.includes(key) && !isForAnotherKind(key, config));
   if (unknown.length > 0) {
     options.warnings.push(
@@ -221,7 +221,7 @@ function isForAnotherKind(key: string, config: Readonly<Record<string, string>>)
 }
 
 function split(kind: string, config: Readonly<Record<string, string>>): StoreSettings {
-  const known = KNOWN_KEYS[kind] ?? [];
+  const known = STOW_KEYS[kind] ?? [];
   const isSecret = (key: string) => SECRET_KEYS.has(key) || (!known.includes(key) && SECRET_LOOK.test(key));
   const entries = Object.entries(config);
   return {

@@ -123,8 +123,8 @@ function unicodeEscape(char: string): string {
   return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
-/** The text with its control characters written out, on one line. */
-function printable(text: string): string {
+/** The text with its control characters written out, on one line: what strangers wrote, fit for a terminal. */
+export function printable(text: string): string {
   return text.replace(CONTROLS, (char) => char === "\n" ? "\\n" : unicodeEscape(char));
 }
 

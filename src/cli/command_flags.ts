@@ -1,0 +1,180 @@
+/**
+ * The flags of each command.
+ * @module
+ */
+import { type Flag, rows } from "./flag.ts";
+
+/** Names that `--start-watcher-type` and `--exit-watcher-type` take. */
+export const WATCHERS = [
+  "signal",
+  "shared-process-ns",
+  "shared-process-namespace",
+  "file",
+  "kube-api",
+  "noop",
+] as const;
+
+/** What `inspect --kind` takes. */
+export const INSPECT_KINDS = ["auto", "literals", "error", "interface", "variables"] as const;
+
+const DOWNLOAD = rows({ of: "download", group: "command" }, [
+  { name: "from-remote", arg: "URI", short: "f", required: true, help: "URI of the inputs, a LiteralMap" },
+  {
+    name: "to-output-prefix",
+    arg: "URI",
+    required: true,
+    help: "URI prefix for errors.pb, should the download fail",
+  },
+  {
+    name: "to-local-dir",
+    arg: "DIR",
+    short: "o",
+    required: true,
+    help: "Directory for the inputs; made if missing",
+  },
+  {
+    name: "format",
+    arg: "FORMAT",
+    short: "m",
+    default: "JSON",
+    help:
+      "Document beside inputs.pb: JSON, YAML or PROTO (none); another value ends in errors.pb, as the original has it",
+  },
+  {
+    name: "file-input-layout",
+    arg: "LAYOUT",
+    default: "DIRECT",
+    values: ["DIRECT", "NAMED_DIR"],
+    help: "A blob's place: <var> itself, or <var>/<name of the file>",
+  },
+  {
+    name: "download-mode",
+    arg: "MODE",
+    short: "d",
+    default: "DOWNLOAD_EAGER",
+    values: ["DOWNLOAD_EAGER", "DOWNLOAD_STREAM", "DO_NOT_DOWNLOAD"],
+    help: "Everything at once, one by one with end markers, or no blobs at all",
+  },
+  { name: "input-interface", short: "i", type: "bytesBase64", help: "VariableMap of the inputs in base64" },
+  {
+    name: "timeout",
+    short: "t",
+    type: "duration",
+    default: "1h0m0s",
+    help: "Bound for the download; 0 for none",
+  },
+  {
+    name: "allow-link-local",
+    type: "bool",
+    help: "Let http inputs be fetched from link-local addresses, where clouds serve credentials",
+  },
+]);
+
+const SIDECAR = rows({ of: "sidecar", group: "command" }, [
+  { name: "from-local-dir", arg: "DIR", short: "f", required: true, help: "Directory with the outputs" },
+  {
+    name: "to-raw-output",
+    arg: "URI",
+    short: "x",
+    required: true,
+    help: "URI prefix for the files among the outputs",
+  },
+  {
+    name: "to-output-prefix",
+    arg: "URI",
+    short: "o",
+    required: true,
+    help: "URI prefix for outputs.pb, or errors.pb should it fail",
+  },
+  {
+    name: "interface",
+    short: "i",
+    type: "bytesBase64",
+    help: "TypedInterface of the task in base64; none: no outputs",
+  },
+  { name: "meta-output-name", arg: "NAME", default: "outputs.pb", help: "Name of the outputs' LiteralMap" },
+  {
+    name: "format",
+    arg: "FORMAT",
+    short: "m",
+    default: "JSON",
+    values: ["JSON", "YAML", "PROTO"],
+    help: "Accepted for the original's sake; outputs.pb is protobuf always",
+  },
+  {
+    name: "upload-mode",
+    arg: "MODE",
+    short: "u",
+    default: "UPLOAD_ON_EXIT",
+    values: ["UPLOAD_ON_EXIT", "UPLOAD_EAGER", "DO_NOT_UPLOAD"],
+    help: "Upload when main has ended, also while it runs, or write references only",
+  },
+  {
+    name: "start-watcher-type",
+    type: "list",
+    default: "signal",
+    values: WATCHERS,
+    help: "How main's start is seen; several by comma: the first that sees it wins",
+  },
+  {
+    name: "exit-watcher-type",
+    type: "list",
+    default: "signal",
+    values: WATCHERS,
+    help: "How main's end is seen; several by comma: the first that sees it wins",
+  },
+  {
+    name: "start-timeout",
+    type: "duration",
+    default: "0",
+    help: "Bound for the wait for main's start; 0 for none",
+  },
+  {
+    name: "timeout",
+    short: "t",
+    type: "duration",
+    default: "1h0m0s",
+    help: "Bound for the upload, counted from main's end; 0 for none",
+  },
+  { name: "watch-container", arg: "NAME", env: ["WATCH_CONTAINER"], help: "Name of the main container" },
+  {
+    name: "watch-container-id",
+    arg: "ID",
+    env: ["WATCH_CONTAINER_ID"],
+    help: "Id of the main container, or its beginning; wins over the name",
+  },
+  {
+    name: "pod-name",
+    arg: "NAME",
+    env: ["POD_NAME"],
+    help: "Name of the own pod, for kube-api; from the downward API: metadata.name",
+  },
+  {
+    name: "exit-after-upload",
+    type: "bool",
+    env: ["EXIT_AFTER_UPLOAD"],
+    help:
+      "Exit once the upload is done (true) or wait for SIGTERM (false); unset: wait when a watcher is signal",
+  },
+]);
+
+const INSPECT = rows({ of: "inspect", group: "command" }, [
+  {
+    name: "output",
+    arg: "FORMAT",
+    short: "o",
+    default: "table",
+    values: ["table", "json", "yaml"],
+    help: "How the document is shown",
+  },
+  {
+    name: "kind",
+    arg: "KIND",
+    default: "auto",
+    values: INSPECT_KINDS,
+    help: "What the document is: LiteralMap, ErrorDocument, TypedInterface or VariableMap; auto finds out",
+  },
+]);
+
+/** Flags that only one command takes. */
+export const COMMAND_FLAGS: readonly Flag[] = [...DOWNLOAD, ...SIDECAR, ...INSPECT];

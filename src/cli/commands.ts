@@ -1,0 +1,104 @@
+/**
+ * What a command line asks for, complete and checked.
+ * @module
+ */
+import type { StorageConfig } from "../config.ts";
+import type { LogSettings } from "../log.ts";
+
+/** What the commands that touch stores have in common. */
+export interface StoreCommand {
+  storage: StorageConfig;
+  log: LogSettings;
+  /** Whether a failure that errors.pb tells ends in exit status 1. */
+  exitOnError: boolean;
+  /** `--memory-limit`; undefined: derived from the container's limit. */
+  memoryLimitBytes: number | undefined;
+  /** For the log, once there is one: settings that nothing understands. */
+  warnings: readonly string[];
+}
+
+/** `copilot download`. */
+export interface DownloadCommand extends StoreCommand {
+  kind: "download";
+  /** URI of the LiteralMap. */
+  from: string;
+  /** URI prefix for the error document. */
+  outputPrefix: string;
+  /** As given: absolute, or relative to the working directory. */
+  localDir: string;
+  /** As given: a value that is no format fails the download, which errors.pb tells, as the original has it. */
+  format: string;
+  layout: "DIRECT" | "NAMED_DIR";
+  mode: "DOWNLOAD_EAGER" | "DOWNLOAD_STREAM" | "DO_NOT_DOWNLOAD";
+  /** 0: no bound. */
+  timeoutMs: number;
+  errOutputName: string;
+  /** A VariableMap in protobuf. */
+  inputInterface: Uint8Array | undefined;
+  /** Whether http inputs may come from link-local addresses. */
+  allowLinkLocal: boolean;
+}
+
+/** A watcher by its one name; `shared-process-namespace` is `shared-process-ns`. */
+export type WatcherName = "signal" | "shared-process-ns" | "file" | "kube-api" | "noop";
+
+/** What the kube-api watcher is told. */
+export interface KubeSettings {
+  kubeconfig: string | undefined;
+  context: string | undefined;
+  namespace: string | undefined;
+  podName: string | undefined;
+}
+
+/** `copilot sidecar`. */
+export interface SidecarCommand extends StoreCommand {
+  kind: "sidecar";
+  /** As given: absolute, or relative to the working directory. */
+  localDir: string;
+  /** URI prefixes for raw data, and for outputs.pb and errors.pb. */
+  rawPrefix: string;
+  outputPrefix: string;
+  metaOutputName: string;
+  errOutputName: string;
+  /** A TypedInterface in protobuf; undefined: no outputs. */
+  interface: Uint8Array | undefined;
+  mode: "UPLOAD_ON_EXIT" | "UPLOAD_EAGER" | "DO_NOT_UPLOAD";
+  /** Without repetition; the first that sees it wins. */
+  startWatchers: readonly WatcherName[];
+  exitWatchers: readonly WatcherName[];
+  /** Bound for the wait for main's start; 0: none. */
+  startTimeoutMs: number;
+  /** Bound for the upload, counted from main's end; 0: none. */
+  timeoutMs: number;
+  watchContainer: string | undefined;
+  watchContainerId: string | undefined;
+  kube: KubeSettings;
+  /** Whether to exit once the upload is done; `auto`: unless a watcher is `signal`, which says native sidecar. */
+  exitAfterUpload: boolean | "auto";
+}
+
+/** What `inspect --kind` takes. */
+export type InspectKind = "auto" | "literals" | "error" | "interface" | "variables";
+
+/** `copilot inspect`. */
+export interface InspectCommand extends StoreCommand {
+  kind: "inspect";
+  uri: string;
+  output: "table" | "json" | "yaml";
+  /** What the document is. */
+  document: InspectKind;
+}
+
+/** `copilot version`. */
+export interface VersionCommand {
+  kind: "version";
+}
+
+/** `copilot help`, and `--help` of any command. */
+export interface HelpCommand {
+  kind: "help";
+  text: string;
+}
+
+/** A complete command. */
+export type Command = DownloadCommand | SidecarCommand | InspectCommand | VersionCommand | HelpCommand;

@@ -1,0 +1,15 @@
+/**
+ * The one table of flags: parsing, help and the README's tables are made from it.
+ * @module
+ */
+import { COMMAND_FLAGS } from "./command_flags.ts";
+import type { CommandName, Flag } from "./flag.ts";
+import { GLOBAL_FLAGS } from "./global_flags.ts";
+
+/** Every flag and configuration key. */
+export const FLAGS: readonly Flag[] = [...COMMAND_FLAGS, ...GLOBAL_FLAGS];
+
+/** The flags that a command takes, its own first. */
+export function flagsOf(command: CommandName): Flag[] {
+  return FLAGS.filter((flag) => flag.of === command || flag.of === "global");
+}

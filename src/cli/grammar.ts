@@ -1,0 +1,216 @@
+/**
+ * The grammar of Go's pflag, over the table of flags.
+ * @module
+ */
+import { CopilotError } from "../errors.ts";
+import { ALIASES, type CommandName, COMMANDS, type Flag } from "./flag.ts";
+import { FLAGS, flagsOf } from "./flags.ts";
+import { suggestion } from "./suggest.ts";
+import { addValue, type FlagValue, parseValue } from "./values.ts";
+
+/** A command line, read but not yet completed by environment and files. */
+export interface Invocation {
+  command: CommandName;
+  /** Whether `--help` or `-h` was given. */
+  help: boolean;
+  /** What is neither flag nor command. */
+  args: readonly string[];
+  /** The flags that were given, by their long names. */
+  flags: ReadonlyMap<string, FlagValue>;
+}
+
+/** Not in the table, since it takes the place of the command. */
+const HELP: Flag = {
+  name: "help",
+  short: "h",
+  of: "global",
+  group: "run",
+  type: "bool",
+  default: "",
+  help: "Help",
+};
+
+/**
+ * Reads a command line: `--flag value`, `--flag=value`, `-f value`, `-fvalue`, `-f=value`, booleans without a value of their
+ * own, `--` as the end of flags; a command's flags and the global ones may stand before or after its name.
+ *
+ * @param argv the arguments behind the program's name
+ * @throws CopilotError `usage`: names the flag and what is accepted; no secret's value is repeated
+ */
+export function parse(argv: readonly string[]): Invocation {
+  const at = commandIndex(argv);
+  const command = at < 0 ? noCommand(argv) : commandNamed(argv[at]!);
+  const rest = at < 0 ? argv : [...argv.slice(0, at), ...argv.slice(at + 1)];
+  const parser = new Parser(command);
+  parser.read(rest);
+  const { args, flags } = parser;
+  const help = flags.get("help") === true || at < 0;
+  flags.delete("help");
+  if (!help) assertArguments(command, rest, args);
+  return { command, help, args, flags };
+}
+
+/** Where the command's name stands; -1 without one. A flag's own value is passed over. */
+function commandIndex(argv: readonly string[]): number {
+  for (let i = 0; i < argv.length; i++) {
+    const arg = argv[i]!;
+    if (arg === "--") return -1;
+    if (!isFlag(arg)) return i;
+    if (takesNext(arg)) i++;
+  }
+  return -1;
+}
+
+function isFlag(arg: string): boolean {
+  return arg.length > 1 && arg.startsWith("-");
+}
+
+/** Whether a flag's value is the argument behind it, as far as that can be said before the command is known. */
+function takesNext(arg: string): boolean {
+  if (arg.includes("=")) return false;
+  const isBool = (matches: (flag: Flag) => boolean) => {
+    const flag = [...FLAGS, HELP].find(matches);
+    return flag?.type === "bool";
+  };
+  if (arg.startsWith("--")) return !isBool(({ name }) => name === arg.slice(2));
+  return arg.length === 2 && !isBool(({ short }) => short === arg[1]);
+}
+
+/** Without a command only a call for help is served. */
+function noCommand(argv: readonly string[]): CommandName {
+  if (argv.some((arg) => /^(--help|-h)(=|$)/.test(arg))) return "help";
+  throw usage(`No command given: expected one of ${COMMANDS.join(", ")} (see copilot help)`, "command");
+}
+
+function commandNamed(word: string): CommandName {
+  const command = COMMANDS.find((name) => name === word) ??
+    (Object.hasOwn(ALIASES, word) ? ALIASES[word] : undefined);
+  if (command !== undefined) return command;
+  const near = suggestion(word, [...COMMANDS, ...Object.keys(ALIASES)]);
+  throw usage(`Unknown command${quoted(word)}: expected one of ${COMMANDS.join(", ")}${near}`, "command");
+}
+
+/** Flags and arguments of one command. */
+class Parser {
+  readonly args: string[] = [];
+  readonly flags = new Map<string, FlagValue>();
+  readonly #known: readonly Flag[];
+  readonly #command: CommandName;
+
+  constructor(command: CommandName) {
+    this.#command = command;
+    // `help sidecar --format x` is a call for help whatever else stands there.
+    this.#known = [
+      ...(command === "help" ? FLAGS.filter(({ of }) => of !== "config") : flagsOf(command)),
+      HELP,
+    ];
+  }
+
+  read(argv: readonly string[]): void {
+    const queue = [...argv];
+    for (let arg = queue.shift(); arg !== undefined; arg = queue.shift()) {
+      if (arg === "--") {
+        this.args.push(...queue);
+        return;
+      }
+      if (!isFlag(arg)) this.args.push(arg);
+      else if (arg.startsWith("--")) this.#long(arg, queue);
+      else this.#shorts(arg.slice(1), queue);
+    }
+  }
+
+  #long(arg: string, queue: string[]): void {
+    const sign = arg.indexOf("=");
+    const name = sign < 0 ? arg.slice(2) : arg.slice(2, sign);
+    if (name === "" || name.startsWith("-")) {
+      throw usage(`Bad flag syntax: expected --flag, --flag=value or --flag value`, "--");
+    }
+    const flag = this.#known.find((known) => known.name === name) ?? this.#unknown(name);
+    this.#set(
+      flag,
+      `--${name}`,
+      sign < 0 ? this.#valueBehind(flag, `--${name}`, queue) : arg.slice(sign + 1),
+    );
+  }
+
+  /** One or several shorthands: `-nfoo`, `-n=foo`, `-sn foo`. */
+  #shorts(letters: string, queue: string[]): void {
+    for (let rest = letters; rest !== "";) {
+      const letter = String.fromCodePoint(rest.codePointAt(0)!);
+      const flag = this.#known.find(({ short }) => short === letter);
+      if (flag === undefined) {
+        throw usage(`Unknown flag "-${letter}": see copilot help ${this.#command}`, `-${letter}`);
+      }
+      const behind = rest.slice(1);
+      rest = "";
+      if (behind.length > 1 && behind.startsWith("=")) this.#set(flag, `-${letter}`, behind.slice(1));
+      else if (flag.type === "bool") {
+        this.#set(flag, `-${letter}`, "true");
+        rest = behind;
+      } else if (behind !== "") this.#set(flag, `-${letter}`, behind);
+      else this.#set(flag, `-${letter}`, this.#valueBehind(flag, `-${letter}`, queue));
+    }
+  }
+
+  #valueBehind(flag: Flag, typed: string, queue: string[]): string {
+    if (flag.type === "bool") return "true";
+    const value = queue.shift();
+    if (value === undefined) throw usage(`Cannot use ${typed}: it needs a value, ${hint(flag)}`, typed);
+    return value;
+  }
+
+  #set(flag: Flag, typed: string, text: string): void {
+    const value = parseValue(flag, text, { name: typed, code: "usage" });
+    this.flags.set(flag.name, addValue(flag, this.flags.get(flag.name), value));
+  }
+
+  #unknown(name: string): never {
+    const other = FLAGS.find((flag) => flag.name === name);
+    if (other?.of === "config") {
+      const where = "it is set in configuration files and by environment variables only";
+      throw usage(`Cannot use --${name} on the command line: ${where}`, `--${name}`);
+    }
+    const near = other === undefined
+      ? suggestion(name, this.#known.map((flag) => flag.name), { mark: "--" })
+      : `, it belongs to copilot ${other.of}`;
+    const shown = /^[\w.-]{1,64}$/.test(name) ? ` "--${name}"` : "";
+    throw usage(`Unknown flag${shown}${near}: see copilot help ${this.#command}`, "flag");
+  }
+}
+
+function hint(flag: Flag): string {
+  return `expected ${flag.values === undefined ? `a ${flag.type}` : `one of ${flag.values.join(", ")}`}`;
+}
+
+const MAX_ARGS: Readonly<Record<CommandName, number>> = {
+  download: 0,
+  sidecar: 0,
+  inspect: 1,
+  version: 0,
+  help: 1,
+};
+
+function assertArguments(command: CommandName, argv: readonly string[], args: readonly string[]): void {
+  if (command === "inspect" && args.length === 0) {
+    throw usage("No document given: expected copilot inspect URI", "URI");
+  }
+  const extra = args[MAX_ARGS[command]];
+  if (extra === undefined) return;
+  const before = argv[argv.lastIndexOf(extra) - 1];
+  const mend = before !== undefined && /^--?[\w.-]+$/.test(before) && /^(true|false)$/.test(extra)
+    ? `; a boolean's value stands behind "=": ${before}=${extra}`
+    : before !== undefined && /\.ya?ml$/.test(extra)
+    ? "; quote a glob, or the shell expands it"
+    : "";
+  const wanted = MAX_ARGS[command] === 0 ? "flags only" : "one";
+  throw usage(`Unexpected argument${quoted(extra)}: copilot ${command} takes ${wanted}${mend}`, "argument");
+}
+
+/** A stray argument may be the tail of a secret: only what looks like a word or a file of ours is repeated. */
+function quoted(word: string): string {
+  return /^([a-z-]{1,24}|[\w./-]{1,100}\.(ya?ml|pb|json))$/.test(word) ? ` "${word}"` : "";
+}
+
+function usage(message: string, object: string): CopilotError {
+  return new CopilotError("usage", message, { object });
+}

@@ -1,0 +1,200 @@
+/**
+ * A command line, environment and files to a complete command.
+ * @module
+ */
+import { CONNECTION_KEYS, storageConfig, type StorageType } from "../config.ts";
+import type { ConfigFile } from "../config_files.ts";
+import { CopilotError } from "../errors.ts";
+import type {
+  Command,
+  DownloadCommand,
+  InspectCommand,
+  SidecarCommand,
+  StoreCommand,
+  WatcherName,
+} from "./commands.ts";
+import { readEntries } from "./config_yaml.ts";
+import { FLAGS, flagsOf } from "./flags.ts";
+import type { Invocation } from "./grammar.ts";
+import { helpText } from "./help.ts";
+import { Settings } from "./settings.ts";
+
+/**
+ * The values of `--config`, to be read before {@linkcode resolve}; empty for commands that need no configuration.
+ */
+export function configPatterns(invocation: Invocation): readonly string[] {
+  if (invocation.help || invocation.command === "help" || invocation.command === "version") return [];
+  return (invocation.flags.get("config") ?? []) as readonly string[];
+}
+
+/**
+ * Completes a command line.
+ *
+ * @param env the whole environment; only the names that {@linkcode environmentNames} lists are read
+ * @param files what {@linkcode configPatterns} named, in the order of merging
+ * @throws CopilotError `usage` for flags, arguments and environment, `config` for files
+ */
+export async function resolve(
+  invocation: Invocation,
+  env: Readonly<Record<string, string>>,
+  files: readonly ConfigFile[],
+): Promise<Command> {
+  const { command, help, args } = invocation;
+  if (command === "help") return { kind: "help", text: helpText(args[0]) };
+  if (help) return { kind: "help", text: helpText(command) };
+  if (command === "version") return { kind: "version" };
+  assertRequired(invocation);
+  const settings = new Settings({ invocation, env, entries: await readEntries(files) });
+  const common = storeCommand(settings, invocation);
+  switch (command) {
+    case "download":
+      return downloadCommand(settings, common);
+    case "sidecar":
+      return sidecarCommand(settings, common);
+    case "inspect":
+      return inspectCommand(settings, common, args[0]!);
+  }
+}
+
+function assertRequired(invocation: Invocation): void {
+  const missing = flagsOf(invocation.command)
+    .filter(({ name, required }) => required && (invocation.flags.get(name) ?? "") === "")
+    .map(({ name }) => `--${name}`);
+  if (missing.length === 0) return;
+  const { command } = invocation;
+  throw new CopilotError(
+    "usage",
+    `Cannot ${command}: ${missing.join(", ")} missing (see copilot help ${command})`,
+    {
+      object: missing[0]!,
+    },
+  );
+}
+
+function storeCommand(settings: Settings, invocation: Invocation): StoreCommand {
+  assertNotNegative(settings, ["storage.limits.maxDownloadMBs"]);
+  const connection = Object.keys(CONNECTION_KEYS)
+    .map((key) => [key, settings.text(`storage.connection.${key}`)])
+    .filter(([, value]) => value !== "");
+  const { config, warnings } = storageConfig({
+    type: settings.text("storage.type") as StorageType,
+    container: settings.text("storage.container"),
+    multiContainer: settings.bool("storage.enable-multicontainer"),
+    maxDownloadMb: settings.number("storage.limits.maxDownloadMBs"),
+    stow: { kind: settings.text("storage.stow.kind"), config: settings.stowConfig() },
+    connection: Object.fromEntries(connection),
+    schemes: settings.schemes(),
+  });
+  const muted = settings.bool("logger.mute");
+  return {
+    storage: config,
+    log: {
+      level: muted ? 0 : settings.isSet("logger.level") ? settings.number("logger.level") : "auto",
+      format: settings.isSet("logger.formatter.type")
+        ? settings.text("logger.formatter.type") as "json" | "text"
+        : "auto",
+    },
+    exitOnError: settings.bool("exit-on-error"),
+    memoryLimitBytes: settings.isSet("memory-limit") ? settings.number("memory-limit") : undefined,
+    warnings: [...warnings, ...ignoredForKube(invocation)],
+  };
+}
+
+/** Flags for a Kubernetes client which kube-api does not read: silence would leave a user searching. */
+function ignoredForKube(invocation: Invocation): string[] {
+  const watchers = ["start-watcher-type", "exit-watcher-type"].flatMap((name) =>
+    invocation.flags.get(name) ?? []
+  );
+  if (!watchers.includes("kube-api")) return [];
+  const ignored = FLAGS.filter(({ name, group }) =>
+    group === "compatibility" && invocation.flags.has(name) && !/[._]/.test(name) && name.length > 1
+  ).map(({ name }) => `--${name}`);
+  return ignored.length === 0 ? [] : [`kube-api does not read ${ignored.join(", ")}: use --kubeconfig`];
+}
+
+function assertNotNegative(settings: Settings, names: readonly string[]): void {
+  for (const name of names) {
+    const value = settings.number(name);
+    if (value >= 0) continue;
+    throw new CopilotError(
+      "usage",
+      `Cannot use --${name}: ${value} is negative, expected 0 (no bound) or more`,
+      {
+        object: `--${name}`,
+      },
+    );
+  }
+}
+
+function assertNames(settings: Settings, names: readonly string[]): void {
+  for (const name of names) {
+    if (settings.text(name) !== "") continue;
+    throw new CopilotError("usage", `Cannot use --${name}: it is empty, expected a name`, {
+      object: `--${name}`,
+    });
+  }
+}
+
+function downloadCommand(settings: Settings, common: StoreCommand): DownloadCommand {
+  assertNotNegative(settings, ["timeout"]);
+  assertNames(settings, ["err-output-name"]);
+  return {
+    kind: "download",
+    ...common,
+    from: settings.text("from-remote"),
+    outputPrefix: settings.text("to-output-prefix"),
+    localDir: settings.text("to-local-dir"),
+    format: settings.text("format"),
+    layout: settings.text("file-input-layout") as DownloadCommand["layout"],
+    mode: settings.text("download-mode") as DownloadCommand["mode"],
+    timeoutMs: settings.number("timeout"),
+    errOutputName: settings.text("err-output-name"),
+    inputInterface: settings.bytes("input-interface"),
+    allowLinkLocal: settings.bool("allow-link-local"),
+  };
+}
+
+function sidecarCommand(settings: Settings, common: StoreCommand): SidecarCommand {
+  assertNotNegative(settings, ["timeout", "start-timeout"]);
+  assertNames(settings, ["err-output-name", "meta-output-name"]);
+  return {
+    kind: "sidecar",
+    ...common,
+    localDir: settings.text("from-local-dir"),
+    rawPrefix: settings.text("to-raw-output"),
+    outputPrefix: settings.text("to-output-prefix"),
+    metaOutputName: settings.text("meta-output-name"),
+    errOutputName: settings.text("err-output-name"),
+    interface: settings.bytes("interface"),
+    mode: settings.text("upload-mode") as SidecarCommand["mode"],
+    startWatchers: watchers(settings.list("start-watcher-type")),
+    exitWatchers: watchers(settings.list("exit-watcher-type")),
+    startTimeoutMs: settings.number("start-timeout"),
+    timeoutMs: settings.number("timeout"),
+    watchContainer: settings.optionalText("watch-container"),
+    watchContainerId: settings.optionalText("watch-container-id"),
+    kube: {
+      kubeconfig: settings.optionalText("kubeconfig"),
+      context: settings.optionalText("context"),
+      namespace: settings.optionalText("namespace"),
+      podName: settings.optionalText("pod-name"),
+    },
+    exitAfterUpload: settings.isSet("exit-after-upload") ? settings.bool("exit-after-upload") : "auto",
+  };
+}
+
+/** Names without their synonyms and without repetition. */
+function watchers(names: readonly string[]): WatcherName[] {
+  const canonical = names.map((name) => name === "shared-process-namespace" ? "shared-process-ns" : name);
+  return [...new Set(canonical)] as WatcherName[];
+}
+
+function inspectCommand(settings: Settings, common: StoreCommand, uri: string): InspectCommand {
+  return {
+    kind: "inspect",
+    ...common,
+    uri,
+    output: settings.text("output") as InspectCommand["output"],
+    document: settings.text("kind") as InspectCommand["document"],
+  };
+}

@@ -1,0 +1,123 @@
+/**
+ * The layers of a setting: flag, then environment, then configuration files, then default.
+ * @module
+ */
+import type { StowInput } from "../config.ts";
+import { CopilotError } from "../errors.ts";
+import type { ConfigEntries, ConfigEntry } from "./config_yaml.ts";
+import { environmentNames, type Flag, isConfigKey } from "./flag.ts";
+import { FLAGS } from "./flags.ts";
+import type { Invocation } from "./grammar.ts";
+import { type FlagValue, parseValue } from "./values.ts";
+
+/** Where settings come from. */
+export interface Sources {
+  invocation: Invocation;
+  env: Readonly<Record<string, string>>;
+  entries: ConfigEntries;
+}
+
+/** Looks settings up by the names of their flags. An empty environment variable is as good as none. */
+export class Settings {
+  readonly #sources: Sources;
+
+  constructor(sources: Sources) {
+    this.#sources = sources;
+  }
+
+  /** Whether flag, environment or a file sets it. */
+  isSet(name: string): boolean {
+    return this.#given(this.#flag(name)) !== undefined;
+  }
+
+  text(name: string): string {
+    return this.#value(name, "") as string;
+  }
+
+  /** The text, or undefined where it is empty. */
+  optionalText(name: string): string | undefined {
+    return this.text(name) || undefined;
+  }
+
+  number(name: string): number {
+    return this.#value(name, 0) as number;
+  }
+
+  bool(name: string): boolean {
+    return this.#value(name, false) as boolean;
+  }
+
+  list(name: string): readonly string[] {
+    return this.#value(name, []) as readonly string[];
+  }
+
+  /** The bytes, or undefined where they are not given. */
+  bytes(name: string): Uint8Array | undefined {
+    return this.#given(this.#flag(name)) as Uint8Array | undefined;
+  }
+
+  /**
+   * `storage.stow.config`. The command line's map and the environment's stand alone; those of files are merged by key.
+   * The default (`region=us-east-1`) is left to the S3 store, where AWS_REGION and profiles come before it.
+   */
+  stowConfig(): Readonly<Record<string, string>> {
+    const given = this.#given(this.#flag("storage.stow.config"));
+    return given === undefined ? this.#below("storage.stow.config") : given as Record<string, string>;
+  }
+
+  /** `storage.schemes` of the files. */
+  schemes(): Record<string, StowInput> {
+    const schemes = new Map<string, StowInput>();
+    for (const key of this.#sources.entries.keys()) {
+      const scheme = /^storage\.schemes\.([^.]+)\./.exec(key)?.[1];
+      if (scheme === undefined || schemes.has(scheme)) continue;
+      const at = `storage.schemes.${scheme}`;
+      const kind = this.#sources.entries.get(`${at}.kind`)?.text ?? "";
+      schemes.set(scheme, { kind, config: this.#below(`${at}.config`) });
+    }
+    return Object.fromEntries(schemes);
+  }
+
+  #below(section: string): Record<string, string> {
+    const found: [string, string][] = [];
+    for (const [key, entry] of this.#sources.entries) {
+      if (key.startsWith(`${section}.`)) found.push([key.slice(section.length + 1), entry.text]);
+    }
+    return Object.fromEntries(found);
+  }
+
+  #value(name: string, zero: FlagValue): FlagValue {
+    const flag = this.#flag(name);
+    const given = this.#given(flag);
+    if (given !== undefined) return given;
+    return flag.default === ""
+      ? zero
+      : parseValue(flag, flag.default, { name: `--${name}`, code: "internal" });
+  }
+
+  #given(flag: Flag): FlagValue | undefined {
+    const { invocation, env, entries } = this.#sources;
+    const typed = invocation.flags.get(flag.name);
+    if (typed !== undefined) return typed;
+    for (const variable of environmentNames(flag)) {
+      const text = env[variable];
+      if (text === undefined || text === "") continue;
+      return parseValue(flag, text, { name: `the environment variable ${variable}`, code: "usage" });
+    }
+    const entry: ConfigEntry | undefined = isConfigKey(flag)
+      ? entries.get(flag.name.toLowerCase())
+      : undefined;
+    if (entry === undefined) return undefined;
+    return parseValue(flag, entry.text, { name: `"${flag.name}" of "${entry.file}"`, code: "config" });
+  }
+
+  /** The flag of that name which the command takes. */
+  #flag(name: string): Flag {
+    const { command } = this.#sources.invocation;
+    const flag = FLAGS.find((known) =>
+      known.name === name && [command, "global", "config"].includes(known.of)
+    );
+    if (flag === undefined) throw new CopilotError("internal", `Cannot look up "${name}": no such flag`);
+    return flag;
+  }
+}
