@@ -32,12 +32,14 @@ export interface Connection {
 export interface TlsOptions {
   /** PEM certificates trusted besides the system's. */
   caCerts: string[];
+  /** Gives the handshake up. */
+  signal?: AbortSignal;
 }
 
 /** Dialling out. */
 export interface Network {
-  /** Opens a TCP connection. */
-  connect(hostname: string, port: number): Promise<Connection>;
+  /** Opens a TCP connection; the signal gives it up. */
+  connect(hostname: string, port: number, signal?: AbortSignal): Promise<Connection>;
   /** Opens a TLS connection and checks the certificate against `hostname`; speaks HTTP/1.1. */
   connectTls(hostname: string, port: number, options: TlsOptions): Promise<Connection>;
   /** Puts TLS on a connection that a proxy has opened to `hostname`. */
