@@ -1,5 +1,6 @@
 /**
- * The command line: `parse` reads arguments, `configPatterns` says which files to read, `resolve` makes a command of it all.
+ * The command line: `parse` reads arguments, and `resolve` makes a command of them, the environment
+ * and the files that `--config` names.
  *
  * Pure: knows no runtime, reads no environment and no file by itself.
  * @module
@@ -7,7 +8,7 @@
 export { type CommandName, environmentNames, type Flag } from "./cli/flag.ts";
 export { FLAGS } from "./cli/flags.ts";
 export { type Invocation, parse } from "./cli/grammar.ts";
-export { configPatterns, resolve } from "./cli/resolve.ts";
+export { resolve } from "./cli/resolve.ts";
 export type {
   Command,
   DownloadCommand,

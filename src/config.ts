@@ -297,13 +297,13 @@ export interface TransferableSettings {
 }
 
 /** A configuration that survives structuredClone, which a {@linkcode Secret} does not. */
-export interface TransferableStorage extends Omit<StorageConfig, "primary" | "schemes"> {
+export interface TransferableConfig extends Omit<StorageConfig, "primary" | "schemes"> {
   primary: TransferableSettings;
   schemes: Readonly<Record<string, TransferableSettings>>;
 }
 
 /** The form in which a configuration crosses to a Worker. Holds secrets in the clear. */
-export function toTransferable(config: StorageConfig): TransferableStorage {
+export function toTransferable(config: StorageConfig): TransferableConfig {
   const open = ({ kind, values, secrets }: StoreSettings): TransferableSettings => ({
     kind,
     values,
@@ -313,7 +313,7 @@ export function toTransferable(config: StorageConfig): TransferableStorage {
 }
 
 /** The configuration behind {@linkcode toTransferable}. */
-export function fromTransferable(transferred: TransferableStorage): StorageConfig {
+export function fromTransferable(transferred: TransferableConfig): StorageConfig {
   const shut = ({ kind, values, revealed }: TransferableSettings): StoreSettings => ({
     kind,
     values,

@@ -64,8 +64,8 @@ export interface SidecarCommand extends StoreCommand {
   interface: Uint8Array | undefined;
   mode: "UPLOAD_ON_EXIT" | "UPLOAD_EAGER" | "DO_NOT_UPLOAD";
   /** Without repetition; the first that sees it wins. */
-  startWatchers: readonly WatcherName[];
-  exitWatchers: readonly WatcherName[];
+  startWatchers: WatcherName[];
+  exitWatchers: WatcherName[];
   /** Bound for the wait for main's start; 0: none. */
   startTimeoutMs: number;
   /** Bound for the upload, counted from main's end; 0: none. */
@@ -77,16 +77,16 @@ export interface SidecarCommand extends StoreCommand {
   exitAfterUpload: boolean | "auto";
 }
 
-/** What `inspect --kind` takes. */
-export type InspectKind = "auto" | "literals" | "error" | "interface" | "variables";
+/** What `inspect --kind` takes besides `auto`. */
+export type InspectKind = "literals" | "error" | "interface" | "variables";
 
 /** `copilot inspect`. */
 export interface InspectCommand extends StoreCommand {
   kind: "inspect";
   uri: string;
   output: "table" | "json" | "yaml";
-  /** What the document is. */
-  document: InspectKind;
+  /** What the document is; undefined: to be found out. */
+  documentKind: InspectKind | undefined;
 }
 
 /** `copilot version`. */

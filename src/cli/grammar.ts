@@ -17,6 +17,8 @@ export interface Invocation {
   args: readonly string[];
   /** The flags that were given, by their long names. */
   flags: ReadonlyMap<string, FlagValue>;
+  /** The values of `--config`: the files to read before the command can be resolved; none where none are needed. */
+  configPatterns: readonly string[];
 }
 
 /** Not in the table, since it takes the place of the command. */
@@ -47,7 +49,8 @@ export function parse(argv: readonly string[]): Invocation {
   const help = flags.get("help") === true || at < 0;
   flags.delete("help");
   if (!help) assertArguments(command, rest, args);
-  return { command, help, args, flags };
+  const configPatterns = help || command === "help" || command === "version" ? [] : flags.get("config") ?? [];
+  return { command, help, args, flags, configPatterns: configPatterns as readonly string[] };
 }
 
 /** Where the command's name stands; -1 without one. A flag's own value is passed over. */

@@ -9,6 +9,7 @@ import type {
   Command,
   DownloadCommand,
   InspectCommand,
+  InspectKind,
   SidecarCommand,
   StoreCommand,
   WatcherName,
@@ -20,18 +21,10 @@ import { helpText } from "./help.ts";
 import { Settings } from "./settings.ts";
 
 /**
- * The values of `--config`, to be read before {@linkcode resolve}; empty for commands that need no configuration.
- */
-export function configPatterns(invocation: Invocation): readonly string[] {
-  if (invocation.help || invocation.command === "help" || invocation.command === "version") return [];
-  return (invocation.flags.get("config") ?? []) as readonly string[];
-}
-
-/**
  * Completes a command line.
  *
- * @param env the whole environment; only the names that {@linkcode environmentNames} lists are read
- * @param files what {@linkcode configPatterns} named, in the order of merging
+ * @param env the whole environment; only the names that `environmentNames` lists are read
+ * @param files what {@linkcode Invocation.configPatterns} named, in the order of merging
  * @throws CopilotError `usage` for flags, arguments and environment, `config` for files
  */
 export async function resolve(
@@ -190,11 +183,12 @@ function watchers(names: readonly string[]): WatcherName[] {
 }
 
 function inspectCommand(settings: Settings, common: StoreCommand, uri: string): InspectCommand {
+  const kind = settings.text("kind");
   return {
     kind: "inspect",
     ...common,
     uri,
     output: settings.text("output") as InspectCommand["output"],
-    document: settings.text("kind") as InspectCommand["document"],
+    documentKind: kind === "auto" ? undefined : kind as InspectKind,
   };
 }
