@@ -1,0 +1,337 @@
+/**
+ * From a LiteralMap and a layout to a list of actions: make this directory, write these bytes, fetch this object, fetch
+ * this prefix; and to the same message with local paths in place of URIs.
+ *
+ * Invariants of a plan:
+ * - Every path is absolute, below the root, and occurs once.
+ * - The directory of a path is the root or an earlier directory action's path.
+ * - Actions of one input variable follow each other, in the message's order.
+ * @module
+ */
+import type { CopilotError } from "../errors.ts";
+import { from } from "../errors.ts";
+import {
+  assertName,
+  assertPathLength,
+  basenameOfUri,
+  elementPlace,
+  keyPlace,
+  quoted,
+  variableError,
+  variablePlace,
+} from "./names.ts";
+import { scalarText } from "./text.ts";
+import type { Blob, Literal, LiteralMap, Scalar } from "./types.ts";
+import { Dimensionality } from "./types.ts";
+
+/** Permission bits, before the umask, of a file with a simple value: the original makes these executable. */
+const VALUE_MODE = 0o777;
+
+/** Permission bits, before the umask, of a file with a Struct. */
+const STRUCT_MODE = 0o666;
+
+/**
+ * Literals inside each other at most. The decoder limits one message; offloaded literals put messages into each other,
+ * and no deeper path than about 2,000 components could be made anyway.
+ */
+const MAX_DEPTH = 500;
+
+/** What every action says. */
+interface ActionBase {
+  /** Name of the input variable that it belongs to. */
+  readonly input: string;
+  /** Where in that variable, for messages: `files[2].x`. */
+  readonly variable: string;
+  /** Absolute path of what is made. */
+  readonly path: string;
+}
+
+/** Make a directory; its parent is there. */
+export interface DirectoryAction extends ActionBase {
+  readonly kind: "directory";
+}
+
+/** Write a small file. */
+export interface WriteAction extends ActionBase {
+  readonly kind: "write";
+  /** Permission bits before the umask. */
+  readonly mode: number;
+  /**
+   * The file's content. Made anew at each reading, so that a plan does not hold every value a second time.
+   *
+   * @throws CopilotError `input` that names the variable, for a value that has no text
+   */
+  readonly bytes: Uint8Array;
+}
+
+/** Fetch one object into a file. */
+export interface ObjectAction extends ActionBase {
+  readonly kind: "object";
+  readonly uri: string;
+}
+
+/** Fetch everything below a URI into a directory, which this action makes, also when nothing is there. */
+export interface PrefixAction extends ActionBase {
+  readonly kind: "prefix";
+  readonly uri: string;
+}
+
+/** One step of a download. */
+export type Action = DirectoryAction | WriteAction | ObjectAction | PrefixAction;
+
+/** Where single blobs go: `<var>`, or `<var>/<basename of the URI>`. */
+export type FileInputLayout = "DIRECT" | "NAMED_DIR";
+
+/** Whether and how blobs are fetched; EAGER and STREAM have the same plan. */
+export type DownloadMode = "DOWNLOAD_EAGER" | "DOWNLOAD_STREAM" | "DO_NOT_DOWNLOAD";
+
+/** What {@linkcode planDownload} needs to know besides the message. */
+export interface DownloadOptions {
+  /** Absolute path of the directory that everything goes to; it is there, no action makes it. */
+  root: string;
+  layout: FileInputLayout;
+  mode: DownloadMode;
+  /** Names directly below the root that no variable may have: the documents, the run's temporary names. */
+  reserved: readonly string[];
+}
+
+/** What is to be done and what the documents will say. */
+export interface DownloadPlan {
+  actions: Action[];
+  /** The input with local paths in place of URIs. Literals without URIs are shared with the input. */
+  local: LiteralMap;
+}
+
+/**
+ * Plans the download of a message. Offloaded literals have been resolved before.
+ *
+ * With DO_NOT_DOWNLOAD there are no object and prefix actions, and URIs stay.
+ *
+ * @param map not changed
+ * @throws CopilotError `path` for a name that could leave the root or cannot be a file's; `input` for a reserved name, a
+ *   literal without value or of a kind that this program does not know, an empty URI, too deep nesting. Each names the variable
+ */
+export function planDownload(map: LiteralMap, options: DownloadOptions): DownloadPlan {
+  const actions: Action[] = [];
+  const root = options.root.replace(/\/+$/, "");
+  const literals = new Map<string, Literal>();
+  for (const [name, literal] of map.literals) {
+    const variable = variablePlace(name);
+    assertName(name, variable);
+    if (options.reserved.includes(name)) {
+      throw inputError(variable, `the name ${quoted(name)} is kept for a file of the run itself`);
+    }
+    const planner = new Planner(name, options, actions);
+    const spot: Spot = { variable, path: `${root}/${name}`, ownDirectory: planner.named, depth: 1 };
+    literals.set(name, planner.literal(literal, spot));
+  }
+  return { actions, local: { ...map, literals } };
+}
+
+/** Where a literal goes. */
+interface Spot {
+  readonly variable: string;
+  readonly path: string;
+  /** A single blob here gets a directory of its own and keeps its name in it. */
+  readonly ownDirectory: boolean;
+  readonly depth: number;
+}
+
+/** Plans one input variable. Every method gives the local form of its literal: the same object where nothing changed. */
+class Planner {
+  /** Single blobs keep their names. */
+  readonly named: boolean;
+  readonly #input: string;
+  readonly #fetch: boolean;
+  readonly #actions: Action[];
+
+  constructor(input: string, options: DownloadOptions, actions: Action[]) {
+    this.#input = input;
+    this.#actions = actions;
+    this.#fetch = options.mode !== "DO_NOT_DOWNLOAD";
+    this.named = this.#fetch && options.layout === "NAMED_DIR";
+  }
+
+  literal(literal: Literal, spot: Spot): Literal {
+    const { variable, depth } = spot;
+    if (depth > MAX_DEPTH) {
+      throw inputError(variablePlace(this.#input), `it is nested deeper than ${MAX_DEPTH} levels`);
+    }
+    const value = literal.value;
+    switch (value?.case) {
+      case "scalar": {
+        const scalar = this.#scalar(value.value, spot);
+        return scalar === value.value ? literal : { ...literal, value: { case: "scalar", value: scalar } };
+      }
+      case "collection": {
+        const literals = this.#elements(value.value.literals, spot);
+        if (literals === value.value.literals) return literal;
+        return { ...literal, value: { case: "collection", value: { ...value.value, literals } } };
+      }
+      case "map": {
+        const literals = this.#entries(value.value.literals, spot);
+        if (literals === value.value.literals) return literal;
+        return { ...literal, value: { case: "map", value: { ...value.value, literals } } };
+      }
+      case "offloadedMetadata":
+        throw inputError(variable, `its offloaded literal ${quoted(value.value.uri)} was not resolved`);
+      default:
+        throw inputError(variable, "its literal has no value of a kind that is known here");
+    }
+  }
+
+  #elements(literals: Literal[], spot: Spot): Literal[] {
+    this.#directory(spot);
+    const names = this.named ? elementNames(literals, spot.variable) : null;
+    let changed: Literal[] | null = null;
+    for (const [index, literal] of literals.entries()) {
+      const local = this.literal(literal, {
+        variable: elementPlace(spot.variable, index),
+        path: `${spot.path}/${names === null ? index : names[index]}`,
+        ownDirectory: false,
+        depth: spot.depth + 1,
+      });
+      if (local !== literal) (changed ??= literals.slice())[index] = local;
+    }
+    return changed ?? literals;
+  }
+
+  #entries(literals: Map<string, Literal>, spot: Spot): Map<string, Literal> {
+    this.#directory(spot);
+    let changed: Map<string, Literal> | null = null;
+    for (const [key, literal] of literals) {
+      const variable = keyPlace(spot.variable, key);
+      assertName(key, variable);
+      const local = this.literal(literal, {
+        variable,
+        path: `${spot.path}/${key}`,
+        ownDirectory: this.named,
+        depth: spot.depth + 1,
+      });
+      if (local !== literal) (changed ??= new Map(literals)).set(key, local);
+    }
+    return changed ?? literals;
+  }
+
+  #scalar(scalar: Scalar, spot: Spot): Scalar {
+    const value = scalar.value;
+    switch (value?.case) {
+      case "union": {
+        const inner = value.value.value;
+        if (inner === undefined) throw inputError(spot.variable, "its union holds no value");
+        // The original gives a blob in a union its plain name in every layout.
+        const local = this.literal(inner, { ...spot, ownDirectory: false, depth: spot.depth + 1 });
+        if (local === inner) return scalar;
+        return { ...scalar, value: { case: "union", value: { ...value.value, value: local } } };
+      }
+      case "blob": {
+        const kind = isMultipart(value.value) ? "prefix" : "object";
+        const uri = this.#remote(kind, value.value.uri, spot);
+        return { ...scalar, value: { case: "blob", value: { ...value.value, uri } } };
+      }
+      case "schema": {
+        const uri = this.#remote("prefix", value.value.uri, spot);
+        return { ...scalar, value: { case: "schema", value: { ...value.value, uri } } };
+      }
+      case "structuredDataset": {
+        const uri = this.#remote("prefix", value.value.uri, spot);
+        return { ...scalar, value: { case: "structuredDataset", value: { ...value.value, uri } } };
+      }
+      case undefined:
+        throw inputError(spot.variable, "its scalar has no value of a kind that is known here");
+      default:
+        assertPathLength(spot.path, spot.variable);
+        this.#actions.push(new ScalarWrite(this.#input, spot, scalar));
+        return scalar;
+    }
+  }
+
+  /** Plans the fetch of a URI and gives its local path. */
+  #remote(kind: "object" | "prefix", uri: string, spot: Spot): string {
+    const { variable } = spot;
+    if (uri === "") throw inputError(variable, "its URI is empty");
+    if (!this.#fetch) return uri;
+    let path = spot.path;
+    if (kind === "object" && spot.ownDirectory) {
+      const name = basenameOfUri(uri);
+      assertName(name, variable);
+      this.#directory(spot);
+      path = `${path}/${name}`;
+    }
+    assertPathLength(path, variable);
+    this.#actions.push({ kind, input: this.#input, variable, path, uri });
+    return path;
+  }
+
+  #directory({ variable, path }: Spot): void {
+    assertPathLength(path, variable);
+    this.#actions.push({ kind: "directory", input: this.#input, variable, path });
+  }
+}
+
+/** A write action that makes its bytes when they are asked for. */
+class ScalarWrite implements WriteAction {
+  readonly kind = "write";
+  readonly input: string;
+  readonly variable: string;
+  readonly path: string;
+  readonly #scalar: Scalar;
+
+  constructor(input: string, spot: Spot, scalar: Scalar) {
+    this.input = input;
+    this.variable = spot.variable;
+    this.path = spot.path;
+    this.#scalar = scalar;
+  }
+
+  get mode(): number {
+    return this.#scalar.value?.case === "generic" ? STRUCT_MODE : VALUE_MODE;
+  }
+
+  get bytes(): Uint8Array {
+    try {
+      return scalarText(this.#scalar);
+    } catch (thrown) {
+      const { code, message } = from(thrown, "Cannot write its text", { fallback: "input" });
+      throw variableError(code, { action: "write", variable: this.variable, fault: message, cause: thrown });
+    }
+  }
+}
+
+/**
+ * Names of a list's elements in the layout NAMED_DIR: a single blob keeps its basename, or gets `<index>_` in front as often as
+ * an earlier element or an element that has its index as name makes necessary. Everything else has its index.
+ */
+function elementNames(literals: Literal[], variable: string): string[] {
+  const blobs = literals.map(singleBlob);
+  const taken = new Set<string>();
+  blobs.forEach((blob, index) => {
+    if (blob === null) taken.add(String(index));
+  });
+  return blobs.map((blob, index) => {
+    if (blob === null) return String(index);
+    const place = elementPlace(variable, index);
+    let name = basenameOfUri(blob.uri);
+    assertName(name, place);
+    while (taken.has(name)) {
+      name = `${index}_${name}`;
+      assertName(name, place);
+    }
+    taken.add(name);
+    return name;
+  });
+}
+
+/** The literal's single blob, where it is one; a blob in a union does not count. */
+function singleBlob(literal: Literal): Blob | null {
+  const scalar = literal.value?.case === "scalar" ? literal.value.value.value : undefined;
+  return scalar?.case === "blob" && !isMultipart(scalar.value) ? scalar.value : null;
+}
+
+function isMultipart(blob: Blob): boolean {
+  return blob.metadata?.type?.dimensionality === Dimensionality.MULTIPART;
+}
+
+function inputError(variable: string, fault: string): CopilotError {
+  return variableError("input", { action: "use", variable, fault });
+}
