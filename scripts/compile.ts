@@ -8,7 +8,7 @@
  */
 import { parseArgs } from "node:util";
 import { denortFromWheel, RUNTIMES } from "./denort.ts";
-import { ENVIRONMENT } from "../src/environment.ts";
+import { environmentNames } from "../src/environment.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const ENTRY_POINTS = ["main.ts", "src/worker.ts"];
@@ -22,7 +22,7 @@ const PERMISSIONS = [
   "--allow-read",
   "--allow-write",
   "--allow-net",
-  `--allow-env=${ENVIRONMENT.join(",")}`,
+  `--allow-env=${environmentNames().join(",")}`,
   "--no-prompt",
 ];
 

@@ -2,13 +2,16 @@
  * The composition root: arguments, environment and files become a command, and the command is carried out.
  * @module
  */
+import { posix } from "node:path";
 import { type Command, type InspectCommand, parse, resolve } from "./cli.ts";
-import { configFiles } from "./config_files.ts";
+import { readConfigFiles } from "./config_files.ts";
+import { secretValues } from "./config.ts";
 import { CopilotError, explain, from } from "./errors.ts";
-import type { LogSettings } from "./log.ts";
+import { environmentNames } from "./environment.ts";
+import { type ConsoleLog, createLog, type LogSettings } from "./log.ts";
 import { memoryLimitBytes } from "./memory.ts";
 import type { RunCommand } from "./run.ts";
-import { dropPermissions, readEnvironment, stderrIsTerminal, sys, workingDirectory, writeStderr, writeStdout } from "./sys.ts";
+import { readEnvironment, RUNTIME, stderrIsTerminal, sys, workingDirectory, writeStderr, writeStdout } from "./sys.ts";
 import { versionText } from "./version.ts";
 import type { Terminations } from "./watch/terminations.ts";
 
@@ -21,11 +24,12 @@ const USAGE = 2;
  * @returns the exit status
  */
 export async function main(argv: readonly string[], terminations: Terminations): Promise<number> {
-  const env = readEnvironment();
+  const env = readEnvironment(environmentNames());
   try {
     const invocation = parse(argv);
-    const command = await resolve(invocation, env, configFiles(invocation.configPatterns, sys.files));
-    return await carryOut(command, { env, terminations });
+    const { files, warnings } = readConfigFiles(invocation.configPatterns, sys.files);
+    const command = await resolve(invocation, env, files);
+    return await carryOut(command, { env, terminations, warnings });
   } catch (thrown) {
     const error = from(thrown, "Cannot run");
     writeStderr(`copilot: ${explain(error)}\n`);
@@ -36,6 +40,8 @@ export async function main(argv: readonly string[], terminations: Terminations):
 interface World {
   env: Record<string, string>;
   terminations: Terminations;
+  /** What was odd about the configuration files. */
+  warnings: readonly string[];
 }
 
 async function carryOut(command: Command, world: World): Promise<number> {
@@ -44,7 +50,7 @@ async function carryOut(command: Command, world: World): Promise<number> {
       writeStdout(command.text);
       return 0;
     case "version":
-      writeStdout(versionText());
+      writeStdout(versionText(RUNTIME));
       return 0;
     case "inspect":
       return await inspect(command, world);
@@ -62,16 +68,21 @@ async function inspect(command: InspectCommand, { env }: World): Promise<number>
 }
 
 async function download(command: Extract<Command, { kind: "download" }>, world: World): Promise<number> {
-  sys.files.mkdir(command.localDir);
-  return await moveData({ ...command, localDir: sys.files.realPath(command.localDir) }, world);
+  const log = openLog(command, world);
+  for (const warning of [...world.warnings, ...command.warnings]) log.warning(warning);
+  const localDir = absolute(command.localDir);
+  sys.files.mkdir(localDir);
+  return await moveData({ ...command, localDir }, world);
 }
 
 async function sidecar(command: Extract<Command, { kind: "sidecar" }>, world: World): Promise<number> {
   const { waitForMain } = await import("./sidecar.ts");
-  return await waitForMain(command, {
+  const log = openLog(command, world);
+  for (const warning of [...world.warnings, ...command.warnings]) log.warning(warning);
+  return await waitForMain({ ...command, localDir: absolute(command.localDir) }, {
     ...world,
     system: sys,
-    log: await openMainLog(command),
+    log,
     upload: (ready) => moveData(ready, world),
   });
 }
@@ -93,17 +104,22 @@ async function moveData(command: RunCommand, { env, terminations }: World): Prom
     memoryLimitBytes: command.memoryLimitBytes ?? memoryLimitBytes(sys.files),
     log: logSettings(command),
     cwd: workingDirectory(),
+    realLocalDir: sys.files.stat(command.localDir) === null ? command.localDir : sys.files.realPath(command.localDir),
     signal: controller.signal,
   });
 }
 
-function logSettings(command: RunCommand): LogSettings {
-  return { ...command.log, terminal: stderrIsTerminal() };
+function absolute(path: string): string {
+  return posix.resolve(workingDirectory(), path);
 }
 
-async function openMainLog(command: RunCommand) {
-  const { openLog } = await import("./log.ts");
-  return openLog(logSettings(command), { write: writeStderr, clock: sys.clock, storage: command.storage });
+function openLog(command: RunCommand, { env }: World): ConsoleLog {
+  const secrets = secretValues(command.storage, env);
+  return createLog({ ...logSettings(command), write: writeStderr, clock: sys.clock, secrets });
+}
+
+function logSettings(command: RunCommand): LogSettings & { isTerminal: boolean } {
+  return { ...command.log, isTerminal: stderrIsTerminal() };
 }
 
 /** PEM certificates of the files that other tools' variables name, since the runtime looks at none of them. */

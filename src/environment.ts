@@ -1,8 +1,9 @@
 /**
- * The environment variables that the program reads besides those of its flags. The executable is compiled with permission
+ * The environment variables that the program reads: those of its flags, and those of the SDKs and platforms. The executable is compiled with permission
  * for exactly these names, and a run's SDKs see no others.
  * @module
  */
+import { environmentNames as namesOf, FLAGS } from "./cli.ts";
 
 const GENERAL = [
   "HOME",

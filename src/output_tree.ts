@@ -3,7 +3,7 @@
  * @module
  */
 import { CopilotError } from "./errors.ts";
-import type { OutputTree } from "./flyte/plan_upload.ts";
+import type { OutputTree } from "./flyte/outputs.ts";
 import type { FileInfo, Files } from "./system.ts";
 
 /** A file below a directory. */

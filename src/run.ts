@@ -9,8 +9,9 @@ import { CopilotError, explain, from } from "./errors.ts";
 import { toErrorDocument } from "./flyte/error_document.ts";
 import { encodeErrorDocument } from "./flyte/idl.ts";
 import { ErrorKind, ErrorOrigin } from "./flyte/types.ts";
-import type { Log } from "./log.ts";
+import type { ConsoleLog, Log } from "./log.ts";
 import { bytesSource } from "./storage/store.ts";
+import { RetryBudget } from "./storage/retry.ts";
 import { Stores } from "./storage/stores.ts";
 import { Engine } from "./storage/transfer/engine.ts";
 import { joinKey } from "./storage/uri.ts";
@@ -20,10 +21,15 @@ import { clearError, TaskFailure, upload } from "./upload.ts";
 /** Milliseconds for the error document, counted from the failure: the run's own deadline may be what failed. */
 const REPORT_MS = 60_000;
 
+/** Milliseconds between two looks at the progress line of a terminal. */
+const PROGRESS_MS = 200;
+
 /** What a run works with. */
 export interface RunContext {
   system: System;
-  log: Log;
+  log: ConsoleLog;
+  /** Replaces secrets by `***`. */
+  mask(text: string): string;
   env: Readonly<Record<string, string>>;
   /** PEM certificates trusted besides the system's. */
   caCerts: string[];
@@ -50,24 +56,33 @@ export async function run(command: RunCommand, context: RunContext): Promise<num
   const deadline = deadlineIn(system.clock, command.timeoutMs, { what, parent: context.signal });
   const engine = new Engine(system, { memoryLimitBytes: context.memoryLimitBytes, signal: deadline.signal });
   const stores = openStores(command, context, { engine, untilMs: untilMs(startMs, command.timeoutMs) });
+  const showProgress = () => log.progress(progressText(what, engine));
+  const stopProgress = system.clock.every(PROGRESS_MS, showProgress);
   let failure: CopilotError | undefined;
   try {
     await flow(command, { engine, stores, log, allow: context.allow });
   } catch (thrown) {
     failure = from(thrown, `${what} failed`);
   } finally {
+    stopProgress();
+    log.progress("");
     deadline.clear();
     await stores.close();
   }
   const { files, bytes, retries } = engine.progress;
   const seconds = Math.round(system.clock.monotonicMs() - startMs) / 1000;
   if (failure === undefined) {
-    log.info(`${what.toLowerCase()} finished`, { files, bytes, seconds, retries });
+    log.summary(`${what.toLowerCase()} finished`, { files, bytes, seconds, retries });
     return 0;
   }
   log.error(`${what.toLowerCase()} failed`, { files, bytes, seconds, retries, code: failure.code, error: explain(failure) });
   if (failure.code === "aborted") return 1;
   return await report(failure, command, context);
+}
+
+function progressText(what: string, { progress, pool }: Engine): string {
+  const mib = (progress.bytes / 1024 / 1024).toFixed(1);
+  return `${what}: ${progress.files} files, ${mib} MiB, ${pool.active} at a time`;
 }
 
 function untilMs(startMs: number, timeoutMs: number): number {
@@ -88,6 +103,7 @@ function openStores(command: RunCommand, context: RunContext, { engine, untilMs 
       clock: system.clock,
       random: system.random,
       deadlineMs: untilMs,
+      budget: new RetryBudget(),
       onRetry(event) {
         engine.progress.retries++;
         if (event.error.code === "throttled") engine.pool.throttled();
@@ -126,7 +142,7 @@ export async function report(failure: CopilotError, command: RunCommand, context
   const details = failure instanceof TaskFailure ? failure.details : undefined;
   const document = toErrorDocument({
     code: details?.code ?? (command.kind === "download" ? "InputDownloadFailed" : "OutputUploadFailed"),
-    message: details?.message ?? explain(failure),
+    message: context.mask(details?.message ?? explain(failure)),
     kind: details?.kind ?? ErrorKind.RECOVERABLE,
     origin: details?.origin ?? ErrorOrigin.SYSTEM,
   });

@@ -29,15 +29,21 @@ export interface SandboxOptions {
   env: Readonly<Record<string, string>>;
   caCerts: string[];
   memoryLimitBytes: number;
-  log: LogSettings;
+  log: LogSettings & { isTerminal: boolean };
   cwd: string;
+  /** `localDir` behind symlinks. */
+  realLocalDir: string;
   /** Fires when the run is to end early. */
   signal: AbortSignal;
 }
 
 /** The scope that a command line alone asks for. */
-export function scopeOf(command: RunCommand, options: { env: SandboxOptions["env"]; cwd: string }): Scope {
-  const scope: Scope = { read: new Set([command.localDir]), write: new Set(), net: new Set() };
+export function scopeOf(
+  command: RunCommand,
+  options: Pick<SandboxOptions, "env" | "cwd" | "realLocalDir">,
+): Scope {
+  const localDirs = [command.localDir, options.realLocalDir];
+  const scope: Scope = { read: new Set(localDirs), write: new Set(), net: new Set() };
   const add = (uri: string, what: string, { write }: { write: boolean }) => {
     const reach = reachOf(parseUri(uri, what), settings(uri, what, command.storage), options);
     for (const host of reach.hosts) scope.net.add(host);
@@ -48,7 +54,7 @@ export function scopeOf(command: RunCommand, options: { env: SandboxOptions["env
   };
   add(command.outputPrefix, "--to-output-prefix", { write: true });
   if (command.kind === "download") {
-    scope.write.add(command.localDir);
+    for (const directory of localDirs) scope.write.add(directory);
     add(command.from, "--from-remote", { write: false });
   } else add(command.rawPrefix, "--to-raw-output", { write: true });
   return scope;

@@ -5,7 +5,7 @@
 import { CopilotError, from } from "./errors.ts";
 import { parseTaskError, type TaskError } from "./flyte/error_document.ts";
 import { decodeTypedInterface, encodeLiteralMap } from "./flyte/idl.ts";
-import { planUpload, type UploadAction } from "./flyte/plan_upload.ts";
+import { planUpload, type Upload } from "./flyte/plan_upload.ts";
 import type { Log } from "./log.ts";
 import { OutputDirectory } from "./output_tree.ts";
 import { bytesSource, type ObjectStore } from "./storage/store.ts";
@@ -72,7 +72,7 @@ export async function upload(job: UploadJob, context: UploadContext): Promise<vo
   const plan = planUpload(typed, tree, { rawPrefix: job.rawPrefix, mode: job.mode });
   log.debug("planned", { variables: plan.outputs.literals.size, uploads: plan.uploads.length });
   if (job.mode !== "DO_NOT_UPLOAD") {
-    const send = plan.uploads.map((action) => ({ action, path: tree.path(action.path) }));
+    const send = plan.uploads.map((action) => ({ action, path: tree.path(action.path.split("/")) }));
     await sendAll(send, tree, context);
   }
   const place = await stores.at(joinKey(job.outputPrefix, job.metaOutputName), "--to-output-prefix");
@@ -102,7 +102,7 @@ function assertNoTaskError(files: Files, localDir: string): void {
 }
 
 interface Send {
-  action: UploadAction;
+  action: Upload;
   path: string;
 }
 
@@ -160,7 +160,7 @@ export async function clearError(uri: string, { engine, stores, log }: UploadCon
   await store.delete(key, { signal: engine.signal });
 }
 
-function withVariable(thrown: unknown, action: UploadAction): CopilotError {
+function withVariable(thrown: unknown, action: Upload): CopilotError {
   const error = from(thrown, `Cannot upload the output "${action.variable}"`);
   if (error.message.includes(`"${action.variable}"`) || error.code === "aborted") return error;
   return new CopilotError(error.code, `Cannot upload the output "${action.variable}": ${error.message}`, {

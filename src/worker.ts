@@ -3,9 +3,9 @@
  * @module
  */
 import process from "node:process";
-import { fromTransferable } from "./config.ts";
+import { fromTransferable, secretValues } from "./config.ts";
 import { CopilotError } from "./errors.ts";
-import { openLog } from "./log.ts";
+import { createLog, createMasker } from "./log.ts";
 import { report, run, type RunCommand, type RunContext } from "./run.ts";
 import { sys, writeStderr } from "./sys.ts";
 import type { FromWorker, ToWorker } from "./worker_messages.ts";
@@ -36,9 +36,11 @@ async function start(job: Extract<ToWorker, { kind: "run" }>): Promise<void> {
   (process as { env: Record<string, string> }).env = job.env;
   const storage = fromTransferable(job.command.storage);
   const command: RunCommand = { ...job.command, storage };
+  const secrets = secretValues(storage, job.env);
   const context: RunContext = {
     system: sys,
-    log: openLog(job.log, { write: writeStderr, clock: sys.clock, storage }),
+    log: createLog({ ...job.log, write: writeStderr, clock: sys.clock, secrets }),
+    mask: createMasker(secrets),
     env: job.env,
     caCerts: job.caCerts,
     memoryLimitBytes: job.memoryLimitBytes,

@@ -2,11 +2,11 @@
  * What the main thread and the run's Worker say to each other.
  * @module
  */
-import type { StorageConfig, TransferableConfig } from "./config.ts";
+import type { StorageConfig, TransferableStorage } from "./config.ts";
 import type { LogSettings } from "./log.ts";
 import type { RunCommand } from "./run.ts";
 
-type Transferable<C extends { storage: StorageConfig }> = C extends unknown ? Omit<C, "storage"> & { storage: TransferableConfig }
+type Transferable<C extends { storage: StorageConfig }> = C extends unknown ? Omit<C, "storage"> & { storage: TransferableStorage }
   : never;
 
 /** From the main thread. */
@@ -17,7 +17,7 @@ export type ToWorker =
     env: Record<string, string>;
     caCerts: string[];
     memoryLimitBytes: number;
-    log: LogSettings;
+    log: LogSettings & { isTerminal: boolean };
     /** Set when the run is only to report that an earlier Worker crashed. */
     failure?: string;
   }
