@@ -74,5 +74,7 @@ const LIBRARIES = ["LOG_STREAM", "LOG_TOKENS"];
 
 const KUBERNETES = ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"];
 
-/** Names of environment variables, without those that stand for flags. */
-export const ENVIRONMENT: readonly string[] = [...GENERAL, ...AWS, ...GOOGLE, ...AZURE, ...KUBERNETES, ...LIBRARIES];
+/** Names of environment variables, each once. */
+export function environmentNames(): string[] {
+  return [...new Set([...GENERAL, ...AWS, ...GOOGLE, ...AZURE, ...KUBERNETES, ...LIBRARIES, ...FLAGS.flatMap(namesOf)])];
+}

@@ -2,11 +2,11 @@
  * What the main thread and the run's Worker say to each other.
  * @module
  */
-import type { StorageConfig, TransferableStorage } from "./config.ts";
+import type { StorageConfig, TransferableConfig } from "./config.ts";
 import type { LogSettings } from "./log.ts";
 import type { RunCommand } from "./run.ts";
 
-type Transferable<C extends { storage: StorageConfig }> = C extends unknown ? Omit<C, "storage"> & { storage: TransferableStorage }
+type Transferable<C extends { storage: StorageConfig }> = C extends unknown ? Omit<C, "storage"> & { storage: TransferableConfig }
   : never;
 
 /** From the main thread. */
