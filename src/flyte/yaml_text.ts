@@ -1,0 +1,141 @@
+/**
+ * YAML in the style of the original's Go library, written so that YAML 1.1 and 1.2 read the same from it: whatever one
+ * of them could take for something else than a string is quoted.
+ *
+ * Long lines are not folded, where Go folds them at 80 columns: readers see no difference, and no text can break.
+ * @module
+ */
+import { type Json, jsonNumber, sortedEntries } from "./go_json.ts";
+import { formatShortFloat } from "./go_number.ts";
+
+/** Texts without quotes that YAML 1.1 or 1.2 read as null, a boolean, a merge or a default. */
+const WORD = /^(?:~|null|true|false|yes|no|on|off|y|n|<<|=)$/i;
+const NUMBER =
+  /^[-+]?(?:0b[01_]+|0x[0-9a-f_]+|0o[0-7_]+|(?:\.[0-9_]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:e[-+]?[0-9]+)?|\.inf)$|^\.nan$/i;
+/** Numbers of base 60, such as 12:30:45. */
+const SEXAGESIMAL = /^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$/;
+const TIME = /^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t].*)?$/;
+
+/** A first character, or two, that starts something else than a text without quotes. */
+const INDICATOR = /^(?:[,[\]{}#&*!|>'"%@`]|[-?:](?:\s|$)|---|\.\.\.)/;
+/** What ends a text without quotes inside. */
+const TERMINATOR = /:(?:\s|$)|\s#/;
+/** Characters that YAML takes only as escapes, or takes for the end of a line. */
+// deno-lint-ignore no-control-regex
+const UNPRINTABLE = /[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]/u;
+// deno-lint-ignore no-control-regex
+const UNPRINTABLES = /["\\\0-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]/gu;
+
+const SHORT_ESCAPES: ReadonlyMap<string, string> = new Map([
+  ['"', '\\"'],
+  ["\\", "\\\\"],
+  ["\n", "\\n"],
+  ["\r", "\\r"],
+  ["\t", "\\t"],
+  ["\0", "\\0"],
+]);
+
+/** A key longer than this needs the form with a question mark: readers look no further than 1,024 characters. */
+const SIMPLE_KEY_CHARACTERS = 128;
+
+/** Integers outside these are floats to the original's library. */
+const MIN_INTEGER = -(1n << 63n);
+const MAX_INTEGER = (1n << 64n) - 1n;
+
+/** A document as YAML, with a newline at its end. Keys are sorted, lists stand under their key without indentation. */
+export function yamlText(value: Json): string {
+  const parts: string[] = [];
+  writeBlock(value, "", parts);
+  return parts.join("");
+}
+
+/** Writes a value where a line has just begun or an indicator was written. */
+function writeBlock(value: Json, indent: string, parts: string[]): void {
+  if (Array.isArray(value) && value.length > 0) writeList(value, indent, parts);
+  else if (value instanceof Map && value.size > 0) writeMap(value, indent, parts);
+  else if (typeof value === "string") parts.push(scalarString(value, indent), "\n");
+  else parts.push(atom(value), "\n");
+}
+
+function writeList(list: Json[], indent: string, parts: string[]): void {
+  list.forEach((item, index) => {
+    parts.push(index === 0 ? "- " : `${indent}- `);
+    writeBlock(item, `${indent}  `, parts);
+  });
+}
+
+function writeMap(map: Map<string, Json>, indent: string, parts: string[]): void {
+  sortedEntries(map).forEach(([key, item], index) => {
+    if (index > 0) parts.push(indent);
+    const text = keyText(key);
+    parts.push(text.length > SIMPLE_KEY_CHARACTERS ? `? ${text}\n${indent}:` : `${text}:`);
+    writeValue(item, indent, parts);
+  });
+}
+
+function writeValue(value: Json, indent: string, parts: string[]): void {
+  if (Array.isArray(value) && value.length > 0) {
+    parts.push(`\n${indent}`);
+    writeList(value, indent, parts);
+  } else if (value instanceof Map && value.size > 0) {
+    parts.push(`\n${indent}  `);
+    writeMap(value, `${indent}  `, parts);
+  } else {
+    parts.push(" ", typeof value === "string" ? scalarString(value, `${indent}  `) : atom(value), "\n");
+  }
+}
+
+/** What needs no quotes: numbers, booleans, null, and lists and maps that hold nothing. */
+function atom(value: Json): string {
+  if (typeof value === "number") return numberText(value);
+  if (Array.isArray(value)) return "[]";
+  return value instanceof Map ? "{}" : String(value);
+}
+
+/** The original turns its JSON into YAML: what is an integer there, is one here, and loses the sign of zero. */
+function numberText(value: number): string {
+  const json = jsonNumber(value);
+  const integer = /^-?[0-9]+$/.test(json) ? BigInt(json) : undefined;
+  if (integer === undefined || integer < MIN_INTEGER || integer > MAX_INTEGER) return formatShortFloat(value);
+  return String(integer);
+}
+
+function keyText(key: string): string {
+  return key.includes("\n") ? doubleQuoted(key) : lineString(key);
+}
+
+/** @param indent what stands before each line of a text of several lines */
+function scalarString(text: string, indent: string): string {
+  return text.includes("\n") ? literal(text, indent) ?? doubleQuoted(text) : lineString(text);
+}
+
+function lineString(text: string): string {
+  if (isAmbiguous(text) || UNPRINTABLE.test(text)) return doubleQuoted(text);
+  const plain = !INDICATOR.test(text) && !TERMINATOR.test(text) && !/^\s|\s$|\t/.test(text);
+  return plain ? text : `'${text.replaceAll("'", "''")}'`;
+}
+
+/** Whether a text without quotes could be read as something else than itself. */
+function isAmbiguous(text: string): boolean {
+  return text === "" || WORD.test(text) || NUMBER.test(text) || SEXAGESIMAL.test(text) || TIME.test(text);
+}
+
+/** A text of several lines as a block; undefined where its blanks or characters would not survive in one. */
+function literal(text: string, indent: string): string | undefined {
+  const content = text.replace(/\n+$/, "");
+  if (content === "" || /^[ \t\n]|[ \t](?:\n|$)/.test(content) || UNPRINTABLE.test(text)) return undefined;
+  const ending = text.length - content.length;
+  const chomping = ending === 0 ? "-" : ending === 1 ? "" : "+";
+  const lines = content.split("\n").map((line) => line === "" ? "" : indent + line);
+  return `|${chomping}\n${lines.join("\n")}${"\n".repeat(Math.max(0, ending - 1))}`;
+}
+
+function doubleQuoted(text: string): string {
+  const escape = (char: string) => {
+    const code = char.charCodeAt(0);
+    const hex = code.toString(16).toUpperCase();
+    return SHORT_ESCAPES.get(char) ??
+      (code < 0x100 ? `\\x${hex.padStart(2, "0")}` : `\\u${hex.padStart(4, "0")}`);
+  };
+  return `"${text.replace(UNPRINTABLES, escape)}"`;
+}
