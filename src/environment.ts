@@ -76,5 +76,15 @@ const KUBERNETES = ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"];
 
 /** Names of environment variables, each once. */
 export function environmentNames(): string[] {
-  return [...new Set([...GENERAL, ...AWS, ...GOOGLE, ...AZURE, ...KUBERNETES, ...LIBRARIES, ...FLAGS.flatMap(namesOf)])];
+  return [
+    ...new Set([
+      ...GENERAL,
+      ...AWS,
+      ...GOOGLE,
+      ...AZURE,
+      ...KUBERNETES,
+      ...LIBRARIES,
+      ...FLAGS.flatMap(namesOf),
+    ]),
+  ];
 }

@@ -1,0 +1,18 @@
+# Every test file of which the stage `test` skipped something, now with real servers and the executable: the storage contract,
+# the recorded cases, SDK inputs, everything end to end. A skip is an error.
+. .ci/lib.sh
+echo "waiting for the servers' installation"
+while [ ! -e "$COPILOT_CI_STATE/installed" ]; do sleep 1; done
+cat "$COPILOT_CI_STATE/install.log"
+check "the servers are installed" grep -qx 0 "$COPILOT_CI_STATE/installed"
+scripts/servers.sh start "$COPILOT_CI_STATE/servers" >"$COPILOT_CI_STATE/env"
+{
+  echo "export COPILOT_TEST_REQUIRE=1 COPILOT_TEST_BIN=$PWD/dist/copilot"
+  echo "export COPILOT_TEST_PYTHON=$(cat "$COPILOT_CI_STATE/python")"
+} >>"$COPILOT_CI_STATE/env"
+. "$COPILOT_CI_STATE/env"
+mapfile -t files < <(
+  awk '/^running [0-9]+ tests? from / { file = $NF } / \.\.\. ignored/ { print file }' "$COPILOT_CI_STATE/readme-test.log" | sort -u
+)
+[ ${#files[@]} -eq 0 ] || deno_test --no-skips deno test -A "${files[@]}"
+done_counting
