@@ -11,5 +11,10 @@ const terminations = new Terminations();
 Deno.addSignalListener("SIGTERM", () => terminations.deliver());
 Deno.addSignalListener("SIGINT", () => terminations.deliver());
 
-const { main } = await import("./src/app.ts");
-Deno.exit(await main(Deno.args, terminations));
+const { environmentNames, main } = await import("./src/app.ts");
+const env: Record<string, string> = {};
+for (const name of environmentNames()) {
+  const value = Deno.env.get(name);
+  if (value !== undefined) env[name] = value;
+}
+Deno.exit(await main(Deno.args, { env, terminations }));

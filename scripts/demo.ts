@@ -47,15 +47,26 @@ function makeInputs(): string {
     literals: new Map([
       ["name", literal({ case: "primitive", value: { value: { case: "stringValue", value: "Ada" } } })],
       ["threshold", literal({ case: "primitive", value: { value: { case: "floatValue", value: 19.5 } } })],
-      ["big", literal({ case: "primitive", value: { value: { case: "integer", value: 9007199254740993n } } })],
-      ["since", literal({ case: "primitive", value: { value: { case: "datetime", value: { seconds: 1709209845n, nanos: 5e8 } } } })],
+      [
+        "big",
+        literal({ case: "primitive", value: { value: { case: "integer", value: 9007199254740993n } } }),
+      ],
+      [
+        "since",
+        literal({
+          case: "primitive",
+          value: { value: { case: "datetime", value: { seconds: 1709209845n, nanos: 5e8 } } },
+        }),
+      ],
       ["table", blob(table, Dimensionality.SINGLE, "csv")],
       ["notes", blob(`file://${store}/raw/b2/notes`, Dimensionality.MULTIPART, "")],
       ["weights", {
         value: {
           case: "collection",
           value: {
-            literals: [0.25, 0.5].map((value) => literal({ case: "primitive", value: { value: { case: "floatValue", value } } })),
+            literals: [0.25, 0.5].map((value) =>
+              literal({ case: "primitive", value: { value: { case: "floatValue", value } } })
+            ),
           },
         },
         hash: "",
@@ -69,7 +80,9 @@ function makeInputs(): string {
 
 function outputInterface(): string {
   const simple = (value: number): LiteralType => ({ type: { case: "simple", value } });
-  const file = (dimensionality: number): LiteralType => ({ type: { case: "blob", value: { format: "", dimensionality } } });
+  const file = (dimensionality: number): LiteralType => ({
+    type: { case: "blob", value: { format: "", dimensionality } },
+  });
   const types: [string, LiteralType][] = [
     ["mean", simple(SimpleType.FLOAT)],
     ["report", file(Dimensionality.SINGLE)],
@@ -87,7 +100,11 @@ function title(words: string): void {
 }
 
 function step(command: string, args: string[], show = args): void {
-  console.log(`\x1b[2m$ ${[command === Deno.execPath() ? "copilot" : command, ...show].join(" ").replaceAll(home, "…")}\x1b[0m`);
+  console.log(
+    `\x1b[2m$ ${
+      [command === Deno.execPath() ? "copilot" : command, ...show].join(" ").replaceAll(home, "…")
+    }\x1b[0m`,
+  );
   const { code } = new Deno.Command(command, { args, stdout: "inherit", stderr: "inherit" }).outputSync();
   if (code !== 0) {
     console.error(`demo: ${command} ended with status ${code}`);
@@ -96,7 +113,11 @@ function step(command: string, args: string[], show = args): void {
 }
 
 function copilot(...args: string[]): void {
-  step(Deno.execPath(), ["run", "-A", "--quiet", "--unstable-worker-options", `${PROJECT}main.ts`, ...args], args);
+  step(
+    Deno.execPath(),
+    ["run", "-A", "--quiet", "--unstable-worker-options", `${PROJECT}main.ts`, ...args],
+    args,
+  );
 }
 
 /** Prints a directory as a tree, with the first line of each small file. */
@@ -111,7 +132,9 @@ function tree(path: string, indent = "  "): void {
     }
     const bytes = Deno.readFileSync(full);
     const first = name.endsWith(".pb") ? "" : new TextDecoder().decode(bytes).split("\n")[0]!.slice(0, 60);
-    console.log(`${indent}${name.padEnd(28 - indent.length)} ${String(bytes.length).padStart(5)} B  ${first}`);
+    console.log(
+      `${indent}${name.padEnd(28 - indent.length)} ${String(bytes.length).padStart(5)} B  ${first}`,
+    );
   }
 }
 
@@ -120,7 +143,16 @@ const from = makeInputs();
 copilot("inspect", from);
 
 title("2. copilot download: every variable becomes a file or a directory");
-copilot("download", "--logger.formatter.type=text", "--from-remote", from, "--to-output-prefix", `file://${store}/out`, "--to-local-dir", inputs);
+copilot(
+  "download",
+  "--logger.formatter.type=text",
+  "--from-remote",
+  from,
+  "--to-output-prefix",
+  `file://${store}/out`,
+  "--to-local-dir",
+  inputs,
+);
 tree(inputs);
 
 title("3. The task: a shell script that knows nothing of Flyte");
@@ -129,8 +161,22 @@ step("sh", [`${PROJECT}examples/demo/task.sh`, inputs, outputs]);
 title("4. copilot sidecar: what the task left becomes objects and literals, outputs.pb last");
 const typed = outputInterface();
 copilot(
-  ...["sidecar", "--logger.formatter.type=text", "--start-watcher-type", "noop", "--exit-watcher-type", "noop"],
-  ...["--from-local-dir", outputs, "--to-raw-output", `file://${store}/raw/out`, "--to-output-prefix", `file://${store}/out`],
+  ...[
+    "sidecar",
+    "--logger.formatter.type=text",
+    "--start-watcher-type",
+    "noop",
+    "--exit-watcher-type",
+    "noop",
+  ],
+  ...[
+    "--from-local-dir",
+    outputs,
+    "--to-raw-output",
+    `file://${store}/raw/out`,
+    "--to-output-prefix",
+    `file://${store}/out`,
+  ],
   ...["--interface", typed],
 );
 tree(store);

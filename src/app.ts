@@ -7,11 +7,11 @@ import { type Command, type InspectCommand, parse, resolve } from "./cli.ts";
 import { readConfigFiles } from "./config_files.ts";
 import { secretValues } from "./config.ts";
 import { CopilotError, explain, from } from "./errors.ts";
-import { environmentNames } from "./environment.ts";
+export { environmentNames } from "./environment.ts";
 import { type ConsoleLog, createLog, type LogSettings } from "./log.ts";
 import { memoryLimitBytes } from "./memory.ts";
 import type { RunCommand } from "./run.ts";
-import { readEnvironment, RUNTIME, stderrIsTerminal, sys, workingDirectory, writeStderr, writeStdout } from "./sys.ts";
+import { RUNTIME, stderrIsTerminal, sys, workingDirectory, writeStderr, writeStdout } from "./sys.ts";
 import { versionText } from "./version.ts";
 import type { Terminations } from "./watch/terminations.ts";
 
@@ -23,13 +23,12 @@ const USAGE = 2;
  *
  * @returns the exit status
  */
-export async function main(argv: readonly string[], terminations: Terminations): Promise<number> {
-  const env = readEnvironment(environmentNames());
+export async function main(argv: readonly string[], world: Omit<World, "warnings">): Promise<number> {
   try {
     const invocation = parse(argv);
     const { files, warnings } = readConfigFiles(invocation.configPatterns, sys.files);
-    const command = await resolve(invocation, env, files);
-    return await carryOut(command, { env, terminations, warnings });
+    const command = await resolve(invocation, world.env, files);
+    return await carryOut(command, { ...world, warnings });
   } catch (thrown) {
     const error = from(thrown, "Cannot run");
     writeStderr(`copilot: ${explain(error)}\n`);
@@ -37,7 +36,9 @@ export async function main(argv: readonly string[], terminations: Terminations):
   }
 }
 
+/** What main.ts knows of the process. */
 interface World {
+  /** The environment, as far as the program may see it. */
   env: Record<string, string>;
   terminations: Terminations;
   /** What was odd about the configuration files. */
@@ -104,7 +105,9 @@ async function moveData(command: RunCommand, { env, terminations }: World): Prom
     memoryLimitBytes: command.memoryLimitBytes ?? memoryLimitBytes(sys.files),
     log: logSettings(command),
     cwd: workingDirectory(),
-    realLocalDir: sys.files.stat(command.localDir) === null ? command.localDir : sys.files.realPath(command.localDir),
+    realLocalDir: sys.files.stat(command.localDir) === null
+      ? command.localDir
+      : sys.files.realPath(command.localDir),
     signal: controller.signal,
   });
 }

@@ -2,7 +2,7 @@
  * The download flow: LiteralMap in, files and documents out. See README.md, "Download".
  * @module
  */
-import { CopilotError, from } from "./errors.ts";
+import { about, CopilotError } from "./errors.ts";
 import { inputsJson, inputsYaml } from "./flyte/documents.ts";
 import { decodeLiteral, decodeLiteralMap, encodeLiteralMap } from "./flyte/idl.ts";
 import { decodedKey, KeyTree, listPrefix, relativePathOfKey } from "./flyte/keys.ts";
@@ -61,17 +61,25 @@ export async function download(job: DownloadJob, context: DownloadContext): Prom
     );
   }
   const map = await readInputs(job, context);
-  const documents = { JSON: ["inputs.pb", "inputs.json"], YAML: ["inputs.pb", "inputs.yaml"] }[job.format] ?? ["inputs.pb"];
+  const documents = { JSON: ["inputs.pb", "inputs.json"], YAML: ["inputs.pb", "inputs.yaml"] }[job.format] ??
+    ["inputs.pb"];
   const plan = planDownload(map, {
     root: job.localDir,
     layout: job.layout,
     mode: job.mode,
     reserved: [...documents, STAGING_NAME, STREAM_DIRECTORY],
   });
-  await context.allow(plan.actions.flatMap((action) => action.kind === "object" || action.kind === "prefix" ? [action.uri] : []));
+  await context.allow(
+    plan.actions.flatMap((action) =>
+      action.kind === "object" || action.kind === "prefix" ? [action.uri] : []
+    ),
+  );
   log.debug("planned", { variables: map.literals.size, actions: plan.actions.length });
   // Made before anything moves, so that a value no document can hold fails at once.
-  const contents = documents.map((name) => ({ path: `${job.localDir}/${name}`, bytes: document(name, plan) }));
+  const contents = documents.map((name) => ({
+    path: `${job.localDir}/${name}`,
+    bytes: document(name, plan),
+  }));
   const staging = new Staging(engine.system.files, job.localDir);
   staging.cleanUp();
   try {
@@ -92,18 +100,22 @@ function document(name: string, plan: DownloadPlan): Uint8Array {
 /** The LiteralMap with every offloaded literal in place. */
 async function readInputs(job: DownloadJob, { engine, stores, allow }: DownloadContext): Promise<LiteralMap> {
   const { signal } = engine;
-  const read = (uri: string, what: string) => stores.read(uri, { what, maxBytes: job.maxMetadataBytes, signal });
+  const read = (uri: string, what: string) =>
+    stores.read(uri, { what, maxBytes: job.maxMetadataBytes, signal });
   const map = decodeLiteralMap(await read(job.from, "the inputs"));
   for (let round = 0;; round++) {
     const references = offloadedIn(map);
     if (references.length === 0) return map;
     if (round === OFFLOADED_ROUNDS) {
       const { variable, uri } = references[0]!;
-      throw new CopilotError("input", `Cannot read the input "${variable}": "${uri}" is offloaded more than ${OFFLOADED_ROUNDS} times`);
+      throw new CopilotError(
+        "input",
+        `Cannot read the input ${variable}: "${uri}" is offloaded more than ${OFFLOADED_ROUNDS} times`,
+      );
     }
     await allow(references.map(({ uri }) => uri));
     await inParallel(references, async (reference) => {
-      const what = `the offloaded literal of "${reference.variable}"`;
+      const what = `the offloaded literal of ${reference.variable}`;
       const bytes = await read(reference.uri, what);
       resolveOffloaded(reference, decodeLiteral(bytes), bytes.length);
     });
@@ -156,7 +168,7 @@ type BlobAction = Extract<Action, { kind: "object" | "prefix" }>;
 /** Fetches one object; where its key does not exist and holds `%XX`, the decoded key (../conformance, rule 7). */
 async function fetchObject(action: BlobAction, context: CarryOut): Promise<void> {
   const { engine, staging } = context;
-  const place = await context.stores.at(action.uri, `the input "${action.variable}"`);
+  const place = await context.stores.at(action.uri, `the input ${action.variable}`);
   const target = { staging, path: action.path };
   try {
     await getFile(engine, place.store, place.key, target);
@@ -176,7 +188,7 @@ function otherKey(place: Place): string | null {
 /** Fetches all objects below a prefix, a page at a time; a page is asked for while the one before is on its way. */
 async function fetchPrefix(action: BlobAction, context: CarryOut, done: () => void): Promise<void> {
   const { engine, staging } = context;
-  const place = await context.stores.at(action.uri, `the input "${action.variable}"`);
+  const place = await context.stores.at(action.uri, `the input ${action.variable}`);
   const { store } = place;
   staging.ensureDirectory(action.path);
   let prefix = listPrefix(place.key);
@@ -223,7 +235,8 @@ function placeObject(object: ObjectInfo, job: PrefixJob): (() => Promise<void>) 
   if (found === null) return null;
   for (const directory of job.tree.add(found)) staging.ensureDirectory(`${job.action.path}/${directory}`);
   if (found.kind === "directory") return null;
-  return () => getFile(engine, job.place.store, object.key, { staging, path: `${job.action.path}/${found.path}` });
+  return () =>
+    getFile(engine, job.place.store, object.key, { staging, path: `${job.action.path}/${found.path}` });
 }
 
 function named(action: Action, task: () => Promise<void>): Promise<void> {
@@ -233,13 +246,8 @@ function named(action: Action, task: () => Promise<void>): Promise<void> {
 }
 
 /** Puts the variable's name in front of an error's message. */
-function withVariable(thrown: unknown, action: Action): CopilotError {
-  const error = from(thrown, `Cannot download the input "${action.variable}"`);
-  if (error.message.includes(`"${action.variable}"`) || error.code === "aborted") return error;
-  return new CopilotError(error.code, `Cannot download the input "${action.variable}": ${error.message}`, {
-    cause: error,
-    ...(error.object === undefined ? {} : { object: error.object }),
-  });
+function withVariable(thrown: unknown, { variable }: Action): CopilotError {
+  return about(thrown, `Cannot download the input ${variable}`, variable);
 }
 
 /** Runs `work` for every item, a few at a time, until one fails. */

@@ -150,6 +150,21 @@ export function from(
 }
 
 /**
+ * The same error with what it is about in front, unless its message says so already.
+ *
+ * @param action the start of the message: `Cannot download the input files[2]`
+ * @param name what the message must name
+ */
+export function about(thrown: unknown, action: string, name: string): CopilotError {
+  const error = from(thrown, action);
+  if (error.message.includes(name) || error.code === "aborted") return error;
+  return new CopilotError(error.code, `${action}: ${error.message}`, {
+    cause: error,
+    ...(error.object === undefined ? {} : { object: error.object }),
+  });
+}
+
+/**
  * Which error code an HTTP status stands for.
  *
  * @param status an HTTP status outside 200-299

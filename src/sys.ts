@@ -240,16 +240,6 @@ function writeAll(to: { writeSync(bytes: Uint8Array): number }, text: string): v
   for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
 }
 
-/** The variables of the environment that have one of these names. */
-export function readEnvironment(names: readonly string[]): Record<string, string> {
-  const found: Record<string, string> = {};
-  for (const name of names) {
-    const value = Deno.env.get(name);
-    if (value !== undefined) found[name] = value;
-  }
-  return found;
-}
-
 /** What the program runs on. */
 export const RUNTIME = { deno: Deno.version.deno, os: Deno.build.os, arch: Deno.build.arch };
 

@@ -2,9 +2,10 @@
  * The upload flow: files in, raw data and outputs.pb out. See README.md, "Upload".
  * @module
  */
-import { CopilotError, from } from "./errors.ts";
+import { about, CopilotError } from "./errors.ts";
 import { parseTaskError, type TaskError } from "./flyte/error_document.ts";
 import { decodeTypedInterface, encodeLiteralMap } from "./flyte/idl.ts";
+import type { TypedInterface } from "./flyte/types.ts";
 import { planUpload, type Upload } from "./flyte/plan_upload.ts";
 import type { Log } from "./log.ts";
 import { OutputDirectory } from "./output_tree.ts";
@@ -66,8 +67,11 @@ export async function upload(job: UploadJob, context: UploadContext): Promise<vo
   }
   const stat = engine.system.files.stat(job.localDir);
   if (stat?.kind !== "directory") {
-    throw new CopilotError("output", `Cannot upload from "${job.localDir}": it is not a directory`, { object: job.localDir });
+    throw new CopilotError("output", `Cannot upload from "${job.localDir}": it is not a directory`, {
+      object: job.localDir,
+    });
   }
+  assertApart(job, typed);
   const tree = new OutputDirectory(engine.system.files, job.localDir);
   const plan = planUpload(typed, tree, { rawPrefix: job.rawPrefix, mode: job.mode });
   log.debug("planned", { variables: plan.outputs.literals.size, uploads: plan.uploads.length });
@@ -78,6 +82,19 @@ export async function upload(job: UploadJob, context: UploadContext): Promise<vo
   const place = await stores.at(joinKey(job.outputPrefix, job.metaOutputName), "--to-output-prefix");
   await clearError(joinKey(job.outputPrefix, job.errOutputName), context);
   await place.store.put(place.key, bytesSource(encodeLiteralMap(plan.outputs)), { signal: engine.signal });
+}
+
+/** An output named like a document, with raw data and documents under one prefix, would overwrite it. */
+function assertApart(job: UploadJob, typed: TypedInterface): void {
+  const { rawPrefix, outputPrefix, metaOutputName, errOutputName } = job;
+  if (joinKey(rawPrefix, "x") !== joinKey(outputPrefix, "x")) return;
+  for (const { key } of typed.outputs?.variables ?? []) {
+    if (key !== metaOutputName && key !== errOutputName) continue;
+    throw new CopilotError(
+      "output",
+      `Cannot upload the output "${key}": --to-raw-output and --to-output-prefix are the same place, and the document "${key}" goes there`,
+    );
+  }
 }
 
 /** Throws what the task's `_ERROR` file says, if there is one. */
@@ -96,7 +113,9 @@ function assertNoTaskError(files: Files, localDir: string): void {
     );
   }
   if (found.kind !== "file") {
-    throw new CopilotError("task", `Cannot read "${path}": error file is not a regular file`, { object: path });
+    throw new CopilotError("task", `Cannot read "${path}": error file is not a regular file`, {
+      object: path,
+    });
   }
   throw new TaskFailure(parseTaskError(files.readFile(path, MAX_ERROR_FILE_BYTES)));
 }
@@ -141,7 +160,9 @@ async function sendDirectory(path: string, tree: OutputDirectory, job: Directory
     await job.one(prefix + file.relative, file.path);
   }
   // Flytekit finds no directory where there is no key at all (../conformance/README.md, rule 19).
-  if (empty) await job.store.put(prefix, bytesSource(new Uint8Array(0)), { signal: job.context.engine.signal });
+  if (empty) {
+    await job.store.put(prefix, bytesSource(new Uint8Array(0)), { signal: job.context.engine.signal });
+  }
 }
 
 /**
@@ -152,7 +173,9 @@ export async function clearError(uri: string, { engine, stores, log }: UploadCon
   const { store, key } = await stores.at(uri, "--to-output-prefix");
   const there = await store.head(key, { signal: engine.signal }).then(() => true, (error) => {
     // Without the right to list, a store says "denied" of a key that does not exist.
-    if (error instanceof CopilotError && (error.code === "not-found" || error.code === "denied")) return false;
+    if (error instanceof CopilotError && (error.code === "not-found" || error.code === "denied")) {
+      return false;
+    }
     throw error;
   });
   if (!there) return;
@@ -160,11 +183,6 @@ export async function clearError(uri: string, { engine, stores, log }: UploadCon
   await store.delete(key, { signal: engine.signal });
 }
 
-function withVariable(thrown: unknown, action: Upload): CopilotError {
-  const error = from(thrown, `Cannot upload the output "${action.variable}"`);
-  if (error.message.includes(`"${action.variable}"`) || error.code === "aborted") return error;
-  return new CopilotError(error.code, `Cannot upload the output "${action.variable}": ${error.message}`, {
-    cause: error,
-    ...(error.object === undefined ? {} : { object: error.object }),
-  });
+function withVariable(thrown: unknown, { variable }: Upload): CopilotError {
+  return about(thrown, `Cannot upload the output ${variable}`, variable);
 }

@@ -82,7 +82,9 @@ export class Engine {
   }
 
   #track(task: Promise<void>): void {
-    const tracked: Promise<void> = task.catch((error) => this.fail(error)).finally(() => this.#running.delete(tracked));
+    const tracked: Promise<void> = task.catch((error) => this.fail(error)).finally(() =>
+      this.#running.delete(tracked)
+    );
     this.#running.add(tracked);
   }
 

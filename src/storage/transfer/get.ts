@@ -36,7 +36,12 @@ export interface GetFileOptions {
  *
  * @throws CopilotError as the store gives them; `integrity` when bytes differ from the store's checksum
  */
-export async function getFile(engine: Engine, store: ObjectStore, key: string, options: GetFileOptions): Promise<void> {
+export async function getFile(
+  engine: Engine,
+  store: ObjectStore,
+  key: string,
+  options: GetFileOptions,
+): Promise<void> {
   const first = await store.get(key, { signal: engine.signal });
   let staged: StagedFile | undefined;
   try {
@@ -54,11 +59,22 @@ export async function getFile(engine: Engine, store: ObjectStore, key: string, o
 }
 
 /** One stream from the first byte to the last. */
-async function fetchStream(engine: Engine, got: GetResult, staged: StagedFile, object: string): Promise<void> {
+async function fetchStream(
+  engine: Engine,
+  got: GetResult,
+  staged: StagedFile,
+  object: string,
+): Promise<void> {
   const hasher = got.info.checksum === undefined ? null : await createHasher(got.info.checksum.name);
   const buffer = engine.buffers.take();
   try {
-    const length = await pump(engine, got.body, { end: got.info.size, start: 0, buffer, hasher, write: staged.file.write });
+    const length = await pump(engine, got.body, {
+      end: got.info.size,
+      start: 0,
+      buffer,
+      hasher,
+      write: staged.file.write,
+    });
     if (length !== got.info.size) throw lengthError(object, length, got.info.size);
   } finally {
     engine.buffers.give(buffer);
@@ -168,9 +184,13 @@ async function fetchFromBack(engine: Engine, store: ObjectStore, key: string, jo
       const got = await store.get(key, { start, end, signal: engine.signal, ...pin });
       try {
         if (got.start !== start || got.info.size !== job.size) {
-          throw new CopilotError("changed", `Cannot read "${ranges.object}": it changed while it was being read`, {
-            object: ranges.object,
-          });
+          throw new CopilotError(
+            "changed",
+            `Cannot read "${ranges.object}": it changed while it was being read`,
+            {
+              object: ranges.object,
+            },
+          );
         }
         await job.fill(got.body, index, buffer);
       } finally {
@@ -192,7 +212,9 @@ function combined(crc: Checksum, ranges: Ranges, size: number): string {
 }
 
 function lengthError(object: string, got: number, wanted: number): CopilotError {
-  return new CopilotError("integrity", `Cannot read "${object}": got ${got} bytes, expected ${wanted}`, { object });
+  return new CopilotError("integrity", `Cannot read "${object}": got ${got} bytes, expected ${wanted}`, {
+    object,
+  });
 }
 
 function verify(object: string, expected: Checksum, hex: string): void {

@@ -2,10 +2,17 @@
  * Files to objects: one request for a small file, parts at once for a large one, streamed through reused buffers.
  * @module
  */
+import { deadlineIn } from "../../deadline.ts";
 import { CopilotError } from "../../errors.ts";
 import type { FileInfo, OpenFile } from "../../system.ts";
 import { createHasher } from "../checksum.ts";
-import { type ByteSource, bytesSource, type MultipartUpload, type ObjectStore, type StoreTraits } from "../store.ts";
+import {
+  type ByteSource,
+  bytesSource,
+  type MultipartUpload,
+  type ObjectStore,
+  type StoreTraits,
+} from "../store.ts";
 import type { Engine } from "./engine.ts";
 
 const MIB = 1024 * 1024;
@@ -67,8 +74,9 @@ export async function putFile(engine: Engine, store: ObjectStore, key: string, p
   try {
     const before = file.stat();
     const unchanged = () => assertUnchanged(path, before, file.stat());
-    if (before.size <= engine.buffers.bytes) await putSmall(engine, store, key, { file, size: before.size, unchanged });
-    else if (before.size <= Math.min(MULTIPART_BYTES, store.traits.maxPutBytes)) {
+    if (before.size <= engine.buffers.bytes) {
+      await putSmall(engine, store, key, { file, size: before.size, unchanged });
+    } else if (before.size <= Math.min(MULTIPART_BYTES, store.traits.maxPutBytes)) {
       unchanged();
       await store.put(key, fileSource(file, 0, before.size), { signal: engine.signal });
       unchanged();
@@ -117,7 +125,8 @@ async function putParts(engine: Engine, store: ObjectStore, key: string, job: Pu
     await upload.complete({ signal: engine.signal });
   } catch (error) {
     // The run's own signal may have fired already; the parts must go all the same.
-    await upload.abort({ signal: AbortSignal.timeout(ABORT_MS) }).catch(() => {});
+    const bound = deadlineIn(engine.system.clock, ABORT_MS, { what: "Removal of a failed upload" });
+    await upload.abort(bound).catch(() => {}).finally(bound.clear);
     throw error;
   }
 }

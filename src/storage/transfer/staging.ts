@@ -44,7 +44,9 @@ export class Staging {
     const found = this.#files.lstat(this.#staging);
     if (found === null) return;
     if (found.kind === "directory") {
-      for (const { name } of [...this.#files.readDir(this.#staging)]) this.#files.remove(`${this.#staging}/${name}`);
+      for (const { name } of [...this.#files.readDir(this.#staging)]) {
+        this.#files.remove(`${this.#staging}/${name}`);
+      }
     }
     this.#files.remove(this.#staging);
     this.#made = false;
@@ -58,13 +60,17 @@ export class Staging {
   ensureDirectory(path: string): void {
     if (path === this.#root || this.#known.has(path)) return;
     if (!path.startsWith(`${this.#root}/`)) {
-      throw new CopilotError("path", `Cannot write "${path}": it is outside "${this.#root}"`, { object: path });
+      throw new CopilotError("path", `Cannot write "${path}": it is outside "${this.#root}"`, {
+        object: path,
+      });
     }
     this.ensureDirectory(path.slice(0, path.lastIndexOf("/")));
     const found = this.#files.lstat(path);
     if (found === null) this.#files.mkdir(path);
     else if (found.kind !== "directory") {
-      throw new CopilotError("path", `Cannot make the directory "${path}": a ${found.kind} has that name`, { object: path });
+      throw new CopilotError("path", `Cannot make the directory "${path}": a ${found.kind} has that name`, {
+        object: path,
+      });
     }
     if (this.#known.size >= REMEMBERED_DIRECTORIES) this.#known.delete(this.#known.values().next().value!);
     this.#known.add(path);
