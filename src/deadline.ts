@@ -19,7 +19,11 @@ export interface Deadline {
  * @param ms 0 means no bound
  * @param options.what what ran out of time, as the subject of a message: `Download`
  */
-export function deadlineIn(clock: Clock, ms: number, options: { what: string; parent?: AbortSignal }): Deadline {
+export function deadlineIn(
+  clock: Clock,
+  ms: number,
+  options: { what: string; parent?: AbortSignal },
+): Deadline {
   const controller = new AbortController();
   const done = new AbortController();
   const { parent } = options;
@@ -28,7 +32,8 @@ export function deadlineIn(clock: Clock, ms: number, options: { what: string; pa
   else parent?.addEventListener("abort", follow, { once: true, signal: done.signal });
   if (ms > 0) {
     clock.sleep(ms, done.signal).then(
-      () => controller.abort(new CopilotError("deadline", `${options.what} not finished within ${ms / 1000} s`)),
+      () =>
+        controller.abort(new CopilotError("deadline", `${options.what} not finished within ${ms / 1000} s`)),
       () => {},
     );
   }

@@ -110,12 +110,12 @@ async function readInputs(job: DownloadJob, { engine, stores, allow }: DownloadC
       const { variable, uri } = references[0]!;
       throw new CopilotError(
         "input",
-        `Cannot read the input ${variable}: "${uri}" is offloaded more than ${OFFLOADED_ROUNDS} times`,
+        `Cannot read variable ${variable}: "${uri}" is offloaded more than ${OFFLOADED_ROUNDS} times`,
       );
     }
     await allow(references.map(({ uri }) => uri));
     await inParallel(references, async (reference) => {
-      const what = `the offloaded literal of ${reference.variable}`;
+      const what = `the offloaded literal of variable ${reference.variable}`;
       const bytes = await read(reference.uri, what);
       resolveOffloaded(reference, decodeLiteral(bytes), bytes.length);
     });
@@ -168,7 +168,7 @@ type BlobAction = Extract<Action, { kind: "object" | "prefix" }>;
 /** Fetches one object; where its key does not exist and holds `%XX`, the decoded key (../conformance, rule 7). */
 async function fetchObject(action: BlobAction, context: CarryOut): Promise<void> {
   const { engine, staging } = context;
-  const place = await context.stores.at(action.uri, `the input ${action.variable}`);
+  const place = await context.stores.at(action.uri, `variable ${action.variable}`);
   const target = { staging, path: action.path };
   try {
     await getFile(engine, place.store, place.key, target);
@@ -188,7 +188,7 @@ function otherKey(place: Place): string | null {
 /** Fetches all objects below a prefix, a page at a time; a page is asked for while the one before is on its way. */
 async function fetchPrefix(action: BlobAction, context: CarryOut, done: () => void): Promise<void> {
   const { engine, staging } = context;
-  const place = await context.stores.at(action.uri, `the input ${action.variable}`);
+  const place = await context.stores.at(action.uri, `variable ${action.variable}`);
   const { store } = place;
   staging.ensureDirectory(action.path);
   let prefix = listPrefix(place.key);
@@ -247,7 +247,7 @@ function named(action: Action, task: () => Promise<void>): Promise<void> {
 
 /** Puts the variable's name in front of an error's message. */
 function withVariable(thrown: unknown, { variable }: Action): CopilotError {
-  return about(thrown, `Cannot download the input ${variable}`, variable);
+  return about(thrown, `Cannot download variable ${variable}`, `variable ${variable}`);
 }
 
 /** Runs `work` for every item, a few at a time, until one fails. */

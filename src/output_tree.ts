@@ -63,16 +63,26 @@ export class OutputDirectory implements OutputTree {
       const path = `${directory}/${name}`;
       const inside = relative === "" ? name : `${relative}/${name}`;
       const found = kind === "file" ? kind : this.#look(path)?.kind;
-      if (found === undefined) throw new CopilotError("changed", `Cannot upload "${path}": it is gone`, { object: path });
+      if (found === undefined) {
+        throw new CopilotError("changed", `Cannot upload "${path}": it is gone`, { object: path });
+      }
       if (found === "file") yield { relative: inside, path };
       else yield* this.#descend(path, inside, { above, isLink: kind === "symlink" });
     }
   }
 
-  *#descend(path: string, inside: string, from: { above: Set<string>; isLink: boolean }): Generator<FoundFile> {
+  *#descend(
+    path: string,
+    inside: string,
+    from: { above: Set<string>; isLink: boolean },
+  ): Generator<FoundFile> {
     const real = from.isLink ? this.#files.realPath(path) : path;
     if (from.above.has(real)) {
-      throw new CopilotError("path", `Cannot upload "${path}": the symlink leads back to a directory above it`, { object: path });
+      throw new CopilotError(
+        "path",
+        `Cannot upload "${path}": the symlink leads back to a directory above it`,
+        { object: path },
+      );
     }
     yield* this.#walk(path, inside, new Set(from.above).add(real));
   }
@@ -82,15 +92,21 @@ export class OutputDirectory implements OutputTree {
     const found = this.#files.lstat(path);
     if (found === null || found.kind === "file" || found.kind === "directory") return found;
     if (found.kind === "other") {
-      throw new CopilotError("path", `Cannot upload "${path}": it is a FIFO, socket or device, expected a file or directory`, {
-        object: path,
-      });
+      throw new CopilotError(
+        "path",
+        `Cannot upload "${path}": it is a FIFO, socket or device, expected a file or directory`,
+        {
+          object: path,
+        },
+      );
     }
     const target = this.#files.stat(path) === null ? null : this.#files.realPath(path);
     if (target === null || !(target === this.#realRoot || target.startsWith(`${this.#realRoot}/`))) {
       throw new CopilotError(
         "path",
-        `Cannot upload "${path}": the symlink ${target === null ? "leads nowhere" : `leads outside "${this.#root}"`}`,
+        `Cannot upload "${path}": the symlink ${
+          target === null ? "leads nowhere" : `leads outside "${this.#root}"`
+        }`,
         { object: path },
       );
     }

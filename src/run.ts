@@ -75,7 +75,14 @@ export async function run(command: RunCommand, context: RunContext): Promise<num
     log.summary(`${what.toLowerCase()} finished`, { files, bytes, seconds, retries });
     return 0;
   }
-  log.error(`${what.toLowerCase()} failed`, { files, bytes, seconds, retries, code: failure.code, error: explain(failure) });
+  log.error(`${what.toLowerCase()} failed`, {
+    files,
+    bytes,
+    seconds,
+    retries,
+    code: failure.code,
+    error: explain(failure),
+  });
   if (failure.code === "aborted") return 1;
   return await report(failure, command, context);
 }
@@ -107,7 +114,11 @@ function openStores(command: RunCommand, context: RunContext, { engine, untilMs 
       onRetry(event) {
         engine.progress.retries++;
         if (event.error.code === "throttled") engine.pool.throttled();
-        log.debug("retrying", { error: event.error.message, attempt: event.attempt, waitMs: Math.round(event.waitMs) });
+        log.debug("retrying", {
+          error: event.error.message,
+          attempt: event.attempt,
+          waitMs: Math.round(event.waitMs),
+        });
       },
     },
   });
@@ -133,11 +144,18 @@ async function flow(command: RunCommand, tools: Tools): Promise<void> {
  *
  * @returns the exit status
  */
-export async function report(failure: CopilotError, command: RunCommand, context: RunContext): Promise<number> {
+export async function report(
+  failure: CopilotError,
+  command: RunCommand,
+  context: RunContext,
+): Promise<number> {
   const { system, log } = context;
   const deadline = deadlineIn(system.clock, REPORT_MS, { what: "Error document" });
   const engine = new Engine(system, { memoryLimitBytes: 0, signal: deadline.signal });
-  const stores = openStores(command, context, { engine, untilMs: untilMs(system.clock.monotonicMs(), REPORT_MS) });
+  const stores = openStores(command, context, {
+    engine,
+    untilMs: untilMs(system.clock.monotonicMs(), REPORT_MS),
+  });
   const uri = joinKey(command.outputPrefix, command.errOutputName);
   const details = failure instanceof TaskFailure ? failure.details : undefined;
   const document = toErrorDocument({

@@ -6,7 +6,7 @@
  * place that was not foreseen (an http URL, another cloud), the Worker asks, and is started anew with that place added, or refused.
  * @module
  */
-import { type StorageConfig, settingsFor, toTransferable } from "./config.ts";
+import { settingsFor, type StorageConfig, toTransferable } from "./config.ts";
 import { CopilotError, explain } from "./errors.ts";
 import type { LogSettings } from "./log.ts";
 import type { RunCommand } from "./run.ts";
@@ -70,17 +70,29 @@ function settings(uri: string, what: string, storage: StorageConfig) {
  * @returns whether anything was added
  * @throws CopilotError `denied` for a place that inputs must not name
  */
-export function widen(scope: Scope, uris: readonly string[], command: RunCommand, options: SandboxOptions): boolean {
+export function widen(
+  scope: Scope,
+  uris: readonly string[],
+  command: RunCommand,
+  options: SandboxOptions,
+): boolean {
   const before = scope.read.size + scope.net.size;
   for (const text of uris) {
     const uri = parseUri(text, "an input's URI");
     if (uri.scheme === "file" && !mayNameFiles(command)) {
-      throw new CopilotError("denied", `Cannot read "${text}": inputs from a remote store must not name local files`, {
-        object: text,
-      });
+      throw new CopilotError(
+        "denied",
+        `Cannot read "${text}": inputs from a remote store must not name local files`,
+        {
+          object: text,
+        },
+      );
     }
     const isHttp = uri.scheme === "http" || uri.scheme === "https";
-    if (isHttp && !allowsLinkLocal(command) && isLinkLocal(uri.container.replace(/^.*@/, "").replace(/:\d+$/, ""))) {
+    if (
+      isHttp && !allowsLinkLocal(command) &&
+      isLinkLocal(uri.container.replace(/^.*@/, "").replace(/:\d+$/, ""))
+    ) {
       throw new CopilotError(
         "denied",
         `Cannot read "${text}": inputs must not name link-local or metadata addresses (--allow-link-local lifts this)`,
@@ -103,7 +115,9 @@ function allowsLinkLocal(command: RunCommand): boolean {
 }
 
 function covered(paths: ReadonlySet<string>, path: string): boolean {
-  for (const root of paths) if (path === root || path.startsWith(root.endsWith("/") ? root : `${root}/`)) return true;
+  for (const root of paths) {
+    if (path === root || path.startsWith(root.endsWith("/") ? root : `${root}/`)) return true;
+  }
   return false;
 }
 
@@ -118,10 +132,18 @@ export async function runInSandbox(command: RunCommand, options: SandboxOptions)
     const outcome = await once(command, options, scope);
     if (outcome !== "again") return outcome;
   }
-  throw new CopilotError("denied", `Cannot run: the inputs name more than ${MAX_WIDENINGS} places one after another`);
+  throw new CopilotError(
+    "denied",
+    `Cannot run: the inputs name more than ${MAX_WIDENINGS} places one after another`,
+  );
 }
 
-function once(command: RunCommand, options: SandboxOptions, scope: Scope, failure?: string): Promise<number | "again"> {
+function once(
+  command: RunCommand,
+  options: SandboxOptions,
+  scope: Scope,
+  failure?: string,
+): Promise<number | "again"> {
   const worker = startWorker(scope);
   const send = (message: ToWorker) => worker.postMessage(message);
   const { env, caCerts, memoryLimitBytes, log, signal } = options;

@@ -40,7 +40,8 @@ export async function waitForMain(command: SidecarCommand, context: SidecarConte
 }
 
 async function watch(command: SidecarCommand, context: SidecarContext): Promise<Exit> {
-  const open = (names: string[], role: "start" | "exit") => openWatcher(names, role, watcherContext(command, context));
+  const open = (names: string[], role: "start" | "exit") =>
+    openWatcher(names, role, watcherContext(command, context));
   const start = await open(command.startWatchers, "start");
   try {
     await started(start, command, context);

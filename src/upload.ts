@@ -184,5 +184,5 @@ export async function clearError(uri: string, { engine, stores, log }: UploadCon
 }
 
 function withVariable(thrown: unknown, { variable }: Upload): CopilotError {
-  return about(thrown, `Cannot upload the output ${variable}`, variable);
+  return about(thrown, `Cannot upload variable ${variable}`, `variable ${variable}`);
 }

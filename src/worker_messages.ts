@@ -6,7 +6,8 @@ import type { StorageConfig, TransferableConfig } from "./config.ts";
 import type { LogSettings } from "./log.ts";
 import type { RunCommand } from "./run.ts";
 
-type Transferable<C extends { storage: StorageConfig }> = C extends unknown ? Omit<C, "storage"> & { storage: TransferableConfig }
+type Transferable<C extends { storage: StorageConfig }> = C extends unknown
+  ? Omit<C, "storage"> & { storage: TransferableConfig }
   : never;
 
 /** From the main thread. */

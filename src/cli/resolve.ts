@@ -107,11 +107,10 @@ function ignoredForKube(invocation: Invocation): string[] {
 
 function assertNotNegative(settings: Settings, names: readonly string[]): void {
   for (const name of names) {
-    const value = settings.number(name);
-    if (value >= 0) continue;
+    if (settings.number(name) >= 0) continue;
     throw new CopilotError(
       "usage",
-      `Cannot use --${name}: ${value} is negative, expected 0 (no bound) or more`,
+      `Cannot use --${name}: it is negative, expected 0 (no bound) or more`,
       {
         object: `--${name}`,
       },

@@ -17,7 +17,13 @@ export interface Reach {
 type Env = Readonly<Record<string, string>>;
 
 /** The addresses that hand out credentials inside a cloud; only for stores whose credentials come from there. */
-const METADATA_HOSTS = ["169.254.169.254", "169.254.170.2", "169.254.170.23", "[fd00:ec2::254]", "[fd00:ec2::23]"];
+const METADATA_HOSTS = [
+  "169.254.169.254",
+  "169.254.170.2",
+  "169.254.170.23",
+  "[fd00:ec2::254]",
+  "[fd00:ec2::23]",
+];
 
 const AWS_HOSTS = ["*.amazonaws.com", "*.amazonaws.com.cn", "*.api.aws"];
 
@@ -28,7 +34,9 @@ const AWS_HOSTS = ["*.amazonaws.com", "*.amazonaws.com.cn", "*.api.aws"];
  */
 export function reachOf(uri: StoreUri, settings: StoreSettings, context: { env: Env; cwd: string }): Reach {
   const { env, cwd } = context;
-  if (settings.kind === "local" && uri.scheme !== "file") return { hosts: [], paths: [absolute(settings.values.path ?? "", cwd)] };
+  if (settings.kind === "local" && uri.scheme !== "file") {
+    return { hosts: [], paths: [absolute(settings.values.path ?? "", cwd)] };
+  }
   switch (uri.scheme) {
     case "file":
       return { hosts: [], paths: [absolute(uri.key, cwd)] };
@@ -48,21 +56,32 @@ function objectStore(settings: StoreSettings, env: Env): Reach {
   const paths: string[] = [];
   if (settings.values.auth_type !== "accesskey") {
     hosts.push(...METADATA_HOSTS, ...AWS_HOSTS);
-    for (const name of ["AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_ENDPOINT_URL_STS", "AWS_EC2_METADATA_SERVICE_ENDPOINT"]) {
+    for (
+      const name of [
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_ENDPOINT_URL_STS",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+      ]
+    ) {
       if (env[name]) hosts.push(...hostOf(env[name]));
     }
     for (const name of ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]) {
       if (env[name]) paths.push(env[name]);
     }
     const home = env.HOME ?? "/";
-    paths.push(env.AWS_SHARED_CREDENTIALS_FILE ?? `${home}/.aws/credentials`, env.AWS_CONFIG_FILE ?? `${home}/.aws/config`);
+    paths.push(
+      env.AWS_SHARED_CREDENTIALS_FILE ?? `${home}/.aws/credentials`,
+      env.AWS_CONFIG_FILE ?? `${home}/.aws/config`,
+    );
     paths.push(`${home}/.aws/sso/cache`);
   }
   return { hosts: [...new Set(hosts)], paths };
 }
 
 function proxyHosts(env: Env): string[] {
-  return ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"].flatMap((name) => env[name] ? hostOf(env[name]) : []);
+  return ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"].flatMap((name) =>
+    env[name] ? hostOf(env[name]) : []
+  );
 }
 
 /** `host:port` of a URL or of a bare host, with the scheme's port where none is given. */
@@ -84,6 +103,7 @@ function absolute(path: string, cwd: string): string {
 /** Whether an address belongs to a link-local or cloud metadata range, which an input's URL must not reach. */
 export function isLinkLocal(host: string): boolean {
   const name = host.replace(/^\[|\]$/g, "").toLowerCase();
-  return /^169\.254\./.test(name) || /^fe[89ab][0-9a-f]:/.test(name) || name === "fd00:ec2::254" || name === "fd00:ec2::23" ||
+  return /^169\.254\./.test(name) || /^fe[89ab][0-9a-f]:/.test(name) || name === "fd00:ec2::254" ||
+    name === "fd00:ec2::23" ||
     name === "100.100.100.200" || name === "metadata.google.internal" || name === "metadata";
 }

@@ -178,7 +178,11 @@ export function bytesSource(bytes: Uint8Array): ByteSource {
  * @param maxBytes the most that is accepted
  * @param tooLarge what to throw when there is more
  */
-export async function readAll(body: ByteReader, maxBytes: number, tooLarge: () => Error): Promise<Uint8Array> {
+export async function readAll(
+  body: ByteReader,
+  maxBytes: number,
+  tooLarge: () => Error,
+): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let total = 0;
   try {

@@ -45,7 +45,9 @@ export class Stores {
     let opening = this.#open.get(id);
     if (opening === undefined) {
       const { config, context, retry } = this.#options;
-      opening = openStore(uri, settingsFor(uri.scheme, config), context).then((store) => withRetry(store, retry));
+      opening = openStore(uri, settingsFor(uri.scheme, config), context).then((store) =>
+        withRetry(store, retry)
+      );
       this.#open.set(id, opening);
     }
     return { store: await opening, key: uri.key, uri };
@@ -57,7 +59,10 @@ export class Stores {
    * @param options.maxBytes 0 for no bound (`storage.limits.maxDownloadMBs`)
    * @throws CopilotError `input` when it is larger
    */
-  async read(text: string, options: { what: string; maxBytes: number; signal: AbortSignal }): Promise<Uint8Array> {
+  async read(
+    text: string,
+    options: { what: string; maxBytes: number; signal: AbortSignal },
+  ): Promise<Uint8Array> {
     const { store, key, uri } = await this.at(text, options.what);
     const got = await store.get(key, { signal: options.signal });
     const bound = options.maxBytes === 0 ? Number.MAX_SAFE_INTEGER : options.maxBytes;

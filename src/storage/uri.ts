@@ -31,9 +31,13 @@ const SCHEME = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//;
  * @throws CopilotError `input` for an empty text, a NUL byte, or a store URI without container
  */
 export function parseUri(text: string, what: string): StoreUri {
-  if (text === "") throw new CopilotError("input", `Cannot use ${what}: it is empty, expected a URI or a path`);
+  if (text === "") {
+    throw new CopilotError("input", `Cannot use ${what}: it is empty, expected a URI or a path`);
+  }
   if (text.includes("\0")) {
-    throw new CopilotError("input", `Cannot use ${what} ${JSON.stringify(text)}: it has a NUL byte`, { object: text });
+    throw new CopilotError("input", `Cannot use ${what} ${JSON.stringify(text)}: it has a NUL byte`, {
+      object: text,
+    });
   }
   const match = SCHEME.exec(text);
   if (match === null) return { scheme: "file", container: "", host: "", key: text };
@@ -41,7 +45,9 @@ export function parseUri(text: string, what: string): StoreUri {
   const rest = text.slice(match[0].length);
   if (scheme === "file") {
     const path = rest.startsWith("localhost/") ? rest.slice("localhost".length) : rest;
-    if (path === "") throw new CopilotError("input", `Cannot use ${what} "${text}": it has no path`, { object: text });
+    if (path === "") {
+      throw new CopilotError("input", `Cannot use ${what} "${text}": it has no path`, { object: text });
+    }
     return { scheme, container: "", host: "", key: path };
   }
   const slash = rest.indexOf("/");
@@ -50,7 +56,9 @@ export function parseUri(text: string, what: string): StoreUri {
   const at = scheme.startsWith("abfs") ? authority.indexOf("@") : -1;
   const container = at < 0 ? authority : authority.slice(0, at);
   if (container === "") {
-    throw new CopilotError("input", `Cannot use ${what} "${text}": it names no bucket or host`, { object: text });
+    throw new CopilotError("input", `Cannot use ${what} "${text}": it names no bucket or host`, {
+      object: text,
+    });
   }
   return { scheme, container, host: at < 0 ? "" : authority.slice(at + 1), key };
 }

@@ -1,39 +1,53 @@
 /**
- * Requests to end (SIGTERM, SIGINT), counted from the program's first moment on.
+ * The SIGTERMs that the process has received, for everyone who waits for one.
+ *
+ * The program's first act is to make one of these and to let the signal handler feed it, so a signal that came before anyone
+ * waited is not lost (flyteorg/flyte#6501).
  * @module
  */
 import { CopilotError } from "../errors.ts";
 
-/** What main.ts hears of signals, for whoever waits for them. */
+/** Counts terminations and wakes those who wait for them. */
 export class Terminations {
   #count = 0;
-  #waiters = new Set<() => void>();
+  readonly #waiting = new Set<() => void>();
 
-  /** How many came so far. */
+  /** How many have been received so far. */
   get count(): number {
     return this.#count;
   }
 
-  /** Called for each signal. */
+  /** Called by the signal handler. */
   deliver(): void {
     this.#count++;
-    for (const wake of [...this.#waiters]) wake();
+    for (const wake of [...this.#waiting]) wake();
   }
 
-  /** Resolves once more than `seen` have come; rejects with CopilotError `aborted` when `signal` fires. */
-  next(seen: number, signal: AbortSignal): Promise<void> {
-    if (this.#count > seen) return Promise.resolve();
+  /**
+   * Resolves once more than `after` have been received: at once where that is so already.
+   *
+   * @param after 0 for the first termination, 1 for the second
+   * @throws CopilotError `aborted` when `signal` fires first
+   */
+  next(after: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      const end = (settle: () => void) => {
-        this.#waiters.delete(wake);
+      const done = () => {
+        this.#waiting.delete(look);
         signal.removeEventListener("abort", stop);
-        settle();
       };
-      const wake = () => end(resolve);
-      const stop = () => end(() => reject(new CopilotError("aborted", "Wait cancelled")));
-      this.#waiters.add(wake);
+      const look = () => {
+        if (this.#count <= after) return;
+        done();
+        resolve();
+      };
+      const stop = () => {
+        done();
+        reject(new CopilotError("aborted", "Wait for a termination cancelled"));
+      };
+      if (signal.aborted) return stop();
+      this.#waiting.add(look);
       signal.addEventListener("abort", stop, { once: true });
-      if (signal.aborted) stop();
+      look();
     });
   }
 }
