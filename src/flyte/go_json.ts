@@ -45,26 +45,30 @@ function rank(unit: number): number {
   return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
 }
 
-/** One line, no blanks, keys sorted. */
-export function jsonText(value: Json): string {
+/**
+ * One line, no blanks, keys sorted.
+ *
+ * @param quote how texts and keys are written, where not as Go does it
+ */
+export function jsonText(value: Json, quote = quoteJson): string {
   const parts: string[] = [];
-  write(value, parts);
+  write(value, parts, quote);
   return parts.join("");
 }
 
-function write(value: Json, parts: string[]): void {
-  if (typeof value === "string") parts.push(quoteJson(value));
+function write(value: Json, parts: string[], quote: (text: string) => string): void {
+  if (typeof value === "string") parts.push(quote(value));
   else if (typeof value === "number") parts.push(jsonNumber(value));
   else if (Array.isArray(value)) {
     value.forEach((item, index) => {
       parts.push(index === 0 ? "[" : ",");
-      write(item, parts);
+      write(item, parts, quote);
     });
     parts.push(value.length === 0 ? "[]" : "]");
   } else if (value instanceof Map) {
     sortedEntries(value).forEach(([key, item], index) => {
-      parts.push(index === 0 ? "{" : ",", quoteJson(key), ":");
-      write(item, parts);
+      parts.push(index === 0 ? "{" : ",", quote(key), ":");
+      write(item, parts, quote);
     });
     parts.push(value.size === 0 ? "{}" : "}");
   } else parts.push(String(value));
