@@ -1,0 +1,24 @@
+# The image that Flyte's `plugins.k8s.co-pilot.image` names: nothing in it but the executable and what it needs to start.
+#
+#   docker build -t copilot .                                             FROM scratch
+#   docker build -t copilot --build-arg VARIANT=distroless \
+#                --build-arg BASE=<a distroless/cc image> .               on a base with its own C library and certificates
+#
+# `deno task image` builds the same root file system without any base image.
+ARG BASE=scratch
+
+FROM denoland/deno:debian-2.7.14 AS build
+ARG VARIANT=scratch
+# pip is for the runtime's second source, where Deno's own download is out of reach.
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates python3-pip \
+  && rm -rf /var/lib/apt/lists/*
+WORKDIR /build
+COPY . .
+RUN deno task compile && scripts/rootfs.sh dist/copilot /rootfs --variant "$VARIANT"
+
+FROM ${BASE}
+COPY --from=build /rootfs/ /
+# Certificates that are mounted over the image's own are trusted too.
+ENV PATH=/bin HOME=/tmp DENO_TLS_CA_STORE=system,mozilla
+USER 65532:65532
+ENTRYPOINT ["/bin/copilot"]
