@@ -13,7 +13,7 @@ export interface Runtime {
   arch: string;
 }
 
-/** What `copilot version` prints: `copilot 0.1.0 (deno 2.7.14, linux x86_64)`. */
+/** What `copilot version` prints: `copilot 0.1.0 (deno 2.7.14, linux x86_64)` and a line feed. */
 export function versionText(runtime: Runtime): string {
-  return `copilot ${VERSION} (deno ${runtime.deno}, ${runtime.os} ${runtime.arch})`;
+  return `copilot ${VERSION} (deno ${runtime.deno}, ${runtime.os} ${runtime.arch})\n`;
 }

@@ -15,7 +15,7 @@ export const WATCHERS = [
 ] as const;
 
 /** What `inspect --kind` takes. */
-export const INSPECT_KINDS = ["auto", "literals", "error", "interface", "variables"] as const;
+export const INSPECT_KINDS = ["auto", "literals", "literal", "error", "interface", "variables"] as const;
 
 const DOWNLOAD = rows({ of: "download", group: "command" }, [
   { name: "from-remote", arg: "URI", short: "f", required: true, help: "URI of the inputs, a LiteralMap" },
@@ -172,7 +172,8 @@ const INSPECT = rows({ of: "inspect", group: "command" }, [
     arg: "KIND",
     default: "auto",
     values: INSPECT_KINDS,
-    help: "What the document is: LiteralMap, ErrorDocument, TypedInterface or VariableMap; auto finds out",
+    help:
+      "What the document is: LiteralMap, Literal, ErrorDocument, TypedInterface or VariableMap; auto finds out",
   },
 ]);
 

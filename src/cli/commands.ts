@@ -78,7 +78,7 @@ export interface SidecarCommand extends StoreCommand {
 }
 
 /** What `inspect --kind` takes besides `auto`. */
-export type InspectKind = "literals" | "error" | "interface" | "variables";
+export type InspectKind = "literals" | "literal" | "error" | "interface" | "variables";
 
 /** `copilot inspect`. */
 export interface InspectCommand extends StoreCommand {
