@@ -7,7 +7,7 @@ cat "$COPILOT_CI_STATE/install.log"
 check "the servers are installed" grep -qx 0 "$COPILOT_CI_STATE/installed"
 scripts/servers.sh start "$COPILOT_CI_STATE/servers" >"$COPILOT_CI_STATE/env"
 {
-  echo "export COPILOT_TEST_REQUIRE=1 COPILOT_TEST_BIN=$PWD/dist/copilot"
+  echo "export COPILOT_TEST_REQUIRE=1 COPILOT_REQUIRE_SERVERS=1 COPILOT_TEST_MANY=1 COPILOT_TEST_BIN=$PWD/dist/copilot"
   echo "export COPILOT_TEST_PYTHON=$(cat "$COPILOT_CI_STATE/python")"
 } >>"$COPILOT_CI_STATE/env"
 . "$COPILOT_CI_STATE/env"
