@@ -7,8 +7,7 @@
  */
 import { Reader, Writer } from "protobufjs/minimal";
 import { CopilotError } from "../errors.ts";
-import { DELIMITED, empty, entryPlanOf, type Fields, isZero, type Plan, planOf, wireType } from "./plans.ts";
-import type { Field } from "./schema.ts";
+import { DELIMITED, empty, type Fields, isZero, type Plan, type PlannedField, planOf } from "./plans.ts";
 import type { ErrorDocument, Literal, LiteralMap, Scalar, TypedInterface, VariableMap } from "./types.ts";
 
 /**
@@ -16,7 +15,7 @@ import type { ErrorDocument, Literal, LiteralMap, Scalar, TypedInterface, Variab
  * entry, or a scalar and its union). Decoding 20 times as many still fits the stack of a Worker; Flyte's Python
  * SDKs stop at 100 messages.
  */
-export const MAX_NESTING = 600;
+export const MAX_NESTING = 640;
 
 /** The messages that can be decoded and encoded on their own. */
 export interface Documents {
@@ -55,7 +54,7 @@ class Decoder {
       const start = reader.pos;
       const tag = reader.tag();
       const field = plan.byNumber[tag >>> 3];
-      if (field !== undefined && (tag & 7) === wireType(field)) {
+      if (field !== undefined && (tag & 7) === field.wire) {
         this.#field(field, target);
       } else {
         reader.skipType(tag & 7, 0, tag >>> 3);
@@ -77,11 +76,13 @@ class Decoder {
     kept.push(this.#bytes.subarray(from, this.#reader.pos));
   }
 
-  #field(field: Field, target: Fields): void {
+  #field(field: PlannedField, target: Fields): void {
     const { name, oneof } = field;
     if (field.map) {
-      const { key, value } = this.#entry(field.type);
-      (target[name] as Map<string, unknown>).set(key, value);
+      const before = target[name] as Map<string, unknown>;
+      const map = before.size === 0 ? new Map<string, unknown>() : before;
+      const { key, value } = this.#entry(field);
+      target[name] = map.set(key, value);
     } else if (field.repeated) {
       (target[name] as unknown[]).push(this.#value(field, undefined));
     } else if (oneof === undefined) {
@@ -93,11 +94,10 @@ class Decoder {
     }
   }
 
-  #entry(type: string): MapEntry {
-    const plan = entryPlanOf(type);
-    const entry = this.#nested(plan, empty(plan)) as unknown as MapEntry;
-    entry.value ??= empty(planOf(type));
-    return entry;
+  #entry({ entry, message }: PlannedField): MapEntry {
+    const read = this.#nested(entry!, empty(entry!)) as unknown as MapEntry;
+    if (read.value === undefined) read.value = empty(message!);
+    return read;
   }
 
   #nested(plan: Plan, target: Fields): Fields {
@@ -105,7 +105,7 @@ class Decoder {
     return this.message(plan, target, this.#reader.pos + length);
   }
 
-  #value(field: Field, before: unknown): unknown {
+  #value(field: PlannedField, before: unknown): unknown {
     const reader = this.#reader;
     switch (field.type) {
       case "string":
@@ -123,10 +123,8 @@ class Decoder {
         return bits(reader.uint64());
       case "double":
         return reader.double();
-      default: {
-        const plan = planOf(field.type);
-        return this.#nested(plan, before as Fields | undefined ?? empty(plan));
-      }
+      default:
+        return this.#nested(field.message!, before as Fields | undefined ?? empty(field.message!));
     }
   }
 
@@ -204,7 +202,7 @@ class Encoder {
     this.#depth--;
   }
 
-  #field(field: Field, message: Fields): void {
+  #field(field: PlannedField, message: Fields): void {
     if (field.map) {
       for (const entry of message[field.name] as Map<string, unknown>) this.#entry(field, entry);
     } else if (field.repeated) {
@@ -219,16 +217,16 @@ class Encoder {
   }
 
   /** Key and value are written even when they are zero, as every implementation of protobuf does. */
-  #entry(field: Field, [key, value]: [string, unknown]): void {
+  #entry(field: PlannedField, [key, value]: [string, unknown]): void {
     this.#writer.uint32(field.no << 3 | DELIMITED).fork();
     this.#depth++;
-    for (const part of entryPlanOf(field.type).fields) this.#tagged(part, part.no === 1 ? key : value);
+    for (const part of field.entry!.fields) this.#tagged(part, part.no === 1 ? key : value);
     this.#depth--;
     this.#writer.ldelim();
   }
 
-  #tagged(field: Field, value: unknown): void {
-    const writer = this.#writer.uint32(field.no << 3 | wireType(field));
+  #tagged(field: PlannedField, value: unknown): void {
+    const writer = this.#writer.uint32(field.no << 3 | field.wire);
     switch (field.type) {
       case "string":
         return void writer.string(this.#checked(value as string));
@@ -246,7 +244,7 @@ class Encoder {
         return void writer.double(value as number);
       default:
         writer.fork();
-        this.message(planOf(field.type), value as Fields);
+        this.message(field.message!, value as Fields);
         return void writer.ldelim();
     }
   }

@@ -93,7 +93,7 @@ export function resolveOffloaded(ref: OffloadedRef, resolved: Literal, fetchedBy
   }
   literal.value = resolved.value;
   if (resolved.hash !== "") literal.hash = resolved.hash;
-  for (const [key, text] of resolved.metadata) literal.metadata.set(key, text);
+  if (resolved.metadata.size > 0) literal.metadata = new Map([...literal.metadata, ...resolved.metadata]);
   if (resolved.unknown) literal.unknown = [...literal.unknown ?? [], ...resolved.unknown];
 }
 

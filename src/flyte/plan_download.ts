@@ -196,7 +196,7 @@ class Planner {
     return changed ?? literals;
   }
 
-  #entries(literals: Map<string, Literal>, spot: Spot): Map<string, Literal> {
+  #entries(literals: ReadonlyMap<string, Literal>, spot: Spot): ReadonlyMap<string, Literal> {
     this.#directory(spot);
     let changed: Map<string, Literal> | null = null;
     for (const [key, literal] of literals) {

@@ -9,10 +9,20 @@ import type { Message } from "./types.ts";
 /** Any message, by the names of its fields. */
 export type Fields = Message & Record<string, unknown>;
 
+/** A field with what the codec looks up for it. */
+export interface PlannedField extends Field {
+  /** How it stands on the wire. */
+  wire: number;
+  /** The plan of its message, where it is one, or a map of them. */
+  message: Plan | undefined;
+  /** The plan of one entry, where it is a map: a message with a key and a value. */
+  entry: Plan | undefined;
+}
+
 /** A message's fields, by number too. */
 export interface Plan {
-  fields: readonly Field[];
-  byNumber: readonly (Field | undefined)[];
+  fields: readonly PlannedField[];
+  byNumber: readonly (PlannedField | undefined)[];
 }
 
 const VARINT = 0;
@@ -29,25 +39,26 @@ const WIRE_TYPES: Readonly<Record<string, number>> = {
 };
 
 const NO_BYTES = new Uint8Array(0);
-const PLANS = new Map<string, Plan>(Object.entries(MESSAGES).map(([name, fields]) => [name, plan(fields)]));
-/** Entries of maps are messages with a key and a value; one plan for each type of value. */
-const ENTRIES = new Map<string, Plan>(
-  Object.values(MESSAGES).flat().filter((field) => field.map).map(({ type }) => [type, entryPlan(type)]),
-);
+/** One for all maps without entries: a map costs more than all else of a small literal. */
+const NO_ENTRIES: ReadonlyMap<string, unknown> = new Map();
 
-function plan(fields: readonly Field[]): Plan {
-  const byNumber: (Field | undefined)[] = [];
-  for (const field of fields) byNumber[field.no] = field;
-  return { fields, byNumber };
+const PLANS = new Map<string, Plan>();
+for (const name of Object.keys(MESSAGES)) PLANS.set(name, { fields: [], byNumber: [] });
+for (const [name, fields] of Object.entries(MESSAGES)) Object.assign(planOf(name), planned(fields));
+
+function planned(fields: readonly Field[]): Plan {
+  const byNumber: PlannedField[] = [];
+  for (const field of fields) {
+    const message = PLANS.get(field.type);
+    const entry = field.map ? entryPlan(field.type) : undefined;
+    const wire = field.map ? DELIMITED : WIRE_TYPES[field.type] ?? DELIMITED;
+    byNumber[field.no] = { ...field, wire, message, entry };
+  }
+  return { fields: byNumber.filter((field) => field !== undefined), byNumber };
 }
 
 function entryPlan(type: string): Plan {
-  return plan([{ no: 1, name: "key", type: "string" }, { no: 2, name: "value", type }]);
-}
-
-/** How a field stands on the wire. */
-export function wireType(field: Field): number {
-  return WIRE_TYPES[field.type] ?? DELIMITED;
+  return planned([{ no: 1, name: "key", type: "string" }, { no: 2, name: "value", type }]);
 }
 
 /** The plan of a message of schema.ts. */
@@ -61,7 +72,7 @@ export function planOf(message: string): Plan {
 
 /** The value of a field that is not on the wire; undefined for messages, whose absence is told apart. */
 function zero(field: Field): unknown {
-  if (field.map) return new Map();
+  if (field.map) return NO_ENTRIES;
   if (field.repeated) return [];
   switch (field.type) {
     case "string":
@@ -80,11 +91,6 @@ function zero(field: Field): unknown {
     default:
       return undefined;
   }
-}
-
-/** The plan of one entry of a map from strings to `type`. */
-export function entryPlanOf(type: string): Plan {
-  return ENTRIES.get(type)!;
 }
 
 /** A message of which nothing is on the wire. */

@@ -2,7 +2,7 @@
  * The messages of flyteidl2.core that copilot reads and writes, as plain objects.
  *
  * Field names are the proto names in camelCase; a oneof is `{ case, value }` under the oneof's own name, undefined
- * when nothing is set; 64-bit integers are bigint; maps are Maps in wire order; bytes are Uint8Array. Scalars that
+ * when nothing is set; 64-bit integers are bigint; maps are Maps in wire order, and read-only, since all empty ones may be the same; bytes are Uint8Array. Scalars that
  * proto3 does not track have their zero value. `unknown` holds the raw bytes (tag included) of fields that the
  * schema does not name; they are written back at the end of their message.
  * @module
@@ -27,7 +27,7 @@ export interface Duration extends Message {
 
 /** google.protobuf.Struct. */
 export interface Struct extends Message {
-  fields: Map<string, StructValue>;
+  fields: ReadonlyMap<string, StructValue>;
 }
 
 /** google.protobuf.Value. */
@@ -100,7 +100,7 @@ export interface TypeAnnotation extends Message {
 /** flyteidl2.core.TypeStructure. */
 export interface TypeStructure extends Message {
   tag: string;
-  dataclassType: Map<string, LiteralType>;
+  dataclassType: ReadonlyMap<string, LiteralType>;
 }
 
 /** flyteidl2.core.LiteralType. */
@@ -195,7 +195,7 @@ export interface Literal extends Message {
     | { case: "map"; value: LiteralMap }
     | { case: "offloadedMetadata"; value: OffloadedMetadata };
   hash: string;
-  metadata: Map<string, string>;
+  metadata: ReadonlyMap<string, string>;
 }
 
 /** flyteidl2.core.LiteralCollection. */
@@ -205,7 +205,7 @@ export interface LiteralCollection extends Message {
 
 /** flyteidl2.core.LiteralMap. */
 export interface LiteralMap extends Message {
-  literals: Map<string, Literal>;
+  literals: ReadonlyMap<string, Literal>;
 }
 
 /** flyteidl2.core.Variable. */
