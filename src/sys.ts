@@ -5,22 +5,32 @@
 import { CopilotError, from } from "./errors.ts";
 import type { Clock, Connection, FileInfo, Files, Network, OpenFile, System, TlsOptions } from "./system.ts";
 
+/** The runtime counts timers in 31 bits, and one that is longer fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      reject(new CopilotError("aborted", "Wait cancelled"));
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, ms);
+    if (signal?.aborted) stop();
+    else signal?.addEventListener("abort", stop, { once: true });
+  });
+}
+
 const clock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
-  sleep(ms, signal) {
-    return new Promise((resolve, reject) => {
-      const stop = () => {
-        clearTimeout(timer);
-        reject(new CopilotError("aborted", "Wait cancelled"));
-      };
-      if (signal?.aborted) return stop();
-      const timer = setTimeout(() => {
-        signal?.removeEventListener("abort", stop);
-        resolve();
-      }, ms);
-      signal?.addEventListener("abort", stop, { once: true });
-    });
+  async sleep(ms, signal) {
+    // A timer of more than 31 bits fires at once.
+    for (let left = ms; left > 0 || left === ms; left -= MAX_TIMER_MS) await pause(Math.min(left, MAX_TIMER_MS), signal);
   },
   every(ms, tick) {
     const timer = setInterval(tick, ms);
@@ -144,7 +154,7 @@ const files: Files = {
     try {
       Deno.removeSync(path);
     } catch (thrown) {
-      if (thrown instanceof Deno.errors.NotFound) return;
+      if (thrown instanceof Deno.errors.NotFound || thrown instanceof Deno.errors.NotADirectory) return;
       throw from(thrown, `Cannot remove "${path}"`, { fallback: "io", object: path });
     }
   },
