@@ -8,8 +8,6 @@ import type { Clock, Connection, FileInfo, Files, Network, OpenFile, System, Tls
 /** The runtime counts timers in 31 bits, and one that is longer fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
 function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const stop = () => {
