@@ -4,7 +4,7 @@
  * Builds a real LiteralMap, downloads it with copilot, runs a shell script that knows nothing of Flyte over the files, uploads
  * what it leaves with copilot's sidecar, and shows each step.
  */
-import { encodeLiteralMap, encodeTypedInterface } from "../src/flyte/idl.ts";
+import { encode, encodeLiteralMap } from "../src/flyte/idl.ts";
 import {
   Dimensionality,
   type Literal,
@@ -92,7 +92,7 @@ function outputInterface(): string {
   const typed: TypedInterface = {
     outputs: { variables: types.map(([key, type]) => ({ key, value: { type, description: "" } })) },
   };
-  return btoa(String.fromCharCode(...encodeTypedInterface(typed)));
+  return btoa(String.fromCharCode(...encode("TypedInterface", typed)));
 }
 
 function title(words: string): void {
@@ -102,7 +102,10 @@ function title(words: string): void {
 function step(command: string, args: string[], show = args): void {
   console.log(
     `\x1b[2m$ ${
-      [command === Deno.execPath() ? "copilot" : command, ...show].join(" ").replaceAll(home, "…")
+      [command === Deno.execPath() ? "copilot" : command, ...show].join(" ").replaceAll(home, "…").replaceAll(
+        PROJECT,
+        "",
+      )
     }\x1b[0m`,
   );
   const { code } = new Deno.Command(command, { args, stdout: "inherit", stderr: "inherit" }).outputSync();
