@@ -90,7 +90,10 @@ export interface Files {
   stat(path: string): FileInfo | null;
   /** The canonical path behind all symlinks. */
   realPath(path: string): string;
-  /** Names and kinds of a directory's entries, in the order of the directory. */
+  /**
+   * Names and kinds of a directory's entries, in the order of the directory. Deno passes over names that are not UTF-8, so
+   * nobody above can see them.
+   */
   readDir(path: string): Iterable<{ name: string; kind: FileInfo["kind"] }>;
   /** Makes a directory and its parents; one that is there already is no error. */
   mkdir(path: string): void;

@@ -136,7 +136,7 @@ export interface StoreTraits {
 
 /** A container (bucket, file system, host) of objects. */
 export interface ObjectStore {
-  /** URI of the container without a trailing slash: `s3://bucket`, `file://`, `https://host`. Key `k` is `${root}/${k}`. */
+  /** URI of the container without a trailing slash: `s3://bucket`, `file:/`, `https://host`. Key `k` is `${root}/${k}`. */
   readonly root: string;
   readonly traits: StoreTraits;
   get(key: string, options: GetOptions): Promise<GetResult>;

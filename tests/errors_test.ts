@@ -1,0 +1,125 @@
+import assert from "assert";
+import { codeOfStatus, CopilotError, type ErrorCode, explain, from } from "../src/errors.ts";
+
+Deno.test("errors: exactly throttled, unavailable, network and timeout are worth another try", () => {
+  const codes: Record<ErrorCode, boolean> = {
+    "usage": false,
+    "config": false,
+    "not-found": false,
+    "denied": false,
+    "changed": false,
+    "throttled": true,
+    "unavailable": true,
+    "network": true,
+    "timeout": true,
+    "deadline": false,
+    "aborted": false,
+    "integrity": false,
+    "input": false,
+    "output": false,
+    "path": false,
+    "disk-full": false,
+    "io": false,
+    "unsupported": false,
+    "task": false,
+    "internal": false,
+  };
+  for (const [code, retryable] of Object.entries(codes)) {
+    assert.equal(new CopilotError(code as ErrorCode, "Cannot").retryable, retryable, code);
+  }
+});
+
+Deno.test("errors: what an HTTP status stands for", () => {
+  const table: [status: number, code: ErrorCode][] = [
+    [301, "config"],
+    [400, "config"],
+    [401, "denied"],
+    [403, "denied"],
+    [404, "not-found"],
+    [408, "unavailable"],
+    [409, "config"],
+    [410, "not-found"],
+    [412, "changed"],
+    [416, "config"],
+    [429, "throttled"],
+    [500, "unavailable"],
+    [501, "unavailable"],
+    [502, "unavailable"],
+    [503, "throttled"],
+    [504, "unavailable"],
+    [599, "unavailable"],
+  ];
+  for (const [status, code] of table) assert.equal(codeOfStatus(status), code, String(status));
+});
+
+/** An error as a runtime or an SDK throws it. */
+function foreign(name: string, code?: unknown): Error {
+  return Object.assign(new Error("what it says"), { name }, code === undefined ? {} : { code });
+}
+
+Deno.test("errors.from: foreign errors are known by name and by code", () => {
+  const table: [thrown: Error, code: ErrorCode][] = [
+    [new Deno.errors.NotFound("what it says"), "not-found"],
+    [new Deno.errors.PermissionDenied("what it says"), "denied"],
+    [new Deno.errors.NotCapable("what it says"), "denied"],
+    [new Deno.errors.ConnectionRefused("what it says"), "network"],
+    [new Deno.errors.ConnectionReset("what it says"), "network"],
+    [new Deno.errors.BrokenPipe("what it says"), "network"],
+    [new Deno.errors.UnexpectedEof("what it says"), "network"],
+    [new Deno.errors.TimedOut("what it says"), "timeout"],
+    [new DOMException("what it says", "AbortError"), "aborted"],
+    [new DOMException("what it says", "TimeoutError"), "timeout"],
+    [foreign("Error", "ENOSPC"), "disk-full"],
+    [foreign("Error", "EDQUOT"), "disk-full"],
+    [foreign("Error", "EROFS"), "denied"],
+    [foreign("Error", "ECONNRESET"), "network"],
+    [foreign("Error", "EAI_AGAIN"), "network"],
+    [foreign("Error", "EUNHEARDOF"), "internal"],
+    [foreign("Error", 404), "internal"],
+    [new TypeError("what it says"), "internal"],
+  ];
+  for (const [thrown, code] of table) {
+    const error = from(thrown, 'Cannot do "x"', { object: "x" });
+    const what = `${thrown.name} ${(thrown as { code?: unknown }).code}`;
+    assert.equal(error.code, code, what);
+    assert.equal(error.message, 'Cannot do "x": what it says', what);
+    assert.equal(error.object, "x");
+    assert.equal(error.cause, thrown);
+  }
+});
+
+Deno.test("errors.from: a full device as Deno reports it", () => {
+  const device = Deno.openSync("/dev/full", { write: true });
+  try {
+    assert.throws(
+      () => device.writeSync(new Uint8Array(1)),
+      (thrown) => from(thrown, "Cannot write").code === "disk-full",
+    );
+  } finally {
+    device.close();
+  }
+});
+
+Deno.test("errors.from: the fallback is for what says nothing, and our own errors pass through", () => {
+  assert.equal(from(new TypeError("x"), "Cannot", { fallback: "io" }).code, "io");
+  assert.equal(from("text", "Cannot").message, "Cannot: text");
+  assert.equal(from(undefined, "Cannot", { fallback: "input" }).code, "input");
+  const own = new CopilotError("denied", "Cannot read");
+  assert.equal(from(own, "Cannot do more", { fallback: "io" }), own);
+});
+
+Deno.test("errors.explain: messages from the outside in, each once, at most five", () => {
+  const inner = new Error("no route");
+  const middle = new CopilotError("network", "Cannot connect: no route", { cause: inner });
+  const outer = new CopilotError("network", "Cannot read", { cause: middle });
+  assert.equal(explain(outer), "Cannot read: Cannot connect: no route");
+  assert.equal(explain("text"), "text");
+  const loop = new Error("again");
+  loop.cause = loop;
+  assert.equal(explain(loop), "again");
+  const chain = Array.from({ length: 9 }).reduce<Error>(
+    (cause, _, i) => new Error(`level ${i}`, { cause }),
+    inner,
+  );
+  assert.equal(explain(chain), "level 8: level 7: level 6: level 5: level 4");
+});
