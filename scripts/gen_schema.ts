@@ -23,7 +23,8 @@ export function readProtos(): protobuf.Root {
   for (const file of FILES) {
     protobuf.parse(Deno.readTextFileSync(new URL(file, PROTO)), root, { keepCase: true });
   }
-  return root.resolveAll();
+  root.resolveAll();
+  return root;
 }
 
 /** Every message below a namespace, depth first in the order of the file. */

@@ -11,9 +11,9 @@ import { DELIMITED, empty, type Fields, isZero, type Plan, type PlannedField, pl
 import type { ErrorDocument, Literal, LiteralMap, Scalar, TypedInterface, VariableMap } from "./types.ts";
 
 /**
- * Messages inside messages that are followed: 200 literals, each at most three messages from the next (a map's
- * entry, or a scalar and its union). Decoding 20 times as many still fits the stack of a Worker; Flyte's Python
- * SDKs stop at 100 messages.
+ * Messages inside messages that are followed: 200 literals, each at most three messages from the next (a map's entry,
+ * or a scalar and its union), and what the last one holds. Twice as many still fit the stack, in a Worker too. Flyte's
+ * Python SDKs stop at 100 messages.
  */
 export const MAX_NESTING = 640;
 
