@@ -106,7 +106,7 @@ OUTPUTS = {
     "optional_there": Output(typing.Optional[int], text("optional_there", "5"), 5),
     "optional_missing": Output(typing.Optional[int], {}, None),
     "optional_file": Output(typing.Optional[FlyteFile], {"optional_file": b"here"}, digest(b"here")),
-    "optional_list": Output(typing.List[typing.Optional[str]], {"optional_list/0": b"x", "optional_list/1": b"null"}, ["x", None]),
+    "optional_list": Output(typing.List[typing.Optional[int]], {"optional_list/0": b"5", "optional_list/1": b"null"}, [5, None]),
     "either_number": Output(typing.Union[int, str], text("either_number", "9"), 9),
     "either_text": Output(typing.Union[int, str], text("either_text", "nine"), "nine"),
 }
