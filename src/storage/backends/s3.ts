@@ -1,0 +1,35 @@
+/**
+ * Amazon S3 and stores that speak its protocol (MinIO, Ceph, versitygw, R2 …).
+ *
+ * Settings (`storage.stow.config`): `auth_type` (`accesskey` or `iam`; without it the keys decide), `access_key_id`,
+ * `secret_key`, `token`, `region`, `endpoint` (path style, with or without scheme), `disable_ssl` (`true` or `false`).
+ * @module
+ */
+import { CopilotError } from "../../errors.ts";
+import type { StoreSettings } from "../../config.ts";
+import type { Backend, BackendContext } from "../backend.ts";
+import { clientFor } from "../http/client.ts";
+import { formatUri, type StoreUri } from "../uri.ts";
+import { addressOf } from "./s3/address.ts";
+import { CredentialSource, providerFor } from "./s3/credentials.ts";
+import { S3Store } from "./s3/store.ts";
+
+function openBucket(uri: StoreUri, settings: StoreSettings, context: BackendContext): S3Store {
+  const disableSsl = settings.values.disable_ssl ?? "";
+  if (!["", "true", "false"].includes(disableSsl.toLowerCase())) {
+    const message = `Cannot use storage.stow.config disable_ssl "${disableSsl}": expected true or false`;
+    throw new CopilotError("config", message);
+  }
+  const address = addressOf(uri.container, settings, context.env);
+  const http = clientFor(context);
+  const object = formatUri({ ...uri, key: "" });
+  const provider = providerFor({ settings, context, http, region: address.region, object });
+  const credentials = new CredentialSource(provider, () => context.system.clock.nowMs());
+  return new S3Store({ address, credentials, http, context });
+}
+
+/** The backend for `s3://`. */
+export const backend: Backend = {
+  schemes: ["s3"],
+  open: (uri, settings, context) => new Promise((resolve) => resolve(openBucket(uri, settings, context))),
+};

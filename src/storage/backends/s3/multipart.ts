@@ -1,0 +1,104 @@
+/**
+ * A multipart upload to S3.
+ * @module
+ */
+import { CopilotError } from "../../../errors.ts";
+import { combine } from "../../checksum.ts";
+import type { ByteSource, CallOptions, MultipartUpload, ObjectInfo, PutOptions } from "../../store.ts";
+import type { Control, OpenedUpload, UploadedPart } from "./control.ts";
+import type { Sender } from "./sender.ts";
+import { encodeQuery } from "./sigv4.ts";
+import { Refusal, type Transport } from "./transport.ts";
+
+/** What an upload works with. */
+export interface MultipartOptions {
+  key: string;
+  upload: OpenedUpload;
+  transport: Transport;
+  control: Control;
+  sender: Sender;
+  head(key: string, options: CallOptions): Promise<ObjectInfo>;
+}
+
+/** An upload under way. */
+export class S3Multipart implements MultipartUpload {
+  readonly #options: MultipartOptions;
+  readonly #parts = new Map<number, UploadedPart>();
+  /** `complete` was tried and its outcome is not known. */
+  #mayBeComplete = false;
+
+  constructor(options: MultipartOptions) {
+    this.#options = options;
+  }
+
+  async part(number: number, source: ByteSource, options: PutOptions): Promise<void> {
+    const { key, upload, sender, transport } = this.#options;
+    const query = `partNumber=${number}&uploadId=${encodeQuery(upload.id)}`;
+    // The upload was opened for CRC32: another checksum would be refused.
+    const checksum = options.checksum?.name === "crc32" ? { checksum: options.checksum } : {};
+    try {
+      const sent = await sender.send({ key, query }, source, { signal: options.signal, ...checksum });
+      const etag = sent.headers.get("etag") ?? "";
+      this.#parts.set(number, {
+        number,
+        size: source.size,
+        etag,
+        ...(sent.crc !== undefined && { crc: sent.crc }),
+      });
+    } catch (thrown) {
+      throw transport.error(thrown, `write part ${number} of`, key);
+    }
+  }
+
+  async complete({ signal }: CallOptions): Promise<ObjectInfo> {
+    const { key, upload, control, transport } = this.#options;
+    const parts = [...this.#parts.values()].sort((a, b) => a.number - b.number);
+    const size = parts.reduce((sum, part) => sum + part.size, 0);
+    const crc = wholeCrc(parts);
+    try {
+      const etag = await control.complete({ key, signal }, upload, { parts, size, crc });
+      return {
+        key,
+        size,
+        ...(etag !== undefined && { etag }),
+        ...(crc !== undefined && upload.isFullObject && { checksum: { name: "crc32", hex: crc } }),
+      };
+    } catch (thrown) {
+      const gone = thrown instanceof Refusal && thrown.fault.code === "NoSuchUpload";
+      const done = gone && this.#mayBeComplete ? await this.#completed({ size, crc, signal }) : null;
+      if (done !== null) return done;
+      this.#mayBeComplete = true;
+      throw transport.error(thrown, "complete the upload of", key);
+    }
+  }
+
+  async abort({ signal }: CallOptions): Promise<void> {
+    const { key, upload, control, transport } = this.#options;
+    try {
+      await control.abort({ key, signal }, upload.id);
+    } catch (thrown) {
+      const error = transport.error(thrown, "abort the upload of", key);
+      if (!(error instanceof CopilotError) || error.code !== "not-found") throw error;
+    }
+  }
+
+  /** The object, where an earlier `complete` has made it and only its reply was lost; else null. */
+  async #completed(
+    { size, crc, signal }: { size: number; crc: string | undefined; signal: AbortSignal },
+  ): Promise<ObjectInfo | null> {
+    const info = await this.#options.head(this.#options.key, { signal }).catch(() => null);
+    const isOurs = info?.size === size && crc !== undefined && info.checksum?.name === "crc32" &&
+      info.checksum.hex === crc;
+    return isOurs ? info : null;
+  }
+}
+
+/** The CRC32 of all parts together; undefined where one has none. */
+function wholeCrc(parts: readonly UploadedPart[]): string | undefined {
+  let whole: string | undefined = "00000000";
+  for (const { crc, size } of parts) {
+    if (crc === undefined) return undefined;
+    whole = combine("crc32", whole, crc, size);
+  }
+  return whole;
+}

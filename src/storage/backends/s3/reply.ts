@@ -1,0 +1,182 @@
+/**
+ * What S3's replies say: object information out of headers, errors out of XML.
+ * @module
+ */
+import { codeOfStatus, CopilotError, type ErrorCode } from "../../../errors.ts";
+import { base64ToHex } from "../../checksum.ts";
+import type { HttpHeaders } from "../../http/head.ts";
+import type { Checksum, ChecksumName, ObjectInfo } from "../../store.ts";
+
+/** Checksums that S3 gives, the cheapest to verify first, with their length in bytes. */
+const CHECKSUMS: readonly (readonly [ChecksumName, number])[] = [
+  ["crc32", 4],
+  ["crc64nvme", 8],
+  ["crc32c", 4],
+  ["sha1", 20],
+  ["sha256", 32],
+];
+
+/** The name of the header with a checksum. */
+export function checksumHeader(name: ChecksumName): string {
+  return `x-amz-checksum-${name}`;
+}
+
+/** The whole object's checksum in a reply's headers; undefined where there is none or it is one of parts. */
+export function checksumOf(headers: HttpHeaders): Checksum | undefined {
+  const type = headers.get("x-amz-checksum-type");
+  // A range's reply may carry the checksum of a part; only one that is declared to be of the whole object is taken.
+  const isWhole = headers.get("content-range") === undefined ? type !== "COMPOSITE" : type === "FULL_OBJECT";
+  for (const [name, length] of isWhole ? CHECKSUMS : []) {
+    const value = headers.get(checksumHeader(name));
+    // A checksum of parts' checksums ends in `-N` and is no base64.
+    const hex = value === undefined ? null : base64ToHex(value);
+    if (hex !== null && hex.length === length * 2) return { name, hex };
+  }
+  return md5Of(headers);
+}
+
+/** The ETag of an object that was put in one piece and not encrypted with a key of its own is its MD5. */
+function md5Of(headers: HttpHeaders): Checksum | undefined {
+  const hex = /^"?([0-9a-f]{32})"?$/.exec(headers.get("etag") ?? "")?.[1];
+  const encryption = headers.get("x-amz-server-side-encryption");
+  const isPlain = (encryption === undefined || encryption === "AES256") &&
+    headers.get("x-amz-server-side-encryption-customer-algorithm") === undefined;
+  return hex !== undefined && isPlain ? { name: "md5", hex } : undefined;
+}
+
+/** What headers say about an object. @param size bytes of the whole object */
+export function infoOf(key: string, headers: HttpHeaders, size: number): ObjectInfo {
+  const etag = headers.get("etag");
+  const checksum = checksumOf(headers);
+  return { key, size, ...(etag !== undefined && { etag }), ...(checksum !== undefined && { checksum }) };
+}
+
+/** Where a body lies in its object: `bytes 0-9/100`. Null for anything else. */
+export function contentRange(value: string | undefined): { start: number; end: number; size: number } | null {
+  const match = /^bytes ([0-9]{1,15})-([0-9]{1,15})\/([0-9]{1,15})$/.exec(value ?? "");
+  if (match === null) return null;
+  const [start, last, size] = [Number(match[1]), Number(match[2]), Number(match[3])];
+  return start <= last && last < size ? { start, end: last + 1, size } : null;
+}
+
+/** What a reply says is wrong. */
+export interface S3Fault {
+  status: number;
+  /** S3's own code; empty where the reply has none (HEAD). */
+  code: string;
+  message: string;
+  retryAfterMs?: number | undefined;
+  /** Where the server says that the bucket is. */
+  region?: string | undefined;
+  /** The server's clock, in milliseconds since 1970. */
+  dateMs?: number | undefined;
+}
+
+const ENTITIES: Readonly<Record<string, string>> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
+
+function element(xml: string, name: string): string {
+  const text = new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1] ?? "";
+  return text.replace(
+    /&(?:(lt|gt|quot|apos|amp)|#([0-9]{1,5}));/g,
+    (_, entity?: string, code?: string) =>
+      entity === undefined ? String.fromCharCode(Number(code)) : ENTITIES[entity]!,
+  );
+}
+
+/** Code and message of an error's XML; both empty for anything that is not one. Never throws. */
+export function parseErrorXml(xml: string): { code: string; message: string } {
+  const at = xml.indexOf("<Error");
+  const error = at < 0 ? "" : xml.slice(at);
+  return { code: element(error, "Code"), message: element(error, "Message") };
+}
+
+/** S3's codes where the status alone would be read wrongly or says less. */
+const CODES: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
+  ["NoSuchKey", "not-found"],
+  ["NoSuchBucket", "not-found"],
+  ["NoSuchUpload", "not-found"],
+  ["NotFound", "not-found"],
+  ["AccessDenied", "denied"],
+  ["AllAccessDisabled", "denied"],
+  ["AccountProblem", "denied"],
+  ["SignatureDoesNotMatch", "denied"],
+  ["InvalidAccessKeyId", "denied"],
+  ["InvalidToken", "denied"],
+  ["ExpiredToken", "denied"],
+  ["ExpiredTokenException", "denied"],
+  ["AccessDeniedException", "denied"],
+  ["InvalidIdentityToken", "denied"],
+  ["TokenRefreshRequired", "denied"],
+  ["RequestTimeTooSkewed", "unavailable"],
+  ["SlowDown", "throttled"],
+  ["SlowDownRead", "throttled"],
+  ["SlowDownWrite", "throttled"],
+  ["Throttling", "throttled"],
+  ["ThrottlingException", "throttled"],
+  ["RequestLimitExceeded", "throttled"],
+  ["BandwidthLimitExceeded", "throttled"],
+  ["TooManyRequests", "throttled"],
+  ["InternalError", "unavailable"],
+  ["ServiceUnavailable", "unavailable"],
+  ["RequestTimeout", "unavailable"],
+  ["OperationAborted", "unavailable"],
+  ["IncompleteBody", "unavailable"],
+  ["PreconditionFailed", "changed"],
+  ["BadDigest", "integrity"],
+  ["InvalidDigest", "integrity"],
+  ["XAmzContentChecksumMismatch", "integrity"],
+  ["XAmzContentSHA256Mismatch", "integrity"],
+  ["NotImplemented", "unsupported"],
+]);
+
+/** Whether a code says that the bytes which arrived have another checksum than the one that came with them. */
+export function isMismatch(code: string): boolean {
+  return CODES.get(code) === "integrity";
+}
+
+/** What to look at, by S3's code. */
+const HINTS: Readonly<Record<string, string>> = {
+  NoSuchBucket: "look at the bucket's name, and at endpoint and region of storage.stow.config",
+  AccessDenied: "look at the policy of the bucket and of the role or user",
+  SignatureDoesNotMatch: "look at secret_key of storage.stow.config, and whether a proxy changes requests",
+  InvalidAccessKeyId: "look at access_key_id and endpoint of storage.stow.config",
+  ExpiredToken: "the temporary credentials have run out",
+  InvalidToken: "look at token of storage.stow.config",
+  RequestTimeTooSkewed: "the clocks of this machine and of the server differ",
+  PermanentRedirect: "look at region and endpoint of storage.stow.config",
+  AuthorizationHeaderMalformed: "look at region of storage.stow.config",
+};
+
+/** What to look at where the reply has no code, as every reply to HEAD. */
+const STATUS_HINTS: Readonly<Record<number, string>> = {
+  301: HINTS.PermanentRedirect!,
+  400: "look at the credentials, the region and the endpoint of storage.stow.config",
+  401: "look at the credentials of storage.stow.config",
+  403:
+    "look at the credentials of storage.stow.config, and at the policy of the bucket and of the role or user",
+};
+
+/** A server's words, cut and cleaned, so that they cannot take over a log. */
+function quoted(message: string): string {
+  // deno-lint-ignore no-control-regex -- control characters are what is removed
+  return message.replace(/[\0-\x1f\x7f]+/g, " ").trim().replace(/\.$/, "").slice(0, 300);
+}
+
+/**
+ * The error for a refusal.
+ *
+ * @param action what was being done, as the start of a message: `Cannot read "s3://b/k"`
+ * @param object the URI
+ */
+export function s3Error(fault: S3Fault, action: string, object: string): CopilotError {
+  const { status, code, message, retryAfterMs } = fault;
+  const hint = code === "" ? STATUS_HINTS[status] : HINTS[code];
+  const what = [`status ${status}`, code, quoted(message) && `(${quoted(message)})`].filter(Boolean).join(
+    " ",
+  );
+  return new CopilotError(
+    CODES.get(code) ?? codeOfStatus(status),
+    `${action}: ${what}${hint === undefined ? "" : `; ${hint}`}`,
+    { object, status, ...(retryAfterMs !== undefined && { retryAfterMs }) },
+  );
+}

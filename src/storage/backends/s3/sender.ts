@@ -1,0 +1,199 @@
+/**
+ * Sends an object's or a part's bytes with a checksum of them, in the way that the store takes.
+ * @module
+ */
+import { crc32 } from "node:zlib";
+import { CopilotError } from "../../../errors.ts";
+import { base64ToHex, hexToBase64 } from "../../checksum.ts";
+import type { HttpHeaders } from "../../http/head.ts";
+import type { ByteSource, Checksum, PutOptions } from "../../store.ts";
+import { awsChunked, crcHex, type FramedBody, TRAILER } from "./aws_chunked.ts";
+import type { ChecksumPolicy, ChecksumWay } from "./checksum_policy.ts";
+import { checksumHeader } from "./reply.ts";
+import { sha256Hex, UNSIGNED_PAYLOAD, UNSIGNED_TRAILER } from "./sigv4.ts";
+import { discard, type ObjectRequest, Refusal, type Transport } from "./transport.ts";
+
+/** Up to this many bytes are read before they are sent, so that their checksum fits a header. */
+const SMALL_BYTES = 64 * 1024;
+
+/** Buffers of that size kept for the next upload. */
+const KEPT_BUFFERS = 32;
+
+/** Where bytes go. */
+export interface Target {
+  key: string;
+  /** Canonical query of a part. */
+  query: string;
+}
+
+/** What a store said about bytes that it took. */
+export interface Sent {
+  headers: HttpHeaders;
+  /** CRC32 in hexadecimal; absent where the store takes no checksums. */
+  crc?: string;
+}
+
+/** A request as far as the way of the checksum shapes it. */
+interface Shaped {
+  headers: [string, string][];
+  payload: string;
+  body: NonNullable<ObjectRequest["body"]>;
+  framed?: FramedBody;
+}
+
+/** Sends uploads of one store. */
+export class Sender {
+  readonly #transport: Transport;
+  readonly #policy: ChecksumPolicy;
+  readonly #free: Uint8Array[] = [];
+
+  constructor(transport: Transport, policy: ChecksumPolicy) {
+    this.#transport = transport;
+    this.#policy = policy;
+  }
+
+  /**
+   * Sends a source's bytes with PUT.
+   *
+   * @throws Refusal by the server; CopilotError `changed` for a source that is not as long as it said, `integrity` where the
+   * store got other bytes
+   */
+  async send(target: Target, source: ByteSource, options: PutOptions): Promise<Sent> {
+    if (source.size > SMALL_BYTES) return await this.#sendBytes(target, source, options);
+    // Small objects come by the thousand; a new buffer for each would outrun the garbage collector.
+    const buffer = this.#free.pop() ?? new Uint8Array(SMALL_BYTES);
+    try {
+      const bytes = buffer.subarray(0, source.size);
+      await readSource(source, bytes, this.#transport.uri(target.key));
+      const checksum: Checksum = { name: "crc32", hex: crcHex(crc32(bytes)) };
+      return await this.#sendBytes(target, bytes, { signal: options.signal, checksum });
+    } finally {
+      if (this.#free.length < KEPT_BUFFERS) this.#free.push(buffer);
+    }
+  }
+
+  async #sendBytes(target: Target, bytes: Uint8Array | ByteSource, options: PutOptions): Promise<Sent> {
+    let { checksum } = options;
+    for (;;) {
+      const way = this.#policy.wayFor({ isKnown: checksum !== undefined });
+      if (way === "header" && !(bytes instanceof Uint8Array)) {
+        checksum ??= { name: "crc32", hex: await crcOfSource(bytes) };
+      }
+      const shaped = this.#shape(way, { bytes, checksum, key: target.key });
+      try {
+        const reply = await this.#transport.send({
+          method: "PUT",
+          ...target,
+          headers: shaped.headers,
+          payload: shaped.payload,
+          body: shaped.body,
+          signal: options.signal,
+        });
+        await discard(reply);
+        const sent = this.#verify(reply.headers, { way, shaped, checksum, key: target.key });
+        if (sent !== null) return sent;
+      } catch (thrown) {
+        if (!(thrown instanceof Refusal) || !this.#policy.refused(way, thrown.fault)) throw thrown;
+      }
+    }
+  }
+
+  #shape(
+    way: ChecksumWay,
+    { bytes, checksum, key }: { bytes: Uint8Array | ByteSource; checksum: Checksum | undefined; key: string },
+  ): Shaped {
+    if (way === "trailer" && !(bytes instanceof Uint8Array)) {
+      const framed = awsChunked(bytes, this.#transport.uri(key));
+      return {
+        framed,
+        body: framed,
+        payload: UNSIGNED_TRAILER,
+        headers: [
+          ["content-encoding", "aws-chunked"],
+          ["x-amz-decoded-content-length", String(bytes.size)],
+          ["x-amz-trailer", TRAILER],
+        ],
+      };
+    }
+    const headers: [string, string][] = way === "header" && checksum !== undefined
+      ? [checksumField(checksum)]
+      : [];
+    if (!(bytes instanceof Uint8Array)) {
+      const body = { length: bytes.size, open: () => bytes.open() };
+      return { headers, body, payload: UNSIGNED_PAYLOAD };
+    }
+    // TLS protects the bytes; without it the signature does.
+    const payload = this.#transport.address.origin.secure ? UNSIGNED_PAYLOAD : sha256Hex(bytes);
+    return { headers, body: bytes, payload };
+  }
+
+  /** Compares what the store says it has; null where the bytes have to be sent again in another way. */
+  #verify(
+    headers: HttpHeaders,
+    { way, shaped, checksum, key }: {
+      way: ChecksumWay;
+      shaped: Shaped;
+      checksum: Checksum | undefined;
+      key: string;
+    },
+  ): Sent | null {
+    const sent = shaped.framed !== undefined ? { name: "crc32" as const, hex: shaped.framed.crc } : checksum;
+    const echo = sent === undefined ? undefined : headers.get(checksumHeader(sent.name));
+    if (way === "trailer" && echo === undefined) {
+      this.#policy.trailerIgnored();
+      return null;
+    }
+    if (way !== "none" && echo !== undefined && base64ToHex(echo) !== sent!.hex) {
+      const object = this.#transport.uri(key);
+      throw new CopilotError(
+        "integrity",
+        `Cannot write "${object}": the store has bytes with ${sent!.name} ${base64ToHex(echo)}, sent were ${
+          sent!.hex
+        }`,
+        { object },
+      );
+    }
+    this.#policy.accepted(way);
+    return { headers, ...(way !== "none" && sent?.name === "crc32" && { crc: sent.hex }) };
+  }
+}
+
+function checksumField({ name, hex }: Checksum): [string, string] {
+  return [name === "md5" ? "content-md5" : checksumHeader(name), hexToBase64(hex)];
+}
+
+/** Reads a source once only to know its CRC32, for stores that want it before the bytes. */
+async function crcOfSource(source: ByteSource): Promise<string> {
+  const reader = source.open();
+  try {
+    const buffer = new Uint8Array(256 * 1024);
+    for (let crc = 0;;) {
+      const count = await reader.read(buffer);
+      if (count === null) return crcHex(crc);
+      crc = crc32(buffer.subarray(0, count), crc);
+    }
+  } finally {
+    reader.close();
+  }
+}
+
+/** Reads a small source as a whole. @param bytes as many as the source has */
+async function readSource(source: ByteSource, bytes: Uint8Array, object: string): Promise<void> {
+  const reader = source.open();
+  const changed = (detail: string) =>
+    new CopilotError(
+      "changed",
+      `Cannot write "${object}": its source ${detail} the ${source.size} bytes that were announced`,
+      { object },
+    );
+  try {
+    for (let at = 0; at < bytes.length;) {
+      const count = await reader.read(bytes.subarray(at));
+      if (count === null) throw changed("ended before");
+      at += count;
+    }
+    if (await reader.read(new Uint8Array(1)) !== null) throw changed("has more than");
+  } finally {
+    reader.close();
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * AWS Signature Version 4 for S3, for requests whose URI is already encoded.
+ *
+ * The signing key is derived once per day and credentials, so that a request costs one HMAC and one hash. Signed are `host`
+ * and the `x-amz-*` headers; others (Range, If-Match) may be changed by a proxy without breaking the request.
+ * @module
+ */
+import { createHash, createHmac } from "node:crypto";
+import { CopilotError } from "../../../errors.ts";
+import type { Credentials } from "./credentials.ts";
+
+/** A request as far as its signature covers it. */
+export interface SignedPart {
+  method: string;
+  /** Percent-encoded, without query. */
+  path: string;
+  /** Canonical: names sorted, everything encoded by {@linkcode encodeQuery}. Empty for none. */
+  query: string;
+  /** The `Host` header. */
+  host: string;
+  /** Names in lower case. */
+  headers: readonly (readonly [string, string])[];
+  /** SHA-256 of the body in hexadecimal, or one of S3's words for an unsigned one. */
+  payload: string;
+}
+
+/** The payload of a body that the signature does not cover. */
+export const UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD";
+/** The payload of an unsigned body in aws-chunked framing with a checksum behind it. */
+export const UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+/** The payload of a request without body. */
+export const EMPTY_PAYLOAD = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+const SAFE_KEY = /^[A-Za-z0-9\-._~/]*$/;
+
+function percent(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
+}
+
+/** Percent-encodes a query's name or value: everything but RFC 3986's unreserved characters, once. */
+export function encodeQuery(text: string): string {
+  return encodeURIComponent(text).replace(/[!'()*]/g, percent);
+}
+
+/**
+ * Percent-encodes a key for a path: as {@linkcode encodeQuery}, slashes kept. Nothing is normalised.
+ *
+ * @throws CopilotError `input` for a key that is no Unicode text
+ */
+export function encodeKey(key: string): string {
+  if (SAFE_KEY.test(key)) return key;
+  if (!key.isWellFormed()) {
+    throw new CopilotError(
+      "input",
+      `Cannot use the key ${JSON.stringify(key)}: it has half a surrogate pair`,
+    );
+  }
+  return encodeQuery(key).replaceAll("%2F", "/");
+}
+
+/** SHA-256 in hexadecimal. */
+export function sha256Hex(data: string | Uint8Array): string {
+  return createHash("sha256").update(data).digest("hex");
+}
+
+function hmac(key: string | Uint8Array, data: string): Uint8Array {
+  return createHmac("sha256", key).update(data).digest();
+}
+
+/** Signs requests for one service and region. */
+export class Signer {
+  readonly #region: string;
+  #key: { credentials: Credentials; day: string; bytes: Uint8Array } | null = null;
+  #stamp = { second: -1, text: "" };
+
+  constructor(region: string) {
+    this.#region = region;
+  }
+
+  /**
+   * The headers to send: the given ones with date, payload, token and signature.
+   *
+   * @param nowMs milliseconds since 1970, by the server's clock
+   */
+  sign(part: SignedPart, credentials: Credentials, nowMs: number): [string, string][] {
+    const date = this.#date(nowMs);
+    const signed: [string, string][] = [
+      ["host", part.host],
+      ["x-amz-content-sha256", part.payload],
+      ["x-amz-date", date],
+    ];
+    if (credentials.sessionToken !== undefined) {
+      signed.push(["x-amz-security-token", credentials.sessionToken.reveal()]);
+    }
+    const plain: [string, string][] = [];
+    for (const [name, value] of part.headers) {
+      (name.startsWith("x-amz-") ? signed : plain).push([name, value]);
+    }
+    signed.sort(([a], [b]) => a < b ? -1 : 1);
+    const names = signed.map(([name]) => name).join(";");
+    const lines = signed.map(([name, value]) => `${name}:${value}\n`).join("");
+    const canonical = `${part.method}\n${part.path}\n${part.query}\n${lines}\n${names}\n${part.payload}`;
+    const day = date.slice(0, 8);
+    const scope = `${day}/${this.#region}/s3/aws4_request`;
+    const text = `AWS4-HMAC-SHA256\n${date}\n${scope}\n${sha256Hex(canonical)}`;
+    const signature = createHmac("sha256", this.#signingKey(credentials, day)).update(text).digest("hex");
+    const credential = `${credentials.accessKeyId}/${scope}`;
+    plain.push([
+      "authorization",
+      `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=${names}, Signature=${signature}`,
+    ]);
+    // The client writes `Host` itself.
+    return [...plain, ...signed.filter(([name]) => name !== "host")];
+  }
+
+  /** `YYYYMMDDTHHMMSSZ`. */
+  #date(nowMs: number): string {
+    const second = Math.floor(nowMs / 1000);
+    if (second !== this.#stamp.second) {
+      this.#stamp = { second, text: new Date(second * 1000).toISOString().replace(/[-:]|\.000/g, "") };
+    }
+    return this.#stamp.text;
+  }
+
+  #signingKey(credentials: Credentials, day: string): Uint8Array {
+    const known = this.#key;
+    if (known !== null && known.credentials === credentials && known.day === day) return known.bytes;
+    let bytes = hmac(`AWS4${credentials.secretAccessKey.reveal()}`, day);
+    for (const step of [this.#region, "s3", "aws4_request"]) bytes = hmac(bytes, step);
+    this.#key = { credentials, day, bytes };
+    return bytes;
+  }
+}

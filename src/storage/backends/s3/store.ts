@@ -1,0 +1,191 @@
+/**
+ * A bucket as an object store. Bytes go over the project's own requests, listing and multipart control over the AWS SDK.
+ * @module
+ */
+import { CopilotError } from "../../../errors.ts";
+import type { BackendContext } from "../../backend.ts";
+import type { HttpResponse } from "../../http/client.ts";
+import type {
+  ByteReader,
+  ByteSource,
+  CallOptions,
+  GetOptions,
+  GetResult,
+  ListOptions,
+  ListPage,
+  MultipartUpload,
+  ObjectInfo,
+  ObjectStore,
+  PutOptions,
+  StoreTraits,
+} from "../../store.ts";
+import { ChecksumPolicy } from "./checksum_policy.ts";
+import { Control, type OpenedUpload } from "./control.ts";
+import { S3Multipart } from "./multipart.ts";
+import { contentRange, infoOf } from "./reply.ts";
+import { Sender } from "./sender.ts";
+import { EMPTY_PAYLOAD } from "./sigv4.ts";
+import { discard, Refusal, Transport, type TransportOptions } from "./transport.ts";
+
+const GIB = 1024 ** 3;
+
+/** Limits of Amazon S3 (user guide, "Multipart upload limits"). */
+const TRAITS: StoreTraits = {
+  minPartBytes: 5 * 1024 * 1024,
+  maxPartBytes: 5 * GIB,
+  maxParts: 10_000,
+  maxPutBytes: 5 * GIB,
+  orderedParts: false,
+  partMultiple: 1,
+  parallelRanges: true,
+  sortedList: true,
+};
+
+/** Asks for the checksum that the object was stored with. */
+const WITH_CHECKSUM = ["x-amz-checksum-mode", "ENABLED"] as const;
+
+const NO_BODY: ByteReader = { read: () => Promise.resolve(null), close() {} };
+
+/** One bucket. */
+export class S3Store implements ObjectStore {
+  readonly root: string;
+  readonly traits = TRAITS;
+  readonly #transport: Transport;
+  readonly #control: Control;
+  readonly #policy = new ChecksumPolicy();
+  readonly #sender: Sender;
+
+  constructor(options: TransportOptions & { context: BackendContext }) {
+    this.root = `s3://${options.address.bucket}`;
+    this.#transport = new Transport(options);
+    this.#control = new Control(this.#transport, options.context.signal);
+    this.#sender = new Sender(this.#transport, this.#policy);
+  }
+
+  async get(key: string, options: GetOptions): Promise<GetResult> {
+    const { start = 0, end, ifMatch, signal } = options;
+    if (end !== undefined && end <= start) return await this.#empty(key, options);
+    const headers: (readonly [string, string])[] = [WITH_CHECKSUM];
+    if (start > 0 || end !== undefined) {
+      headers.push(["range", `bytes=${start}-${end === undefined ? "" : end - 1}`]);
+    }
+    if (ifMatch !== undefined) headers.push(["if-match", ifMatch]);
+    let reply: HttpResponse;
+    try {
+      reply = await this.#transport.send({ method: "GET", key, headers, payload: EMPTY_PAYLOAD, signal });
+    } catch (thrown) {
+      if (thrown instanceof Refusal && thrown.fault.status === 416) return await this.#empty(key, options);
+      throw this.#transport.error(thrown, "read", key);
+    }
+    return this.#opened(key, reply, options);
+  }
+
+  async head(key: string, options: CallOptions & { ifMatch?: string }): Promise<ObjectInfo> {
+    const { signal, ifMatch } = options;
+    const headers: (readonly [string, string])[] = [WITH_CHECKSUM];
+    if (ifMatch !== undefined) headers.push(["if-match", ifMatch]);
+    try {
+      const reply = await this.#transport.send({
+        method: "HEAD",
+        key,
+        headers,
+        payload: EMPTY_PAYLOAD,
+        signal,
+      });
+      return infoOf(key, reply.headers, Number(reply.headers.get("content-length") ?? 0));
+    } catch (thrown) {
+      throw this.#transport.error(thrown, "look at", key);
+    }
+  }
+
+  async list(prefix: string, { token, signal }: ListOptions): Promise<ListPage> {
+    try {
+      return await this.#control.list(prefix, { token, signal });
+    } catch (thrown) {
+      throw this.#transport.error(thrown, "list", prefix);
+    }
+  }
+
+  async put(key: string, source: ByteSource, options: PutOptions): Promise<ObjectInfo> {
+    try {
+      const { headers } = await this.#sender.send({ key, query: "" }, source, options);
+      return infoOf(key, headers, source.size);
+    } catch (thrown) {
+      throw this.#transport.error(thrown, "write", key);
+    }
+  }
+
+  async beginUpload(key: string, { signal }: CallOptions): Promise<MultipartUpload> {
+    const upload = await this.#create(key, signal);
+    return new S3Multipart({
+      key,
+      upload,
+      transport: this.#transport,
+      control: this.#control,
+      sender: this.#sender,
+      head: (name, options) => this.head(name, options),
+    });
+  }
+
+  async delete(key: string, { signal }: CallOptions): Promise<void> {
+    try {
+      const reply = await this.#transport.send({
+        method: "DELETE",
+        key,
+        headers: [],
+        payload: EMPTY_PAYLOAD,
+        signal,
+      });
+      await discard(reply);
+    } catch (thrown) {
+      if (thrown instanceof Refusal && thrown.fault.code === "NoSuchKey") return;
+      throw this.#transport.error(thrown, "delete", key);
+    }
+  }
+
+  close(): void {
+    this.#control.close();
+    this.#transport.http.close();
+  }
+
+  async #create(key: string, signal: AbortSignal): Promise<OpenedUpload> {
+    for (;;) {
+      const checksums = this.#policy.isOn;
+      try {
+        return await this.#control.create({ key, signal }, { checksums });
+      } catch (thrown) {
+        const weaker = checksums && thrown instanceof Refusal && this.#policy.refused("header", thrown.fault);
+        if (!weaker) throw this.#transport.error(thrown, "begin the upload of", key);
+      }
+    }
+  }
+
+  /** What a range without bytes gives: the object's information, and nothing to read. */
+  async #empty(key: string, { start = 0, ifMatch, signal }: GetOptions): Promise<GetResult> {
+    const info = await this.head(key, { signal, ...(ifMatch !== undefined && { ifMatch }) });
+    return { info, start, length: 0, body: NO_BODY };
+  }
+
+  /** A reply to GET, checked against what was asked for. */
+  #opened(key: string, reply: HttpResponse, { start = 0, end }: GetOptions): GetResult {
+    const { status, headers, length, body } = reply;
+    if (status === 200 && length !== undefined) {
+      return { info: infoOf(key, headers, length), start: 0, length, body };
+    }
+    const range = contentRange(headers.get("content-range"));
+    const isAsked = range !== null && range.start === start &&
+      range.end === Math.min(end ?? range.size, range.size);
+    if (status === 206 && isAsked && length === range.end - range.start) {
+      return { info: infoOf(key, headers, range.size), start, length, body };
+    }
+    body.close();
+    const object = this.#transport.uri(key);
+    const got = `status ${status}, Content-Range "${headers.get("content-range") ?? ""}", Content-Length ${
+      length ?? "missing"
+    }`;
+    throw new CopilotError("network", `Cannot read "${object}": the reply does not fit the request: ${got}`, {
+      object,
+      status,
+    });
+  }
+}

@@ -1,0 +1,208 @@
+/**
+ * Signed requests to one bucket, and what a refusal can teach before it counts: the bucket's region, the server's clock,
+ * credentials that ran out.
+ * @module
+ */
+import { orAborted } from "../../abort.ts";
+import type { BackendContext } from "../../backend.ts";
+import type { HttpClient, HttpResponse, StreamBody } from "../../http/client.ts";
+import { retryAfterMs } from "../../http/head.ts";
+import { type ByteReader, readAll } from "../../store.ts";
+import { CopilotError } from "../../../errors.ts";
+import { type BucketAddress, inRegion } from "./address.ts";
+import type { Credentials, CredentialSource } from "./credentials.ts";
+import { parseErrorXml, s3Error, type S3Fault } from "./reply.ts";
+import { encodeKey, Signer } from "./sigv4.ts";
+
+/** A request for an object. */
+export interface ObjectRequest {
+  method: string;
+  key: string;
+  /** Canonical query, see sigv4.ts. */
+  query?: string;
+  /** Names in lower case. */
+  headers: readonly (readonly [string, string])[];
+  /** Payload as signed, see sigv4.ts. */
+  payload: string;
+  body?: Uint8Array | StreamBody;
+  signal: AbortSignal;
+}
+
+/** Bodies that are no object's bytes are read up to here. */
+const MAX_TEXT_BYTES = 64 * 1024;
+
+const REFUSED_CREDENTIALS: ReadonlySet<string> = new Set([
+  "ExpiredToken",
+  "ExpiredTokenException",
+  "TokenRefreshRequired",
+]);
+
+/** A refusal by the server, before it becomes an error with a message. */
+export class Refusal extends Error {
+  readonly fault: S3Fault;
+
+  constructor(fault: S3Fault) {
+    super(`status ${fault.status}`);
+    this.fault = fault;
+  }
+}
+
+/** What a transport needs. */
+export interface TransportOptions {
+  address: BucketAddress;
+  credentials: CredentialSource;
+  http: HttpClient;
+  context: BackendContext;
+}
+
+/** Connections and identity of one store. */
+export class Transport {
+  readonly http: HttpClient;
+  readonly credentials: CredentialSource;
+  readonly #context: BackendContext;
+  #address: BucketAddress;
+  #signer: Signer;
+  /** The server's clock minus ours, in milliseconds. */
+  #skewMs = 0;
+
+  constructor({ address, credentials, http, context }: TransportOptions) {
+    this.http = http;
+    this.credentials = credentials;
+    this.#context = context;
+    this.#address = address;
+    this.#signer = new Signer(address.region);
+  }
+
+  get address(): BucketAddress {
+    return this.#address;
+  }
+
+  get skewMs(): number {
+    return this.#skewMs;
+  }
+
+  /** The URI of a key. */
+  uri(key: string): string {
+    return `s3://${this.#address.bucket}/${key}`;
+  }
+
+  /**
+   * Sends a request; gives the reply where its status is 2xx.
+   *
+   * @throws Refusal for any other status
+   */
+  async send(request: ObjectRequest): Promise<HttpResponse> {
+    return await this.attempt(request, async (credentials) => {
+      const { method, key, query = "", payload, body, signal } = request;
+      const { origin, base } = this.#address;
+      const path = base + this.#encode(key);
+      const part = { method, path, query, host: origin.authority, headers: request.headers, payload };
+      const reply = await this.http.request({
+        method,
+        origin,
+        path: query === "" ? path : `${path}?${query}`,
+        headers: this.#signer.sign(part, credentials, this.#context.system.clock.nowMs() + this.#skewMs),
+        ...(body !== undefined && { body }),
+        object: this.uri(key),
+        signal,
+      });
+      if (reply.status >= 200 && reply.status <= 299) return reply;
+      throw new Refusal(await this.#fault(reply, credentials));
+    });
+  }
+
+  /**
+   * Runs an operation with credentials, and once more for each thing that its refusal taught.
+   *
+   * @throws Refusal where nothing is left to learn
+   */
+  async attempt<T>(
+    about: { key: string; signal: AbortSignal },
+    operation: (credentials: Credentials) => Promise<T>,
+  ): Promise<T> {
+    const learned = new Set<string>();
+    for (;;) {
+      const known = this.credentials.get();
+      const credentials = known instanceof Promise
+        ? await orAborted(known, about.signal, this.uri(about.key))
+        : known;
+      try {
+        return await operation(credentials);
+      } catch (thrown) {
+        if (!(thrown instanceof Refusal)) throw thrown;
+        const lesson = this.#learn(thrown.fault, credentials);
+        if (lesson === null || learned.has(lesson)) throw thrown;
+        learned.add(lesson);
+      }
+    }
+  }
+
+  /** The error for what an operation threw. */
+  error(thrown: unknown, verb: string, key: string): unknown {
+    if (!(thrown instanceof Refusal)) return thrown;
+    const object = this.uri(key);
+    return s3Error(thrown.fault, `Cannot ${verb} "${object}"`, object);
+  }
+
+  #encode(key: string): string {
+    if (key !== "") return encodeKey(key);
+    throw new CopilotError("input", `Cannot use "${this.uri("")}" as an object: it has no key`, {
+      object: this.uri(""),
+    });
+  }
+
+  async #fault(reply: HttpResponse, credentials: Credentials): Promise<S3Fault> {
+    const xml = await bodyText(reply.body);
+    const { code, message } = parseErrorXml(xml);
+    const dateMs = Date.parse(reply.headers.get("date") ?? "");
+    const now = this.#context.system.clock.nowMs();
+    return {
+      status: reply.status,
+      code,
+      message: redact(message, credentials),
+      retryAfterMs: retryAfterMs(reply.headers.get("retry-after"), now),
+      region: reply.headers.get("x-amz-bucket-region"),
+      ...(!Number.isNaN(dateMs) && { dateMs }),
+    };
+  }
+
+  /** Takes what a refusal says into account; null where the same request would be refused again. */
+  #learn({ status, code, region, dateMs }: S3Fault, credentials: Credentials): string | null {
+    if (region !== undefined && region !== this.#address.region && [301, 307, 400, 403].includes(status)) {
+      this.#address = inRegion(this.#address, region, this.#context.env);
+      this.#signer = new Signer(region);
+      return "region";
+    }
+    if (code === "RequestTimeTooSkewed" && dateMs !== undefined) {
+      this.#skewMs = dateMs - this.#context.system.clock.nowMs();
+      return "clock";
+    }
+    // A refusal of HEAD has no code.
+    const isExpired = REFUSED_CREDENTIALS.has(code) || (code === "" && status === 400);
+    return isExpired && this.credentials.renew(credentials) ? "credentials" : null;
+  }
+}
+
+/** Ends a reply whose body says nothing, so that its connection is free. */
+export async function discard({ length, body }: HttpResponse): Promise<void> {
+  if (length !== 0) await bodyText(body);
+}
+
+/** A short body as far as it can be had: the status says enough where it cannot. */
+async function bodyText(body: ByteReader): Promise<string> {
+  try {
+    return new TextDecoder().decode(await readAll(body, MAX_TEXT_BYTES, () => new Error("too large")));
+  } catch (thrown) {
+    if (thrown instanceof CopilotError && thrown.code === "aborted") throw thrown;
+    return "";
+  }
+}
+
+/** Takes secrets out of a server's words. */
+export function redact(text: string, { secretAccessKey, sessionToken }: Credentials): string {
+  let clean = text;
+  for (const secret of [secretAccessKey, sessionToken]) {
+    if (secret !== undefined && secret.reveal() !== "") clean = clean.replaceAll(secret.reveal(), "***");
+  }
+  return clean;
+}
