@@ -102,7 +102,7 @@ async function readInputs(job: DownloadJob, { engine, stores, allow }: DownloadC
   const { signal } = engine;
   const read = (uri: string, what: string) =>
     stores.read(uri, { what, maxBytes: job.maxMetadataBytes, signal });
-  const map = decodeLiteralMap(await read(job.from, "the inputs"));
+  const map = decoded(await read(job.from, "the inputs"), `the inputs "${job.from}"`, decodeLiteralMap);
   for (let round = 0;; round++) {
     const references = offloadedIn(map);
     if (references.length === 0) return map;
@@ -117,8 +117,16 @@ async function readInputs(job: DownloadJob, { engine, stores, allow }: DownloadC
     await inParallel(references, async (reference) => {
       const what = `the offloaded literal of variable ${reference.variable}`;
       const bytes = await read(reference.uri, what);
-      resolveOffloaded(reference, decodeLiteral(bytes), bytes.length);
+      resolveOffloaded(reference, decoded(bytes, `${what} "${reference.uri}"`, decodeLiteral), bytes.length);
     });
+  }
+}
+
+function decoded<T>(bytes: Uint8Array, what: string, decode: (bytes: Uint8Array) => T): T {
+  try {
+    return decode(bytes);
+  } catch (thrown) {
+    throw about(thrown, `Cannot read ${what}`, what);
   }
 }
 
