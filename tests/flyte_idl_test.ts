@@ -241,7 +241,6 @@ Deno.test("half of a surrogate pair is not encoded", () => {
 const NAMES: (keyof Documents)[] = [
   "LiteralMap",
   "Literal",
-  "Scalar",
   "TypedInterface",
   "VariableMap",
   "ErrorDocument",

@@ -21,7 +21,6 @@ export const MAX_NESTING = 640;
 export interface Documents {
   LiteralMap: LiteralMap;
   Literal: Literal;
-  Scalar: Scalar;
   TypedInterface: TypedInterface;
   VariableMap: VariableMap;
   ErrorDocument: ErrorDocument;
