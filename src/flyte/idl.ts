@@ -8,7 +8,7 @@
 import { Reader, Writer } from "protobufjs/minimal";
 import { CopilotError } from "../errors.ts";
 import { DELIMITED, empty, type Fields, isZero, type Plan, type PlannedField, planOf } from "./plans.ts";
-import type { ErrorDocument, Literal, LiteralMap, Scalar, TypedInterface, VariableMap } from "./types.ts";
+import type { ErrorDocument, Literal, LiteralMap, TypedInterface, VariableMap } from "./types.ts";
 
 /**
  * Messages inside messages that are followed: 200 literals, each at most three messages from the next (a map's entry,
