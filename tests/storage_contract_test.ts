@@ -7,15 +7,19 @@
  */
 import type { BackendContext } from "../src/storage/backend.ts";
 import { type BACKENDS, openStore } from "../src/storage/backends/mod.ts";
+import { MemoryStore } from "../src/storage/backends/memory.ts";
 import { FileStore } from "../src/storage/backends/file.ts";
-import type { StoreSettings } from "../src/config.ts";
+import { Secret, type StoreSettings } from "../src/config.ts";
 import { CopilotError } from "../src/errors.ts";
 import { withRetry } from "../src/storage/retry.ts";
 import { parseUri } from "../src/storage/uri.ts";
 import type { ObjectStore } from "../src/storage/store.ts";
 import type { Files } from "../src/system.ts";
 import { sys } from "../src/sys.ts";
-import { storageContract, type StoreUnderTest } from "./storage_contract.ts";
+import { CuttingProxy } from "./cutting_proxy.ts";
+import { FlakyStore } from "./fakes.ts";
+import { ObjectServer } from "./object_server.ts";
+import { type Difference, storageContract, type StoreUnderTest } from "./storage_contract.ts";
 
 /** What a backend brings: a store under test and how it is torn down, or why it cannot run here. */
 interface Fixture extends StoreUnderTest {
@@ -41,7 +45,6 @@ function open(uri: string, settings: StoreSettings, within = context()): Promise
 }
 
 const LOCAL_DIFFERENCES = {
-  "if-match": undefined,
   "any-key": "no file has such a name, so it is refused",
   "long-name": "file names have 255 bytes at most",
   "key-and-prefix": "a file is no directory",
@@ -56,6 +59,22 @@ const DENIED_FILES = new Proxy({} as Files, {
   },
 });
 
+/** Files that are cut short as soon as something has been read. */
+const CUTTING_FILES: Files = {
+  ...sys.files,
+  openRead(path) {
+    const file = sys.files.openRead(path);
+    return {
+      ...file,
+      read(into) {
+        const count = file.read(into);
+        Deno.truncateSync(path, 2000);
+        return count;
+      },
+    };
+  },
+};
+
 function localFixture(
   name: string,
   uri: (root: string) => string,
@@ -63,23 +82,111 @@ function localFixture(
 ): Fixture {
   const root = Deno.makeTempDirSync();
   const settings: StoreSettings = { kind: "local", values: { path: root }, secrets: {} };
-  const { "if-match": _, ...differences } = LOCAL_DIFFERENCES;
-  const isPath = uri(root).startsWith("file:");
+  const place = uri(root).startsWith("file:")
+    ? { root: "file:/", directory: null }
+    : { root: uri(root), directory: `${root}/bucket` };
   return {
     name,
     open: () => open(uri(root), settings),
-    openDenied: () => {
-      const place = isPath
-        ? { root: "file:/", directory: null }
-        : { root: uri(root), directory: `${root}/bucket` };
-      return Promise.resolve(new FileStore({ files: DENIED_FILES, randomHex: sys.randomHex }, place));
-    },
-    cutShort: (key) => Deno.truncate(isPath ? key : `${root}/bucket/${key}`, 2000),
+    openDenied: () =>
+      Promise.resolve(new FileStore({ files: DENIED_FILES, randomHex: sys.randomHex }, place)),
+    openCut: () => Promise.resolve(new FileStore({ files: CUTTING_FILES, randomHex: sys.randomHex }, place)),
     prefix: prefix(root),
     manyObjects: MANY ? 5500 : 2100,
     secrets: [],
-    differences,
+    differences: LOCAL_DIFFERENCES,
     close: () => Deno.remove(root, { recursive: true }),
+  };
+}
+
+/** What servers that speak S3 do not do, by the name that they give in their replies. */
+const S3_DIFFERENCES: Record<string, Partial<Record<Difference, string>>> = {
+  MinIO: {
+    "any-key": "MinIO refuses empty and dot components",
+    "long-name": "MinIO keeps objects in files",
+    "key-and-prefix": "MinIO lists the key or what is below it",
+  },
+  VERSITYGW: {
+    "control-character": "versitygw lists without encoding-type",
+    "any-key": "versitygw keeps objects in files",
+    "long-name": "versitygw keeps objects in files",
+    "key-and-prefix": "versitygw keeps objects in files",
+    "complete-after-abort": "versitygw takes the object that is there for the upload's",
+  },
+};
+
+async function s3Fixture(endpoint: string): Promise<Fixture> {
+  const reply = await fetch(endpoint);
+  await reply.body?.cancel();
+  const server = reply.headers.get("server") ?? "";
+  const bucket = `contract-${sys.randomHex(12)}`;
+  await createBucket(endpoint, bucket);
+  const within = context();
+  const proxy = new CuttingProxy(new URL(endpoint));
+  const at = (url: string, secret: string) => open(`s3://${bucket}/`, s3Settings(url, secret), within);
+  return {
+    name: server === "" ? "s3" : `s3 (${server})`,
+    open: () => at(endpoint, "testsecret"),
+    openDenied: () => at(endpoint, "not-the-secret"),
+    openCut: () => at(proxy.url, "testsecret"),
+    prefix: "run/",
+    manyObjects: MANY ? 5500 : 1100,
+    secrets: ["testsecret", "not-the-secret"],
+    differences: S3_DIFFERENCES[server] ?? {},
+    close: () => proxy.close(),
+  };
+}
+
+/** Reads of one store and writes of another, for a store that can only read what the other one holds. */
+function readingThrough(reads: ObjectStore, writes: ObjectStore): ObjectStore {
+  return {
+    root: reads.root,
+    traits: writes.traits,
+    get: (key, options) => reads.get(key, options),
+    head: (key, options) => reads.head(key, options),
+    list: (prefix, options) => writes.list(prefix, options),
+    put: (key, source, options) => writes.put(key, source, options),
+    beginUpload: (key, options) => writes.beginUpload(key, options),
+    delete: (key, options) => writes.delete(key, options),
+    close: () => reads.close(),
+  };
+}
+
+/** Refuses everything, as a server does that does not know who asks. */
+function refusing(store: ObjectStore): ObjectStore {
+  return new FlakyStore(store, ({ key }) => {
+    const object = `${store.root}/${key}`;
+    return { error: new CopilotError("denied", `Cannot reach "${object}": 403`, { object }) };
+  });
+}
+
+function httpFixture(): Fixture {
+  const memory = new MemoryStore("mem://behind");
+  const server = new ObjectServer(memory);
+  const proxy = new CuttingProxy(new URL(server.url));
+  const refused = refusing(memory);
+  const refusingServer = new ObjectServer(refused);
+  const at = (url: string) => open(`${url}/`, NO_SETTINGS);
+  return {
+    name: "http, reading what memory holds",
+    open: async () => readingThrough(await at(server.url), memory),
+    openDenied: async () => readingThrough(await at(refusingServer.url), refused),
+    openCut: () => at(proxy.url),
+    prefix: "run/",
+    manyObjects: 1100,
+    secrets: [],
+    differences: {
+      "exact-keys": "a key is a piece of a URL, with a URL's escapes",
+      "any-key": "a key is a piece of a URL",
+      "control-character": "a key is a piece of a URL",
+      "checksum": "HTTP has none",
+      "put-checksum": "bytes are only read",
+    },
+    async close() {
+      await proxy.close();
+      await server.close();
+      await refusingServer.close();
+    },
   };
 }
 
@@ -109,7 +216,44 @@ const ENTRIES: Record<keyof typeof BACKENDS, Entry> = {
       }]);
     },
   },
+  http: { open: () => Promise.resolve([httpFixture()]) },
+  s3: {
+    variable: "COPILOT_TEST_S3",
+    async open() {
+      const endpoint = Deno.env.get("COPILOT_TEST_S3") ?? "";
+      if (endpoint === "") {
+        throw new Error("COPILOT_TEST_S3 is not set, expected http://HOST:PORT of an S3 server");
+      }
+      return [await s3Fixture(endpoint)];
+    },
+  },
 };
+
+/** Settings of `stow.config` for a test server. */
+function s3Settings(endpoint: string, secretKey: string): StoreSettings {
+  return {
+    kind: "s3",
+    values: {
+      auth_type: "accesskey",
+      access_key_id: "testkey",
+      region: "us-east-1",
+      endpoint,
+      disable_ssl: "true",
+    },
+    secrets: { secret_key: new Secret(secretKey) },
+  };
+}
+
+async function createBucket(endpoint: string, bucket: string): Promise<void> {
+  const { CreateBucketCommand, S3Client } = await import("@aws-sdk/client-s3");
+  const credentials = { accessKeyId: "testkey", secretAccessKey: "testsecret" };
+  const client = new S3Client({ endpoint, region: "us-east-1", forcePathStyle: true, credentials });
+  try {
+    await client.send(new CreateBucketCommand({ Bucket: bucket }));
+  } finally {
+    client.destroy();
+  }
+}
 
 const REQUIRED = Deno.env.get("CI") === "true" && Deno.env.get("COPILOT_REQUIRE_SERVERS") === "1";
 

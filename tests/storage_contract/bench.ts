@@ -19,11 +19,13 @@ import {
 export type Difference =
   | "exact-keys"
   | "any-key"
+  | "control-character"
   | "long-key"
   | "long-name"
   | "key-and-prefix"
   | "marker"
   | "if-match"
+  | "complete-after-abort"
   | "denied"
   | "cut-short"
   | "checksum"
@@ -36,8 +38,8 @@ export interface StoreUnderTest {
   open(): Promise<ObjectStore>;
   /** Opens the same container so that every request is refused. */
   openDenied?(): Promise<ObjectStore>;
-  /** Makes the bytes of an object end early for a reader that has begun. */
-  cutShort?(key: string): Promise<void>;
+  /** Opens the same container so that bodies of more than a MiB end early. */
+  openCut?(): Promise<ObjectStore>;
   /** Prefix of all keys of this run, ending in `/`. */
   prefix: string;
   /** Objects for the listing of several pages. */

@@ -187,11 +187,15 @@ async function denied(bench: Bench): Promise<void> {
 }
 
 async function cutShort(bench: Bench): Promise<void> {
-  await bench.put("cut", pattern(3_000_000));
-  const got = await bench.store.get(bench.key("cut"), { signal: bench.signal });
-  await got.body.read(new Uint8Array(1000));
-  await bench.under.cutShort!(bench.key("cut"));
-  await assert.rejects(readAll(got.body, 1e8, () => new Error("too large")), CopilotError);
+  await bench.put("cut", pattern(8_000_000));
+  const store = await bench.under.openCut!();
+  try {
+    const got = await store.get(bench.key("cut"), { signal: bench.signal });
+    assert.equal(got.length, 8_000_000);
+    await assert.rejects(readAll(got.body, 1e8, () => new Error("too large")), CopilotError);
+  } finally {
+    store.close();
+  }
 }
 
 /** The steps of these clauses. */

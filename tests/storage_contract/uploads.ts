@@ -97,10 +97,20 @@ async function multipartAbort(bench: Bench): Promise<void> {
     await upload.part(1, bytesSource(pattern(1000)), { signal: bench.signal });
     await upload.abort({ signal: bench.signal });
     await upload.abort({ signal: bench.signal });
-    await bench.fails("not-found", name, upload.complete({ signal: bench.signal }));
   }
   assert.deepEqual(await bench.keys("aborted"), ["aborted/old"]);
   assert.deepEqual(await bench.read("aborted/old"), pattern(10));
+}
+
+async function completeAfterAbort(bench: Bench): Promise<void> {
+  await bench.put("toolate/old", pattern(10));
+  for (const name of ["toolate/new", "toolate/old"]) {
+    const upload = await bench.store.beginUpload(bench.key(name), { signal: bench.signal });
+    await upload.part(1, bytesSource(pattern(1000)), { signal: bench.signal });
+    await upload.abort({ signal: bench.signal });
+    await bench.fails("not-found", name, upload.complete({ signal: bench.signal }));
+  }
+  assert.deepEqual(await bench.keys("toolate"), ["toolate/old"]);
 }
 
 /** The steps of these clauses. */
@@ -115,4 +125,9 @@ export const STEPS: Step[] = [
   },
   { clause: "8: parts at once", run: multipartAtOnce, unordered: true },
   { clause: "8: an aborted upload leaves nothing", run: multipartAbort },
+  {
+    clause: "8: an aborted upload cannot be completed",
+    run: completeAfterAbort,
+    difference: "complete-after-abort",
+  },
 ];

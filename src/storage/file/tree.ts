@@ -112,7 +112,9 @@ class Walk {
     const key = prefix.slice(0, prefix.lastIndexOf("/") + 1);
     const path = this.#options.pathOf(key);
     this.#base = path;
-    return this.#files.stat(path)?.kind === "directory" ? this.#read(key, path, false) : null;
+    if (this.#files.stat(path)?.kind !== "directory") return null;
+    if (this.#options.root !== undefined) this.#assertInside(path);
+    return this.#read(key, path, false);
   }
 
   enter(parent: Directory, name: Name): Directory {
@@ -172,12 +174,14 @@ class Walk {
   #kindBehind(path: string): FileInfo["kind"] {
     const found = this.#files.stat(path);
     if (found === null) throw refusal(path, "it is a symlink that leads to nothing");
-    this.#root ??= this.#files.realPath(this.#options.root ?? this.#base);
-    const target = this.#files.realPath(path);
-    if (!isInside(target, this.#root)) {
-      throw refusal(path, `it is a symlink that leads outside "${this.#root}"`);
-    }
+    this.#assertInside(path);
     return found.kind;
+  }
+
+  #assertInside(path: string): void {
+    this.#root ??= this.#files.realPath(this.#options.root ?? this.#base);
+    if (isInside(this.#files.realPath(path), this.#root)) return;
+    throw refusal(path, `it is a symlink that leads outside "${this.#root}"`);
   }
 }
 
