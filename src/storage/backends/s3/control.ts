@@ -3,6 +3,7 @@
  * @module
  */
 import type { S3Client } from "@aws-sdk/client-s3";
+import { from } from "../../../errors.ts";
 import { hexToBase64 } from "../../checksum.ts";
 import type { ListPage, ObjectInfo } from "../../store.ts";
 import type { Credentials } from "./credentials.ts";

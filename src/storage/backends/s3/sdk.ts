@@ -117,7 +117,8 @@ export function faultOf(thrown: unknown): S3Fault | null {
     $response?: { statusCode?: number; headers?: Record<string, string> };
   };
   const status = $metadata?.httpStatusCode ?? $response?.statusCode;
-  if (status === undefined) return null;
+  // A reply of success that could not be understood is no refusal.
+  if (status === undefined || status < 300) return null;
   const headers = $response?.headers ?? {};
   const dateMs = Date.parse(headers["date"] ?? "");
   return {

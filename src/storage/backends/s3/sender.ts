@@ -65,7 +65,7 @@ export class Sender {
     try {
       const bytes = buffer.subarray(0, source.size);
       await readSource(source, bytes, this.#transport.uri(target.key));
-      const checksum: Checksum = { name: "crc32", hex: crcHex(crc32(bytes)) };
+      const checksum = options.checksum ?? { name: "crc32", hex: crcHex(crc32(bytes)) };
       return await this.#sendBytes(target, bytes, { signal: options.signal, checksum });
     } finally {
       if (this.#free.length < KEPT_BUFFERS) this.#free.push(buffer);
