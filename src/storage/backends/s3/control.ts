@@ -139,9 +139,9 @@ export class Control {
         return await client.send(command(sdk) as any, { abortSignal: about.signal }) as OutputOf<C>;
       } catch (thrown) {
         const fault = faultOf(thrown);
-        throw fault === null
-          ? thrown
-          : new Refusal({ ...fault, message: redact(fault.message, credentials) });
+        if (fault !== null) throw new Refusal({ ...fault, message: redact(fault.message, credentials) });
+        const object = this.#transport.uri(about.key);
+        throw from(thrown, `Cannot get a reply about "${object}"`, { fallback: "network", object });
       }
     });
   }

@@ -3,7 +3,7 @@
  * credentials that ran out.
  * @module
  */
-import { orAborted } from "../../abort.ts";
+import { orAborted, throwIfAborted } from "../../abort.ts";
 import type { BackendContext } from "../../backend.ts";
 import type { HttpClient, HttpResponse, StreamBody } from "../../http/client.ts";
 import { retryAfterMs } from "../../http/head.ts";
@@ -122,6 +122,7 @@ export class Transport {
   ): Promise<T> {
     const learned = new Set<string>();
     for (;;) {
+      throwIfAborted(about.signal, this.uri(about.key));
       const known = this.credentials.get();
       const credentials = known instanceof Promise
         ? await orAborted(known, about.signal, this.uri(about.key))
