@@ -1,0 +1,101 @@
+/**
+ * Watches for the files with which a task tells its life: `_START`, then `_SUCCESS` or `_ERROR`, in the directory to be uploaded.
+ *
+ * It looks ten times a second rather than asking the kernel to tell: a look costs a few microseconds, and network file systems
+ * tell nothing.
+ * @module
+ */
+import { CopilotError } from "../../errors.ts";
+import { throwIfAborted } from "../abort.ts";
+import type { WatcherContext } from "../context.ts";
+import type { Exit, Watcher } from "../watcher.ts";
+
+const NAME = "file";
+const POLL_MS = 100;
+
+type Marker = "_START" | "_SUCCESS" | "_ERROR";
+
+class MarkerWatcher implements Watcher {
+  readonly name = NAME;
+  readonly #context: WatcherContext;
+  readonly #closed = new AbortController();
+  readonly #seen = new Set<Marker>();
+
+  constructor(context: WatcherContext) {
+    this.#context = context;
+  }
+
+  async waitForStart(signal: AbortSignal): Promise<void> {
+    if (await this.#first(["_ERROR", "_SUCCESS", "_START"], signal) !== null) return;
+    throw new CopilotError(
+      "task",
+      `Cannot tell whether the main container has started: the pod is being stopped, and ${this.describe()}`,
+    );
+  }
+
+  async waitForExit(signal: AbortSignal): Promise<Exit> {
+    switch (await this.#first(["_ERROR", "_SUCCESS"], signal)) {
+      case "_ERROR":
+        return {
+          outcome: "failed",
+          by: NAME,
+          reason: "Error",
+          message: `The task left "${this.#path("_ERROR")}"`,
+        };
+      case "_SUCCESS":
+        return {
+          outcome: "ended",
+          by: NAME,
+          reason: "Completed",
+          message: `The task left "${this.#path("_SUCCESS")}"`,
+        };
+      default:
+        return {
+          outcome: "interrupted",
+          by: NAME,
+          reason: "Terminated",
+          message:
+            `The pod is being stopped, and the task has left neither "_SUCCESS" nor "_ERROR" in "${this.#context.command.localDir}"`,
+        };
+    }
+  }
+
+  describe(): string {
+    const seen = this.#seen.size === 0 ? "no marker file" : [...this.#seen].join(", ");
+    return `"${this.#context.command.localDir}" holds ${seen}, expected "_START", then "_SUCCESS" or "_ERROR"`;
+  }
+
+  close(): void {
+    this.#closed.abort();
+  }
+
+  /** The first of these that is there; null when the pod is being stopped without one. */
+  async #first(markers: readonly Marker[], signal: AbortSignal): Promise<Marker | null> {
+    const either = AbortSignal.any([signal, this.#closed.signal]);
+    const { system: { clock }, terminations } = this.#context;
+    for (;;) {
+      throwIfAborted(either);
+      const isFinal = terminations.count > 0;
+      const found = markers.find((marker) => this.#exists(marker));
+      if (found !== undefined) return found;
+      if (isFinal) return null;
+      await clock.sleep(POLL_MS, either);
+    }
+  }
+
+  #exists(marker: Marker): boolean {
+    // A symlink is no marker: it may point at anything, at any time.
+    const isThere = this.#context.system.files.lstat(this.#path(marker))?.kind === "file";
+    if (isThere) this.#seen.add(marker);
+    return isThere;
+  }
+
+  #path(marker: Marker): string {
+    return `${this.#context.command.localDir}/${marker}`;
+  }
+}
+
+/** Opens the watcher; the directory need not be there yet. */
+export function open(context: WatcherContext): Watcher {
+  return new MarkerWatcher(context);
+}

@@ -1,0 +1,188 @@
+/**
+ * Watches main in /proc, in a pod whose containers share a PID namespace. Needs no API, no capability, no particular user.
+ * @module
+ */
+import { CopilotError } from "../../errors.ts";
+import { cancelled, throwIfAborted } from "../abort.ts";
+import type { WatcherContext } from "../context.ts";
+import { type Rules, SETTLING } from "../proc/choose.ts";
+import { describeState, nameContainer } from "../proc/describe.ts";
+import { mainOf, step, UNSEEN, type WatchState } from "../proc/poll.ts";
+import { isRunning } from "../proc/stat.ts";
+import type { Exit, Watcher } from "../watcher.ts";
+import { MemoryEvents } from "./process/memory_events.ts";
+import { ProcScan } from "./process/scan.ts";
+
+const NAME = "shared-process-ns";
+
+/** Milliseconds between looks. A container shows for 40 ms and more before its program runs, so none of them is missed. */
+const ARRIVAL_POLL_MS = 2;
+const START_POLL_MS = 25;
+const RUN_POLL_MS = 100;
+const END_POLL_MS = 20;
+
+/** While nothing new shows, all processes are still looked at this often. */
+const FULL_LOOK_MS = 200;
+/** While main runs, other containers are looked at this often, to find out that main was not the right one. */
+const RIVAL_LOOK_MS = 2000;
+
+/** After this time without a main the log says what is missing. */
+const HINT_AFTER_MS = 10_000;
+
+class ProcessWatcher implements Watcher {
+  readonly name = NAME;
+  readonly #context: WatcherContext;
+  readonly #closed = new AbortController();
+  #scan: ProcScan | null = null;
+  #rules: Rules | null = null;
+  #state: WatchState = UNSEEN;
+  #memory: MemoryEvents | null = null;
+  #newestPid: string | null = null;
+  #fullLookMs = -Infinity;
+  #firstLookMs: number | null = null;
+
+  constructor(context: WatcherContext) {
+    this.#context = context;
+  }
+
+  async waitForStart(signal: AbortSignal): Promise<void> {
+    await this.#poll(signal, () => this.#state.phase !== "waiting");
+    if (this.#state.phase === "waiting") throw this.#unknownEnd();
+  }
+
+  async waitForExit(signal: AbortSignal): Promise<Exit> {
+    await this.#poll(signal, () => this.#state.phase === "ended" || this.#state.rival !== null);
+    const main = mainOf(this.#state);
+    if (this.#state.phase === "waiting" || main === null) throw this.#unknownEnd();
+    if (this.#state.phase === "ended" || main.end !== null) return this.#ended(nameContainer(main));
+    if (this.#state.rival !== null) throw this.#doubt(this.#state.rival);
+    return {
+      outcome: "interrupted",
+      by: NAME,
+      reason: "Terminated",
+      message: `The pod is being stopped while container ${nameContainer(main)} still runs`,
+    };
+  }
+
+  describe(): string {
+    return this.#rules === null ? "/proc was not looked at yet" : describeState(this.#state, this.#rules);
+  }
+
+  close(): void {
+    this.#closed.abort();
+    this.#memory?.close();
+    this.#memory = null;
+  }
+
+  /** Looks until it is done or the pod is being stopped, whichever comes first. */
+  async #poll(signal: AbortSignal, isDone: () => boolean): Promise<void> {
+    const either = AbortSignal.any([signal, this.#closed.signal]);
+    for (;;) {
+      throwIfAborted(either);
+      const isFinal = this.#context.terminations.count > 0;
+      this.#look(isFinal);
+      if (isDone() || isFinal) return;
+      await this.#context.system.clock.sleep(this.#pauseMs(), either);
+    }
+  }
+
+  #pauseMs(): number {
+    if (this.#scan?.isSettling) return ARRIVAL_POLL_MS;
+    if (this.#state.phase === "waiting") return START_POLL_MS;
+    return mainOf(this.#state)?.end === null ? RUN_POLL_MS : END_POLL_MS;
+  }
+
+  #look(isFinal: boolean): void {
+    const nowMs = this.#context.system.clock.monotonicMs();
+    const scan = this.#scan ??= this.#begin(nowMs);
+    if (this.#state.phase === "ended" || (!isFinal && this.#isUnchanged(scan, nowMs))) return;
+    this.#fullLookMs = nowMs;
+    const before = this.#state.phase;
+    this.#state = step(this.#state, { processes: scan.look(nowMs), nowMs, isFinal }, this.#rules!);
+    if (before === "waiting") this.#tell(nowMs);
+  }
+
+  #begin(nowMs: number): ProcScan {
+    const { command, system } = this.#context;
+    const scan = new ProcScan(system.files, command.localDir);
+    this.#rules = {
+      // As a pod's status has it: containerd://ID.
+      containerId: command.watchContainerId?.replace(/^[a-z0-9.-]+:\/\//, "").toLowerCase() ?? null,
+      name: command.watchContainer ?? null,
+      ownId: scan.own.containerId,
+      pauseId: scan.own.pauseId,
+      isVolume: scan.own.isVolume,
+      ...SETTLING,
+    };
+    this.#firstLookMs = nowMs;
+    return scan;
+  }
+
+  /** Whether one small file says that a look at all processes would show nothing new. */
+  #isUnchanged(scan: ProcScan, nowMs: number): boolean {
+    const sinceMs = nowMs - this.#fullLookMs;
+    const main = mainOf(this.#state);
+    if (main !== null) {
+      this.#memory?.sample(nowMs);
+      const stat = main.end === null ? scan.find(main.first) : null;
+      return stat !== null && isRunning(stat) && sinceMs < RIVAL_LOOK_MS;
+    }
+    const newest = scan.newestPid();
+    const isSame = newest !== null && newest === this.#newestPid;
+    this.#newestPid = newest;
+    return isSame && !scan.isSettling && sinceMs < FULL_LOOK_MS;
+  }
+
+  /** Says once that main was found, or that it still is not. */
+  #tell(nowMs: number): void {
+    const { log, system } = this.#context;
+    const main = mainOf(this.#state);
+    if (main !== null) {
+      this.#memory = MemoryEvents.open(system.files, main.first.pid, nowMs);
+      log.info("main container found", {
+        container: nameContainer(main),
+        by: this.#state.main!.by,
+        knowsMemoryEvents: this.#memory !== null,
+      });
+    } else if (this.#firstLookMs !== null && nowMs - this.#firstLookMs >= HINT_AFTER_MS) {
+      this.#firstLookMs = null;
+      log.warning(`main container not found yet: ${this.describe()}`);
+    }
+  }
+
+  #ended(container: string): Exit {
+    const wasKilled = this.#memory?.killedAtEnd(this.#context.system.clock.monotonicMs()) ?? false;
+    if (!wasKilled) return { outcome: "ended", by: NAME, message: `Container ${container} has ended` };
+    const limit = this.#memory!.limitBytes;
+    return {
+      outcome: "failed",
+      by: NAME,
+      reason: "OOMKilled",
+      message: `Container ${container} was out of memory` +
+        (limit === null ? "" : `, memory limit ${limit} bytes`),
+    };
+  }
+
+  #unknownEnd(): CopilotError {
+    if (this.#context.terminations.count === 0) return cancelled();
+    return new CopilotError(
+      "task",
+      `Cannot tell how the main container ended: the pod is being stopped, and main was not found: ${this.describe()}`,
+    );
+  }
+
+  #doubt(rival: string): CopilotError {
+    const other = this.#state.containers.get(rival);
+    return new CopilotError(
+      "config",
+      `Cannot tell which container is main: besides ${nameContainer(mainOf(this.#state)!)}` +
+        ` there is ${other === undefined ? rival : nameContainer(other)}, and both mount the output volume` +
+        `, expected --watch-container NAME`,
+    );
+  }
+}
+
+/** Opens the watcher; what /proc shows is checked by its first wait. */
+export function open(context: WatcherContext): Watcher {
+  return new ProcessWatcher(context);
+}
