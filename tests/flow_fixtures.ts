@@ -3,6 +3,7 @@
  * @module
  */
 import assert from "assert";
+import { Buffer } from "node:buffer";
 import type { DownloadCommand, SidecarCommand } from "../src/cli.ts";
 import type { StorageConfig } from "../src/config.ts";
 import { CopilotError, type ErrorCode } from "../src/errors.ts";
@@ -86,6 +87,12 @@ export function randomBytes(length: number, seed = 1): Uint8Array {
   let state = seed;
   for (let i = 0; i < words.length; i++) words[i] = state = (Math.imul(state, 1664525) + 1013904223) | 0;
   return new Uint8Array(words.buffer, 0, length);
+}
+
+/** As `assert.deepEqual`, for megabytes. */
+export function assertSame(found: Uint8Array, expected: Uint8Array): void {
+  assert.equal(found.length, expected.length);
+  assert(Buffer.compare(found, expected) === 0, "the bytes differ");
 }
 
 /** For `assert.rejects` and `assert.throws`: a CopilotError of a code whose message has these texts. */

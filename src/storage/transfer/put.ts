@@ -39,21 +39,25 @@ export function partBytesFor(sizeBytes: number, traits: StoreTraits): number {
   return bytes;
 }
 
-/** Bytes of an open file, read at their offset, so that several parts may share the descriptor. */
-function fileSource(file: OpenFile, start: number, size: number): ByteSource {
+/**
+ * Bytes of an open file, read at their offset, so that several parts may share the descriptor. The file is looked at again
+ * with every read, so that no store gets the last byte of one that has changed.
+ */
+function fileSource({ file, unchanged }: PutJob, start: number, size: number): ByteSource {
   return {
     size,
     open() {
       let at = start;
       const end = start + size;
       return {
-        read(into) {
-          if (at >= end) return Promise.resolve(null);
+        // deno-lint-ignore require-await -- what is thrown must reject
+        async read(into) {
+          if (at >= end) return null;
           file.seek(at);
           const count = file.read(into.length > end - at ? into.subarray(0, end - at) : into);
-          if (count === null) return Promise.resolve(null);
-          at += count;
-          return Promise.resolve(count);
+          unchanged();
+          at += count ?? 0;
+          return count;
         },
         close() {
           at = end;
@@ -74,13 +78,11 @@ export async function putFile(engine: Engine, store: ObjectStore, key: string, p
   try {
     const before = file.stat();
     const unchanged = () => assertUnchanged(path, before, file.stat());
-    if (before.size <= engine.buffers.bytes) {
-      await putSmall(engine, store, key, { file, size: before.size, unchanged });
-    } else if (before.size <= Math.min(MULTIPART_BYTES, store.traits.maxPutBytes)) {
-      unchanged();
-      await store.put(key, fileSource(file, 0, before.size), { signal: engine.signal });
-      unchanged();
-    } else await putParts(engine, store, key, { file, size: before.size, unchanged });
+    const job: PutJob = { file, size: before.size, unchanged };
+    if (before.size <= engine.buffers.bytes) await putSmall(engine, store, key, job);
+    else if (before.size <= Math.min(MULTIPART_BYTES, store.traits.maxPutBytes)) {
+      await store.put(key, fileSource(job, 0, job.size), { signal: engine.signal });
+    } else await putParts(engine, store, key, job);
     engine.progress.files++;
     engine.progress.bytes += before.size;
   } finally {
@@ -145,7 +147,7 @@ async function sendParts(
     while (next < count && !failed) {
       const index = next++;
       const start = index * partBytes;
-      const source = fileSource(job.file, start, Math.min(partBytes, job.size - start));
+      const source = fileSource(job, start, Math.min(partBytes, job.size - start));
       try {
         await upload.part(index + 1, source, { signal: engine.signal });
       } catch (error) {
