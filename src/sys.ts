@@ -168,6 +168,7 @@ const raw = new WeakMap<Connection, Deno.TcpConn>();
 function connection(conn: Deno.TcpConn | Deno.TlsConn): Connection {
   let open = true;
   return {
+    ...(conn.remoteAddr.transport === "tcp" && { remoteAddress: conn.remoteAddr.hostname }),
     read: (into) => conn.read(into),
     write: (bytes) => conn.write(bytes),
     close() {

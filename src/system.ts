@@ -20,6 +20,8 @@ export interface Clock {
 
 /** One end of a TCP or TLS connection. */
 export interface Connection {
+  /** The address that was connected to, where it is known. */
+  readonly remoteAddress?: string;
   /** Reads at most `into.length` bytes; null at the end of the stream. */
   read(into: Uint8Array): Promise<number | null>;
   /** Writes some of `bytes` and returns how many. */

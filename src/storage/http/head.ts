@@ -193,3 +193,11 @@ export function retryAfterMs(value: string | undefined, nowMs: number): number |
   const date = Date.parse(value);
   return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs);
 }
+
+/** Where a body lies in its object: `bytes 0-9/100`. Null for anything else. */
+export function contentRange(value: string | undefined): { start: number; end: number; size: number } | null {
+  const match = /^bytes ([0-9]{1,15})-([0-9]{1,15})\/([0-9]{1,15})$/.exec(value ?? "");
+  if (match === null) return null;
+  const [start, last, size] = [Number(match[1]), Number(match[2]), Number(match[3])];
+  return start <= last && last < size ? { start, end: last + 1, size } : null;
+}

@@ -172,7 +172,8 @@ function fromSdk(options: ProviderOptions, name: string, load: () => Promise<Ide
 }
 
 function clientConfig({ http, region, object, context }: ProviderOptions) {
-  return sdkConfig({ http, region, object, signal: context.signal });
+  const endpoint = context.env.AWS_ENDPOINT_URL_STS ?? context.env.AWS_ENDPOINT_URL;
+  return { ...sdkConfig({ http, region, object, signal: context.signal }), ...(endpoint && { endpoint }) };
 }
 
 function readToken(options: ProviderOptions, path: string): string {

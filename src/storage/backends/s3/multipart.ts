@@ -8,7 +8,7 @@ import type { ByteSource, CallOptions, MultipartUpload, ObjectInfo, PutOptions }
 import type { Control, OpenedUpload, UploadedPart } from "./control.ts";
 import type { Sender } from "./sender.ts";
 import { encodeQuery } from "./sigv4.ts";
-import { Refusal, type Transport } from "./transport.ts";
+import type { Transport } from "./transport.ts";
 
 /** What an upload works with. */
 export interface MultipartOptions {
@@ -17,15 +17,12 @@ export interface MultipartOptions {
   transport: Transport;
   control: Control;
   sender: Sender;
-  head(key: string, options: CallOptions): Promise<ObjectInfo>;
 }
 
 /** An upload under way. */
 export class S3Multipart implements MultipartUpload {
   readonly #options: MultipartOptions;
   readonly #parts = new Map<number, UploadedPart>();
-  /** `complete` was tried and its outcome is not known. */
-  #mayBeComplete = false;
 
   constructor(options: MultipartOptions) {
     this.#options = options;
@@ -64,10 +61,6 @@ export class S3Multipart implements MultipartUpload {
         ...(crc !== undefined && upload.isFullObject && { checksum: { name: "crc32", hex: crc } }),
       };
     } catch (thrown) {
-      const gone = thrown instanceof Refusal && thrown.fault.code === "NoSuchUpload";
-      const done = gone && this.#mayBeComplete ? await this.#completed({ size, crc, signal }) : null;
-      if (done !== null) return done;
-      this.#mayBeComplete = true;
       throw transport.error(thrown, "complete the upload of", key);
     }
   }
@@ -80,16 +73,6 @@ export class S3Multipart implements MultipartUpload {
       const error = transport.error(thrown, "abort the upload of", key);
       if (!(error instanceof CopilotError) || error.code !== "not-found") throw error;
     }
-  }
-
-  /** The object, where an earlier `complete` has made it and only its reply was lost; else null. */
-  async #completed(
-    { size, crc, signal }: { size: number; crc: string | undefined; signal: AbortSignal },
-  ): Promise<ObjectInfo | null> {
-    const info = await this.#options.head(this.#options.key, { signal }).catch(() => null);
-    const isOurs = info?.size === size && crc !== undefined && info.checksum?.name === "crc32" &&
-      info.checksum.hex === crc;
-    return isOurs ? info : null;
   }
 }
 

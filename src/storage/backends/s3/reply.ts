@@ -51,14 +51,6 @@ export function infoOf(key: string, headers: HttpHeaders, size: number): ObjectI
   return { key, size, ...(etag !== undefined && { etag }), ...(checksum !== undefined && { checksum }) };
 }
 
-/** Where a body lies in its object: `bytes 0-9/100`. Null for anything else. */
-export function contentRange(value: string | undefined): { start: number; end: number; size: number } | null {
-  const match = /^bytes ([0-9]{1,15})-([0-9]{1,15})\/([0-9]{1,15})$/.exec(value ?? "");
-  if (match === null) return null;
-  const [start, last, size] = [Number(match[1]), Number(match[2]), Number(match[3])];
-  return start <= last && last < size ? { start, end: last + 1, size } : null;
-}
-
 /** What a reply says is wrong. */
 export interface S3Fault {
   status: number;

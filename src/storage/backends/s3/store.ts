@@ -5,6 +5,7 @@
 import { CopilotError } from "../../../errors.ts";
 import type { BackendContext } from "../../backend.ts";
 import type { HttpResponse } from "../../http/client.ts";
+import { contentRange } from "../../http/head.ts";
 import type {
   ByteReader,
   ByteSource,
@@ -22,7 +23,7 @@ import type {
 import { ChecksumPolicy } from "./checksum_policy.ts";
 import { Control, type OpenedUpload } from "./control.ts";
 import { S3Multipart } from "./multipart.ts";
-import { contentRange, infoOf } from "./reply.ts";
+import { infoOf } from "./reply.ts";
 import { Sender } from "./sender.ts";
 import { EMPTY_PAYLOAD } from "./sigv4.ts";
 import { discard, Refusal, Transport, type TransportOptions } from "./transport.ts";
@@ -123,7 +124,6 @@ export class S3Store implements ObjectStore {
       transport: this.#transport,
       control: this.#control,
       sender: this.#sender,
-      head: (name, options) => this.head(name, options),
     });
   }
 

@@ -1,0 +1,102 @@
+/**
+ * A request that follows redirects.
+ * @module
+ */
+import { codeOfStatus, CopilotError } from "../../../errors.ts";
+import type { HttpClient, HttpResponse } from "../../http/client.ts";
+import { retryAfterMs } from "../../http/head.ts";
+import { parseHttpUrl } from "../../http/origin.ts";
+
+/** As many as fetch follows in browsers is more than any honest server needs. */
+const MAX_REDIRECTS = 10;
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+/** What {@linkcode fetchFollowing} takes. */
+export interface FetchOptions {
+  method: string;
+  headers: readonly (readonly [string, string])[];
+  client: HttpClient;
+  signal: AbortSignal;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Rejects for a URL that must not be asked. `hop` counts the redirects before it. */
+  admit(url: string, hostname: string, hop: number): Promise<void>;
+}
+
+/** The last reply. */
+export interface Reply extends HttpResponse {
+  /** The error that its status means. @param object URL as it may be shown */
+  error(object: string): CopilotError;
+}
+
+/** A URL without user, password and the values of its query, for messages. */
+export function shownUrl(url: string): string {
+  return url.replace(/\/\/[^/?#]*@/, "//").replace(/\?.*$/s, "?***");
+}
+
+/** Sends a request, and again where the reply says it should go. */
+export async function fetchFollowing(start: string, options: FetchOptions): Promise<Reply> {
+  const { method, client, signal } = options;
+  const first = parseHttpUrl(start, "the URL");
+  for (let url = start, hop = 0;; hop++) {
+    const { origin, path, authorization } = parseHttpUrl(url, "the redirect's URL");
+    await options.admit(url, origin.hostname, hop);
+    // Credentials of the first URL are for its own host; a redirect's own are the server's doing, and fine there.
+    const credentials = authorization ?? (origin.key === first.origin.key ? first.authorization : undefined);
+    const reply = await client.request({
+      method,
+      origin,
+      path,
+      headers: [
+        ["User-Agent", "copilot"],
+        ["Accept", "*/*"],
+        ["Accept-Encoding", "identity"],
+        ...(credentials === undefined ? [] : [["Authorization", credentials] as const]),
+        ...options.headers,
+      ],
+      object: shownUrl(url),
+      signal,
+    });
+    const location = REDIRECTS.has(reply.status) ? reply.headers.get("location") : undefined;
+    if (location === undefined) {
+      return {
+        ...reply,
+        error: (object) => statusError(reply, object, options.now()),
+      };
+    }
+    reply.body.close();
+    url = redirected(url, location, hop);
+  }
+}
+
+/** Where a redirect leads; throws where it must not be followed. */
+function redirected(from: string, location: string, hop: number): string {
+  const object = shownUrl(from);
+  const refuse = (why: string) =>
+    new CopilotError("denied", `Cannot follow the redirect of "${object}": ${why}`, { object });
+  if (hop === MAX_REDIRECTS) throw refuse(`more than ${MAX_REDIRECTS} one after another`);
+  let next: URL;
+  try {
+    next = new URL(location, from);
+  } catch {
+    throw refuse("it leads to no URL");
+  }
+  if (next.protocol !== "https:" && next.protocol !== "http:") {
+    throw refuse(`it leads to the scheme "${next.protocol}"`);
+  }
+  if (next.protocol === "http:" && from.toLowerCase().startsWith("https:")) {
+    throw refuse("it leads from https to http");
+  }
+  next.hash = "";
+  return next.href;
+}
+
+function statusError({ status, headers }: HttpResponse, object: string, nowMs: number): CopilotError {
+  const wait = retryAfterMs(headers.get("retry-after"), nowMs);
+  const hint = status === 401 || status === 403 ? "; look at the credentials in the URL" : "";
+  return new CopilotError(
+    codeOfStatus(status),
+    `Cannot read "${object}": status ${status}${hint}`,
+    { object, status, ...(wait !== undefined && { retryAfterMs: wait }) },
+  );
+}
