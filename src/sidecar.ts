@@ -11,7 +11,7 @@ import type { Log } from "./log.ts";
 import type { System } from "./system.ts";
 import type { Terminations } from "./watch/terminations.ts";
 import type { Exit, Watcher } from "./watch/watcher.ts";
-import { openWatcher } from "./watch/watchers/mod.ts";
+import { openWatchers } from "./watch/watchers/mod.ts";
 
 /** What waiting takes. */
 export interface SidecarContext {
@@ -40,19 +40,13 @@ export async function waitForMain(command: SidecarCommand, context: SidecarConte
 }
 
 async function watch(command: SidecarCommand, context: SidecarContext): Promise<Exit> {
-  const open = (names: string[], role: "start" | "exit") =>
-    openWatcher(names, role, watcherContext(command, context));
-  const start = await open(command.startWatchers, "start");
+  const names = { start: command.startWatchers, exit: command.exitWatchers };
+  const { start, exit, close } = await openWatchers(names, watcherContext(command, context));
   try {
     await started(start, command, context);
-  } finally {
-    start.close();
-  }
-  const exit = await open(command.exitWatchers, "exit");
-  try {
     return await exit.waitForExit(new AbortController().signal);
   } finally {
-    exit.close();
+    close();
   }
 }
 
@@ -66,7 +60,9 @@ async function started(watcher: Watcher, command: SidecarCommand, { system }: Si
   try {
     await watcher.waitForStart(bound.signal);
   } catch (thrown) {
-    const error = from(thrown, "Cannot tell whether the main container has started");
+    // A wait that ran out of time knows only that it was cancelled: the bound says why, the watcher what it has seen.
+    if (!bound.signal.aborted) throw thrown;
+    const error = from(bound.signal.reason, "Cannot tell whether the main container has started");
     throw new CopilotError(error.code, `${error.message}: ${watcher.describe()}`, { cause: error });
   } finally {
     bound.clear();

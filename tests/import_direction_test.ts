@@ -84,8 +84,8 @@ const FORBIDDEN: { from: RegExp; to: RegExp; why: string }[] = [
   },
   {
     from: /^src\/watch\//,
-    to: /^src\/(storage\/.*|download|upload|sidecar|run|sandbox)\.ts$/,
-    why: "watchers only watch",
+    to: /^src\/(storage\/(?!http\/).*|download|upload|sidecar|run|sandbox)\.ts$/,
+    why: "watchers only watch, and ask over HTTP",
   },
   { from: /^src\/(?!sandbox\.ts|worker\.ts)/, to: /^main\.ts$/, why: "nothing imports the entry point" },
 ];

@@ -15,14 +15,19 @@ export interface WatchSettings {
   watchContainer?: string | undefined;
   /** Main's id or its beginning; wins over the name. */
   watchContainerId?: string | undefined;
-  /** The own pod's namespace. */
-  namespace?: string | undefined;
-  /** The own pod's name. */
-  podName?: string | undefined;
+  kube: KubeSettings;
+}
+
+/** Where the kube-api watcher finds the own pod. */
+export interface KubeSettings {
   /** Path of a kubeconfig file; without it the pod's service account is used. */
   kubeconfig?: string | undefined;
   /** Context within the kubeconfig; without it its current one. */
-  kubeContext?: string | undefined;
+  context?: string | undefined;
+  /** The own pod's namespace; without it the service account's or the kubeconfig's. */
+  namespace?: string | undefined;
+  /** The own pod's name; without it the host's name, which is the pod's unless the pod is on the host's network. */
+  podName?: string | undefined;
 }
 
 /** What a watcher may use. One context belongs to one run. */

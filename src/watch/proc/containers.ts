@@ -42,7 +42,7 @@ export interface ContainerEnd {
 }
 
 /** Containers that are remembered; of more, those that ended first are forgotten. */
-const MAX_CONTAINERS = 256;
+export const MAX_CONTAINERS = 256;
 
 /**
  * Brings the containers up to date with a look at all processes.

@@ -7,7 +7,7 @@
 import { CopilotError } from "../../../errors.ts";
 import type { Files } from "../../../system.ts";
 import { isPrivateReader, type Membership, membershipOf } from "../../proc/cgroup.ts";
-import type { MountEvidence, ProcessRecord } from "../../proc/containers.ts";
+import { MAX_CONTAINERS, type MountEvidence, type ProcessRecord } from "../../proc/containers.ts";
 import {
   containerNameOf,
   hasMount,
@@ -153,6 +153,7 @@ export class ProcScan {
       sharesVolume: this.own.isVolume && this.#volume !== null && hasMount(mounts, this.#volume),
     };
     if (!isRuntimeInit(stat)) this.#evidence.set(id, evidence);
+    if (this.#evidence.size > MAX_CONTAINERS) this.#evidence.delete(this.#evidence.keys().next().value!);
     return evidence;
   }
 

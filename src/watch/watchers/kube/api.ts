@@ -1,0 +1,178 @@
+/**
+ * One pod through the Kubernetes API: a list, then a watch from the list's version, again and again.
+ * @module
+ */
+import { codeOfStatus, CopilotError, from } from "../../../errors.ts";
+import { HttpClient, type HttpResponse } from "../../../storage/http/client.ts";
+import type { WatcherContext } from "../../context.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Pod } from "./pod.ts";
+
+/** Objects in etcd are below 1.5 MiB; a line holds one in JSON. */
+const MAX_LINE = 8 * 1024 * 1024;
+
+/** The server ends a watch after this time; it is then taken up again where it ended. */
+const WATCH_SECONDS = 300;
+
+/** Bookmarks come every minute, so a watch without a byte for longer is a dead connection. */
+const SILENCE_MS = 90_000;
+
+/** What a watch tells. */
+export type PodEvent =
+  | { type: "ADDED" | "MODIFIED" | "DELETED"; pod: Pod }
+  | { type: "BOOKMARK"; pod: Pod };
+
+/** A pod that is addressed by its name. */
+export interface PodName {
+  namespace: string;
+  name: string;
+}
+
+/** Asks for one pod. Requests are not repeated here. */
+export class PodApi {
+  readonly #client: HttpClient;
+  readonly #cluster: Cluster;
+  readonly #pod: PodName;
+
+  constructor({ system, env }: WatcherContext, cluster: Cluster, pod: PodName) {
+    this.#client = new HttpClient({
+      network: system.network,
+      clock: system.clock,
+      env,
+      caCerts: cluster.caCerts,
+      stallTimeoutMs: SILENCE_MS,
+    });
+    this.#cluster = cluster;
+    this.#pod = pod;
+  }
+
+  /**
+   * The pod as it is now, with the version from which a watch misses nothing.
+   *
+   * @returns the pod, null where there is none
+   * @throws CopilotError `denied` for 401 and 403, else as the status or the connection says
+   */
+  async list(signal: AbortSignal): Promise<{ pod: Pod | null; version: string }> {
+    const response = await this.#get("", signal);
+    const list = await readJson(response) as { metadata?: { resourceVersion?: string }; items?: Pod[] };
+    return { pod: list.items?.[0] ?? null, version: list.metadata?.resourceVersion ?? "" };
+  }
+
+  /**
+   * Changes of the pod since a version, until the server ends the watch.
+   *
+   * @throws CopilotError `changed` when the version is too old and has to be listed anew, else as {@linkcode list}
+   */
+  async *watch(version: string, signal: AbortSignal): AsyncGenerator<PodEvent> {
+    const query = `&watch=1&allowWatchBookmarks=true&timeoutSeconds=${WATCH_SECONDS}&resourceVersion=${
+      encodeURIComponent(version)
+    }`;
+    const response = await this.#get(query, signal);
+    for await (const line of lines(response)) {
+      const event = parseJson(line) as { type?: string; object?: Pod & { code?: number; message?: string } };
+      if (event.type === "ERROR") {
+        throw failure(event.object?.code ?? 500, event.object?.message ?? "no message");
+      }
+      if (isPodEvent(event)) yield { type: event.type, pod: event.object };
+    }
+  }
+
+  /** Closes the connections; idempotent. */
+  close(): void {
+    this.#client.close();
+  }
+
+  async #get(query: string, signal: AbortSignal): Promise<HttpResponse> {
+    const { origin, path } = this.#cluster.server;
+    const { namespace, name } = this.#pod;
+    const token = this.#cluster.token();
+    const response = await this.#client.request({
+      method: "GET",
+      origin,
+      path: `${path.replace(/\/$/, "")}/api/v1/namespaces/${
+        encodeURIComponent(namespace)
+      }/pods?fieldSelector=${encodeURIComponent(`metadata.name=${name}`)}${query}`,
+      headers: [
+        ["Accept", "application/json"],
+        ...(token === null ? [] : [["Authorization", `Bearer ${token.reveal()}`] as const]),
+      ],
+      object: `pod ${namespace}/${name}`,
+      signal,
+    });
+    if (response.status === 200) return response;
+    throw failure(response.status, await messageOf(response));
+  }
+}
+
+function isPodEvent(
+  event: { type?: string; object?: Pod },
+): event is { type: PodEvent["type"]; object: Pod } {
+  return event.object !== undefined && /^(ADDED|MODIFIED|DELETED|BOOKMARK)$/.test(event.type ?? "");
+}
+
+function failure(status: number, message: string): CopilotError {
+  const code = status === 410 ? "changed" : codeOfStatus(status);
+  return new CopilotError(code, `The Kubernetes API answered ${status}: ${message}`, { status });
+}
+
+/** The message of a `Status` object, or the beginning of whatever came. */
+async function messageOf(response: HttpResponse): Promise<string> {
+  const text = await readAll(response, 64 * 1024);
+  try {
+    const { message } = JSON.parse(text) as { message?: string };
+    if (typeof message === "string") return message;
+  } catch { /* not from the API server but from something before it */ }
+  return text.slice(0, 200);
+}
+
+async function readJson(response: HttpResponse): Promise<unknown> {
+  return parseJson(await readAll(response, MAX_LINE));
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (thrown) {
+    throw from(thrown, "Cannot parse a reply of the Kubernetes API", { fallback: "unavailable" });
+  }
+}
+
+async function readAll(response: HttpResponse, maxBytes: number): Promise<string> {
+  let text = "";
+  for await (const piece of pieces(response)) {
+    text += piece;
+    if (text.length > maxBytes) throw tooLong();
+  }
+  return text;
+}
+
+async function* lines(response: HttpResponse): AsyncGenerator<string> {
+  let rest = "";
+  for await (const piece of pieces(response)) {
+    const whole = (rest + piece).split("\n");
+    rest = whole.pop()!;
+    if (rest.length > MAX_LINE) throw tooLong();
+    for (const line of whole) if (line.trim() !== "") yield line;
+  }
+}
+
+async function* pieces({ body }: HttpResponse): AsyncGenerator<string> {
+  const buffer = new Uint8Array(16 * 1024);
+  const decoder = new TextDecoder();
+  try {
+    for (;;) {
+      const length = await body.read(buffer);
+      if (length === null) return;
+      yield decoder.decode(buffer.subarray(0, length), { stream: true });
+    }
+  } finally {
+    body.close();
+  }
+}
+
+function tooLong(): CopilotError {
+  return new CopilotError(
+    "unavailable",
+    `Cannot read a reply of the Kubernetes API: longer than ${MAX_LINE} bytes`,
+  );
+}
