@@ -285,11 +285,12 @@ Deno.test(
   "file store: parts that begin in order are written once, others are put in order at the end",
   withPlace(async ({ root, local }) => {
     const inodeOf = () => [...Deno.readDirSync(root)].map(({ name }) => Deno.statSync(`${root}/${name}`).ino);
-    const cases: [order: number[], copied: boolean][] = [[[1, 2, 3], false], [[3, 1, 2], true], [
-      [1, 2, 1, 3],
-      false,
-    ]];
-    for (const [order, copied] of cases) {
+    const cases: { order: number[]; copied: boolean }[] = [
+      { order: [1, 2, 3], copied: false },
+      { order: [3, 1, 2], copied: true },
+      { order: [1, 2, 1, 3], copied: true },
+    ];
+    for (const { order, copied } of cases) {
       const upload = await local.beginUpload("k", call);
       const [before] = inodeOf();
       for (const number of order) await upload.part(number, text(String(number).repeat(5)), call);
@@ -298,6 +299,21 @@ Deno.test(
       assert.equal(inodeOf()[0] !== before, copied, `parts ${order}`);
       await local.delete("k", call);
     }
+  }),
+);
+
+Deno.test(
+  "file store: a try that failed leaves its place to the next, so that nothing need be copied",
+  withPlace(async ({ root, local }) => {
+    const upload = await local.beginUpload("k", call);
+    const before = [...Deno.readDirSync(root)].map(({ name }) => Deno.statSync(`${root}/${name}`).ino);
+    await upload.part(1, text("one"), call);
+    await assert.rejects(upload.part(2, { size: 3, open: () => text("t").open() }, call), codeIs("changed"));
+    await upload.part(3, text("three"), call);
+    await upload.part(2, text("two"), call);
+    await upload.complete(call);
+    assert.equal(await textOf(local, "k"), "onetwothree");
+    assert.deepEqual([Deno.statSync(`${root}/k`).ino], before);
   }),
 );
 

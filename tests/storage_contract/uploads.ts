@@ -74,6 +74,15 @@ async function multipartOtherSize(bench: Bench): Promise<void> {
   assert.deepEqual(bytes.subarray(size), pattern(400, 4));
 }
 
+async function failedReplacement(bench: Bench): Promise<void> {
+  const upload = await bench.store.beginUpload(bench.key("parts/kept"), { signal: bench.signal });
+  const call = { signal: bench.signal };
+  await upload.part(1, bytesSource(pattern(1000, 1)), call);
+  await bench.fails("changed", "parts/kept", upload.part(1, lying(1000, 500), call));
+  await upload.complete(call);
+  assert.deepEqual(await bench.read("parts/kept"), pattern(1000, 1));
+}
+
 async function multipartAtOnce(bench: Bench): Promise<void> {
   const upload = await bench.store.beginUpload(bench.key("parts/atonce"), { signal: bench.signal });
   const size = partBytes(bench);
@@ -123,6 +132,7 @@ export const STEPS: Step[] = [
     run: multipartOtherSize,
     unordered: true,
   },
+  { clause: "8: a part sent again that fails leaves the earlier one", run: failedReplacement },
   { clause: "8: parts at once", run: multipartAtOnce, unordered: true },
   { clause: "8: an aborted upload leaves nothing", run: multipartAbort },
   {

@@ -14,13 +14,15 @@ const COPY_BYTES = 256 * 1024;
 interface Region {
   offset: number;
   size: number;
-  whole: boolean;
 }
 
 /** The bytes of an upload under way. Does not own the file. */
 export class PartFile {
   readonly #file: OpenFile;
-  readonly #regions = new Map<number, Region>();
+  /** Places of parts that are whole. */
+  readonly #whole = new Map<number, Region>();
+  /** Places of parts that were begun and are not whole; a further try takes the place of the last. */
+  readonly #begun = new Map<number, Region>();
   #length = 0;
 
   constructor(file: OpenFile) {
@@ -28,35 +30,37 @@ export class PartFile {
   }
 
   /**
-   * Makes room for a part; one that comes again with the same size gets the place it had.
+   * Makes room for a part. What came whole under its number before counts until the new one is whole.
    *
    * @returns what writes the part's bytes one after the other, and `finish` for when all have come
    */
   begin(number: number, size: number): { write(bytes: Uint8Array): void; finish(): void } {
-    let region = this.#regions.get(number);
-    if (region === undefined || region.size !== size) {
-      region = { offset: this.#length, size, whole: false };
-      this.#length += size;
-      this.#regions.set(number, region);
-    }
-    const { offset } = region;
-    region.whole = false;
-    let at = 0;
+    const region = this.#place(number, size);
+    let at = region.offset;
     return {
       write: (bytes) => {
-        this.#file.seek(offset + at);
+        this.#file.seek(at);
         this.#file.write(bytes);
         at += bytes.length;
       },
       finish: () => {
-        region.whole = true;
+        this.#begun.delete(number);
+        this.#whole.set(number, region);
       },
     };
   }
 
+  #place(number: number, size: number): Region {
+    const begun = this.#begun.get(number);
+    if (begun?.size === size) return begun;
+    const region = { offset: this.#length, size };
+    this.#length += size;
+    this.#begun.set(number, region);
+    return region;
+  }
+
   #ordered(): Region[] {
-    const whole = [...this.#regions].filter(([, region]) => region.whole);
-    return whole.sort(([a], [b]) => a - b).map(([, region]) => region);
+    return [...this.#whole].sort(([a], [b]) => a - b).map(([, region]) => region);
   }
 
   /** Whether the file is the object as it stands. */
