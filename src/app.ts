@@ -10,7 +10,7 @@ import { CopilotError, explain, from } from "./errors.ts";
 export { environmentNames } from "./environment.ts";
 import { type ConsoleLog, createLog, type LogSettings } from "./log.ts";
 import { memoryLimitBytes } from "./memory.ts";
-import type { RunCommand } from "./run.ts";
+import type { ForeignFailure, RunCommand } from "./run.ts";
 import { RUNTIME, stderrIsTerminal, sys, workingDirectory, writeStderr, writeStdout } from "./sys.ts";
 import { versionText } from "./version.ts";
 import type { Terminations } from "./watch/terminations.ts";
@@ -77,28 +77,36 @@ async function download(command: Extract<Command, { kind: "download" }>, world: 
 }
 
 async function sidecar(command: Extract<Command, { kind: "sidecar" }>, world: World): Promise<number> {
-  const { waitForMain } = await import("./sidecar.ts");
+  const { runSidecar } = await import("./sidecar.ts");
   const log = openLog(command, world);
   for (const warning of [...world.warnings, ...command.warnings]) log.warning(warning);
-  return await waitForMain({ ...command, localDir: absolute(command.localDir) }, {
+  return await runSidecar({ ...command, localDir: absolute(command.localDir) }, {
     ...world,
     system: sys,
     log,
     upload: (ready) => moveData(ready, world),
+    tell: (ready, failure) => moveData(ready, world, failure),
   });
 }
 
 /** Hands the run to a Worker with the permissions that it needs, and no others. */
-async function moveData(command: RunCommand, { env, terminations }: World): Promise<number> {
+async function moveData(
+  command: RunCommand,
+  { env, terminations }: World,
+  failure?: ForeignFailure,
+): Promise<number> {
   const { runInSandbox } = await import("./sandbox.ts");
-  const controller = new AbortController();
-  if (command.kind === "download") {
-    // A download that is told to end can only be started again; an upload goes on: it is what SIGTERM asks for.
-    terminations.next(0, controller.signal).then(
-      () => controller.abort(new CopilotError("aborted", "Ended by a signal")),
-      () => {},
-    );
-  }
+  const stop = new AbortController();
+  const hurry = new AbortController();
+  const over = new AbortController();
+  // A download that is told to end can only be started again. An upload goes on: the first SIGTERM asks for it, the second
+  // says that two seconds are left.
+  const onSignal = command.kind === "download"
+    ? terminations.next(0, over.signal).then(() =>
+      stop.abort(new CopilotError("aborted", "Ended by a signal"))
+    )
+    : terminations.next(1, over.signal).then(() => hurry.abort());
+  onSignal.catch(() => {});
   return await runInSandbox(command, {
     env,
     caCerts: trustedCertificates(env),
@@ -108,8 +116,10 @@ async function moveData(command: RunCommand, { env, terminations }: World): Prom
     realLocalDir: sys.files.stat(command.localDir) === null
       ? command.localDir
       : sys.files.realPath(command.localDir),
-    signal: controller.signal,
-  });
+    signal: stop.signal,
+    hurry: hurry.signal,
+    ...(failure === undefined ? {} : { failure }),
+  }).finally(() => over.abort());
 }
 
 function absolute(path: string): string {

@@ -6,17 +6,21 @@ import type { DownloadCommand, SidecarCommand } from "./cli.ts";
 import { deadlineIn } from "./deadline.ts";
 import { download } from "./download.ts";
 import { CopilotError, explain, from } from "./errors.ts";
-import { toErrorDocument } from "./flyte/error_document.ts";
-import { encodeErrorDocument } from "./flyte/idl.ts";
-import { ErrorKind, ErrorOrigin } from "./flyte/types.ts";
-import type { ConsoleLog, Log } from "./log.ts";
-import { bytesSource } from "./storage/store.ts";
+import type { ConsoleLog } from "./log.ts";
 import { RetryBudget } from "./storage/retry.ts";
 import { Stores } from "./storage/stores.ts";
 import { Engine } from "./storage/transfer/engine.ts";
 import { joinKey } from "./storage/uri.ts";
 import type { System } from "./system.ts";
-import { clearError, TaskFailure, upload } from "./upload.ts";
+import { assertNoTaskError, TaskFailure, upload } from "./upload.ts";
+import {
+  exists,
+  type Failure,
+  failureOf,
+  type VerdictContext,
+  withdrawVerdict,
+  writeVerdict,
+} from "./verdict.ts";
 
 /** Milliseconds for the error document, counted from the failure: the run's own deadline may be what failed. */
 const REPORT_MS = 60_000;
@@ -36,6 +40,8 @@ export interface RunContext {
   memoryLimitBytes: number;
   /** Fires when the process is asked to end; its reason is a CopilotError `aborted`. */
   signal: AbortSignal;
+  /** Fires when the process is about to be killed: errors.pb goes out beside the upload, in case that is not finished. */
+  hurry: AbortSignal;
   /** Resolves once the run may reach the places that these URIs name; rejects with `denied` where it never may. */
   allow(uris: readonly string[]): Promise<void>;
 }
@@ -58,33 +64,33 @@ export async function run(command: RunCommand, context: RunContext): Promise<num
   const stores = openStores(command, context, { engine, untilMs: untilMs(startMs, command.timeoutMs) });
   const showProgress = () => log.progress(progressText(what, engine));
   const stopProgress = system.clock.every(PROGRESS_MS, showProgress);
+  const early = new EarlyVerdict(command, context);
   let failure: CopilotError | undefined;
   try {
-    await flow(command, { engine, stores, log, allow: context.allow });
+    await flow(command, { engine, stores, early, context });
   } catch (thrown) {
     failure = from(thrown, `${what} failed`);
   } finally {
     stopProgress();
     log.progress("");
+    early.close();
     deadline.clear();
     await stores.close();
   }
   const { files, bytes, retries } = engine.progress;
   const seconds = Math.round(system.clock.monotonicMs() - startMs) / 1000;
+  const figures = { files, bytes, seconds, retries };
   if (failure === undefined) {
-    log.summary(`${what.toLowerCase()} finished`, { files, bytes, seconds, retries });
+    log.summary(`${what.toLowerCase()} finished`, figures);
     return 0;
   }
-  log.error(`${what.toLowerCase()} failed`, {
-    files,
-    bytes,
-    seconds,
-    retries,
-    code: failure.code,
-    error: explain(failure),
-  });
+  log.error(`${what.toLowerCase()} failed`, { ...figures, code: failure.code, error: explain(failure) });
   if (failure.code === "aborted") return 1;
-  return await report(failure, command, context);
+  return await report(failureOf(failure, codeOf(command)), command, context);
+}
+
+function codeOf(command: RunCommand): string {
+  return command.kind === "download" ? "InputDownloadFailed" : "OutputUploadFailed";
 }
 
 function progressText(what: string, { progress, pool }: Engine): string {
@@ -127,50 +133,122 @@ function openStores(command: RunCommand, context: RunContext, { engine, untilMs 
 interface Tools {
   engine: Engine;
   stores: Stores;
-  log: Log;
-  allow: RunContext["allow"];
+  early: EarlyVerdict;
+  context: RunContext;
 }
 
-async function flow(command: RunCommand, tools: Tools): Promise<void> {
-  if (command.kind === "sidecar") return await upload(command, tools);
-  const clearing = clearError(joinKey(command.outputPrefix, command.errOutputName), tools);
-  clearing.catch(() => {});
-  await download({ ...command, maxMetadataBytes: command.storage.maxDownloadBytes }, tools);
-  await clearing;
+async function flow(command: RunCommand, { engine, stores, early, context }: Tools): Promise<void> {
+  const { log, allow } = context;
+  const withdraw = async () => {
+    await early.settle();
+    await withdrawVerdict(errorUri(command), { stores, signal: engine.signal, log });
+  };
+  if (command.kind === "sidecar") {
+    return await upload(command, { engine, stores, log, beforeOutputs: withdraw });
+  }
+  const withdrawn = withdraw();
+  withdrawn.catch(() => {});
+  await download({ ...command, maxMetadataBytes: command.storage.maxDownloadBytes }, {
+    engine,
+    stores,
+    log,
+    allow,
+  });
+  await withdrawn;
+}
+
+function errorUri(command: RunCommand): string {
+  return joinKey(command.outputPrefix, command.errOutputName);
 }
 
 /**
- * Writes errors.pb.
+ * The errors.pb that goes out while an upload still runs, because the process is about to be killed. A reader takes errors.pb
+ * first, so the safe side is never a wrong success; an upload that makes it after all withdraws it.
+ */
+class EarlyVerdict {
+  readonly #command: RunCommand;
+  readonly #context: RunContext;
+  readonly #write = () => void (this.#writing = this.#report());
+  #writing: Promise<unknown> = Promise.resolve();
+
+  constructor(command: RunCommand, context: RunContext) {
+    this.#command = command;
+    this.#context = context;
+    if (context.hurry.aborted) this.#write();
+    else context.hurry.addEventListener("abort", this.#write, { once: true });
+  }
+
+  /** No early verdict is begun from now on; resolves when one that was begun is out. */
+  async settle(): Promise<void> {
+    this.close();
+    await this.#writing;
+  }
+
+  close(): void {
+    this.#context.hurry.removeEventListener("abort", this.#write);
+  }
+
+  #report(): Promise<number> {
+    const message = "Upload not finished when the container was told for the second time to end";
+    return report({ code: codeOf(this.#command), message }, this.#command, this.#context);
+  }
+}
+
+/** A failure that was seen before the run: a watcher's, main's own, a crash. */
+export interface ForeignFailure extends Failure {
+  /** Not to be told where outputs.pb exists: an earlier life of this container has finished the upload. */
+  unlessDone: boolean;
+}
+
+/**
+ * Tells a failure that was seen before the run. The task's own `_ERROR` says more, so it wins.
  *
  * @returns the exit status
  */
-export async function report(
-  failure: CopilotError,
+export async function tell(
+  failure: ForeignFailure,
   command: RunCommand,
   context: RunContext,
+): Promise<number> {
+  let told: Failure = failure;
+  if (command.kind === "sidecar") {
+    try {
+      assertNoTaskError(context.system.files, command.localDir);
+    } catch (thrown) {
+      if (thrown instanceof TaskFailure) told = failureOf(thrown, codeOf(command));
+    }
+  }
+  return await report(told, command, context, failure.unlessDone ? outputsUri(command) : undefined);
+}
+
+function outputsUri(command: RunCommand): string | undefined {
+  return command.kind === "sidecar" ? joinKey(command.outputPrefix, command.metaOutputName) : undefined;
+}
+
+/** Writes errors.pb, unless there is an object at `unless`; gives the exit status. */
+async function report(
+  failure: Failure,
+  command: RunCommand,
+  context: RunContext,
+  unless?: string,
 ): Promise<number> {
   const { system, log } = context;
   const deadline = deadlineIn(system.clock, REPORT_MS, { what: "Error document" });
   const engine = new Engine(system, { memoryLimitBytes: 0, signal: deadline.signal });
-  const stores = openStores(command, context, {
-    engine,
-    untilMs: untilMs(system.clock.monotonicMs(), REPORT_MS),
-  });
-  const uri = joinKey(command.outputPrefix, command.errOutputName);
-  const details = failure instanceof TaskFailure ? failure.details : undefined;
-  const document = toErrorDocument({
-    code: details?.code ?? (command.kind === "download" ? "InputDownloadFailed" : "OutputUploadFailed"),
-    message: context.mask(details?.message ?? explain(failure)),
-    kind: details?.kind ?? ErrorKind.RECOVERABLE,
-    origin: details?.origin ?? ErrorOrigin.SYSTEM,
-  });
+  const untilMs = system.clock.monotonicMs() + REPORT_MS;
+  const stores = openStores(command, context, { engine, untilMs });
+  const verdict: VerdictContext = { stores, signal: engine.signal, log };
   try {
-    const { store, key } = await stores.at(uri, "--to-output-prefix");
-    await store.put(key, bytesSource(encodeErrorDocument(document)), { signal: engine.signal });
-    log.info("wrote the error document", { uri });
+    if (unless !== undefined && await exists(unless, verdict)) {
+      log.summary("nothing to do: the outputs are there from an earlier life of this container", {
+        uri: unless,
+      });
+      return 0;
+    }
+    await writeVerdict(errorUri(command), { ...failure, message: context.mask(failure.message) }, verdict);
     return command.exitOnError ? 1 : 0;
   } catch (thrown) {
-    log.error("cannot write the error document", { uri, error: explain(thrown) });
+    log.error("cannot write the error document", { uri: errorUri(command), error: explain(thrown) });
     return 1;
   } finally {
     deadline.clear();

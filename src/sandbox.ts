@@ -9,7 +9,7 @@
 import { settingsFor, type StorageConfig, toTransferable } from "./config.ts";
 import { CopilotError, explain } from "./errors.ts";
 import type { LogSettings } from "./log.ts";
-import type { RunCommand } from "./run.ts";
+import type { ForeignFailure, RunCommand } from "./run.ts";
 import { isLinkLocal, reachOf } from "./storage/reach.ts";
 import { parseUri } from "./storage/uri.ts";
 import type { FromWorker, ToWorker } from "./worker_messages.ts";
@@ -35,6 +35,10 @@ export interface SandboxOptions {
   realLocalDir: string;
   /** Fires when the run is to end early. */
   signal: AbortSignal;
+  /** Fires when the process is about to be killed. */
+  hurry: AbortSignal;
+  /** Set when there is nothing to do but to tell this. */
+  failure?: ForeignFailure;
 }
 
 /** The scope that a command line alone asks for. */
@@ -138,15 +142,10 @@ export async function runInSandbox(command: RunCommand, options: SandboxOptions)
   );
 }
 
-function once(
-  command: RunCommand,
-  options: SandboxOptions,
-  scope: Scope,
-  failure?: string,
-): Promise<number | "again"> {
+function once(command: RunCommand, options: SandboxOptions, scope: Scope): Promise<number | "again"> {
   const worker = startWorker(scope);
   const send = (message: ToWorker) => worker.postMessage(message);
-  const { env, caCerts, memoryLimitBytes, log, signal } = options;
+  const { env, caCerts, memoryLimitBytes, log, signal, hurry, failure } = options;
   send({
     kind: "run",
     command: { ...command, storage: toTransferable(command.storage) },
@@ -159,6 +158,9 @@ function once(
   const abort = () => send({ kind: "abort", reason: explain(signal.reason) });
   signal.addEventListener("abort", abort, { once: true });
   if (signal.aborted) abort();
+  const hurryUp = () => send({ kind: "hurry" });
+  hurry.addEventListener("abort", hurryUp, { once: true });
+  if (hurry.aborted) hurryUp();
   return new Promise<number | "again">((resolve) => {
     worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
       if (data.kind === "done") return resolve(data.status);
@@ -173,10 +175,16 @@ function once(
       event.preventDefault();
       // A crash has to reach errors.pb too; a second crash is beyond help.
       if (failure !== undefined) return resolve(1);
-      resolve(once(command, options, scope, `The run crashed: ${event.message}`));
+      const crash = {
+        code: "CopilotCrashed",
+        message: `The run crashed: ${event.message}`,
+        unlessDone: false,
+      };
+      resolve(once(command, { ...options, failure: crash }, scope));
     };
   }).finally(() => {
     signal.removeEventListener("abort", abort);
+    hurry.removeEventListener("abort", hurryUp);
     worker.terminate();
   });
 }

@@ -1,19 +1,20 @@
 /**
- * The sidecar's life: wait until main has started, wait until it has ended, then upload, then exit.
+ * The sidecar's life: wait until main has started, wait until it has ended, upload, and end in a way that fits its container.
  *
  * Nothing of the storage code is loaded while it waits, so that waiting costs little memory.
  * @module
  */
 import type { SidecarCommand } from "./cli.ts";
 import { deadlineIn } from "./deadline.ts";
-import { CopilotError, from } from "./errors.ts";
+import { CopilotError, explain, from } from "./errors.ts";
 import type { Log } from "./log.ts";
+import type { ForeignFailure } from "./run.ts";
 import type { System } from "./system.ts";
 import type { Terminations } from "./watch/terminations.ts";
 import type { Exit, Watcher } from "./watch/watcher.ts";
 import { openWatchers } from "./watch/watchers/mod.ts";
 
-/** What waiting takes. */
+/** What the sidecar takes from the world. */
 export interface SidecarContext {
   system: System;
   env: Readonly<Record<string, string>>;
@@ -21,38 +22,78 @@ export interface SidecarContext {
   terminations: Terminations;
   /** Uploads; resolves to the exit status. */
   upload(command: SidecarCommand): Promise<number>;
+  /** Writes errors.pb instead; resolves to the exit status. */
+  tell(command: SidecarCommand, failure: ForeignFailure): Promise<number>;
 }
 
 /**
- * Waits for the main container, then uploads.
+ * Waits for the main container, then uploads, or tells why not.
  *
  * @returns the exit status
  */
-export async function waitForMain(command: SidecarCommand, context: SidecarContext): Promise<number> {
+export async function runSidecar(command: SidecarCommand, context: SidecarContext): Promise<number> {
+  const status = await watchAndAct(command, context);
+  if (staysAfter(command)) {
+    // A native sidecar that ends before it is told to is started again, and again (tektoncd/pipeline#9095).
+    context.log.info("waiting to be told to end");
+    await context.terminations.next(0, new AbortController().signal);
+  }
+  return status;
+}
+
+async function watchAndAct(command: SidecarCommand, context: SidecarContext): Promise<number> {
   const { log } = context;
-  log.info("waiting for the main container", {
-    start: command.startWatchers.join(","),
-    exit: command.exitWatchers.join(","),
-  });
-  const exit = await watch(command, context);
-  log.info("the main container has ended", { by: exit.by, outcome: exit.outcome, reason: exit.reason });
-  return await context.upload(command);
+  let exit: Exit;
+  try {
+    exit = await watch(command, context);
+  } catch (thrown) {
+    const message = explain(from(thrown, "Cannot watch the main container"));
+    log.error("cannot watch the main container", { error: message });
+    return await context.tell(command, { code: "OutputUploadFailed", message, unlessDone: true });
+  }
+  const { by, outcome, reason, exitCode } = exit;
+  log.info("the main container has ended", { by, outcome, reason, exitCode });
+  if (outcome === "ended") return await context.upload(command);
+  return await context.tell(command, { ...badEnd(exit), unlessDone: true });
+}
+
+/**
+ * What errors.pb says of a main container that is known to have ended badly, or was still running when the pod was stopped. What it
+ * left is then not declared to be its outputs, however complete it looks: the last file may be half written.
+ */
+function badEnd({ outcome, reason, exitCode, message, by }: Exit): { code: string; message: string } {
+  const what = outcome === "failed"
+    ? "The main container failed"
+    : "The pod was stopped while the main container still ran";
+  const facts = [
+    reason,
+    exitCode === undefined ? undefined : `exit code ${exitCode}`,
+    message,
+    `seen by ${by}`,
+  ].filter((fact) => fact !== undefined && fact !== "");
+  const code = outcome === "failed" ? "MainContainerFailed" : "MainContainerInterrupted";
+  return {
+    code: reason === "OOMKilled" || reason === "Evicted" ? reason : code,
+    message: `${what}: ${facts.join(", ")}`,
+  };
+}
+
+function staysAfter(command: SidecarCommand): boolean {
+  if (command.exitAfterUpload !== "auto") return !command.exitAfterUpload;
+  return command.startWatchers.includes("signal") || command.exitWatchers.includes("signal");
 }
 
 async function watch(command: SidecarCommand, context: SidecarContext): Promise<Exit> {
-  const names = { start: command.startWatchers, exit: command.exitWatchers };
-  const { start, exit, close } = await openWatchers(names, watcherContext(command, context));
-  try {
-    await started(start, command, context);
-    return await exit.waitForExit(new AbortController().signal);
-  } finally {
-    close();
-  }
-}
-
-function watcherContext(command: SidecarCommand, context: SidecarContext) {
   const { system, env, log, terminations } = context;
-  return { system, env, log, terminations, command };
+  const names = { start: command.startWatchers, exit: command.exitWatchers };
+  log.info("waiting for the main container", { start: names.start.join(","), exit: names.exit.join(",") });
+  const watchers = await openWatchers(names, { system, env, log, terminations, command });
+  try {
+    await started(watchers.start, command, context);
+    return await watchers.exit.waitForExit(new AbortController().signal);
+  } finally {
+    watchers.close();
+  }
 }
 
 async function started(watcher: Watcher, command: SidecarCommand, { system }: SidecarContext): Promise<void> {
@@ -60,10 +101,10 @@ async function started(watcher: Watcher, command: SidecarCommand, { system }: Si
   try {
     await watcher.waitForStart(bound.signal);
   } catch (thrown) {
-    // A wait that ran out of time knows only that it was cancelled: the bound says why, the watcher what it has seen.
-    if (!bound.signal.aborted) throw thrown;
-    const error = from(bound.signal.reason, "Cannot tell whether the main container has started");
-    throw new CopilotError(error.code, `${error.message}: ${watcher.describe()}`, { cause: error });
+    // A cancelled wait says so of itself; here it was cancelled by the bound, whose reason says more.
+    const error = bound.signal.aborted ? bound.signal.reason : thrown;
+    const { code, message } = from(error, "Cannot tell whether the main container has started");
+    throw new CopilotError(code, `${message}: ${watcher.describe()}`, { cause: thrown });
   } finally {
     bound.clear();
   }

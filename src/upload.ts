@@ -49,6 +49,8 @@ export interface UploadContext {
   engine: Engine;
   stores: Stores;
   log: Log;
+  /** Called when all raw data is confirmed, before outputs.pb is written: no errors.pb may stand beside it. */
+  beforeOutputs(): Promise<void>;
 }
 
 /**
@@ -80,7 +82,7 @@ export async function upload(job: UploadJob, context: UploadContext): Promise<vo
     await sendAll(send, tree, context);
   }
   const place = await stores.at(joinKey(job.outputPrefix, job.metaOutputName), "--to-output-prefix");
-  await clearError(joinKey(job.outputPrefix, job.errOutputName), context);
+  await context.beforeOutputs();
   await place.store.put(place.key, bytesSource(encodeLiteralMap(plan.outputs)), { signal: engine.signal });
 }
 
@@ -97,8 +99,12 @@ function assertApart(job: UploadJob, typed: TypedInterface): void {
   }
 }
 
-/** Throws what the task's `_ERROR` file says, if there is one. */
-function assertNoTaskError(files: Files, localDir: string): void {
+/**
+ * Throws what the task's `_ERROR` file says, if there is one.
+ *
+ * @throws TaskFailure for a file; CopilotError `task` for one that cannot be read
+ */
+export function assertNoTaskError(files: Files, localDir: string): void {
   const path = `${localDir}/${ERROR_FILE}`;
   const found = files.lstat(path);
   if (found === null) return;
@@ -163,24 +169,6 @@ async function sendDirectory(path: string, tree: OutputDirectory, job: Directory
   if (empty) {
     await job.store.put(prefix, bytesSource(new Uint8Array(0)), { signal: job.context.engine.signal });
   }
-}
-
-/**
- * Makes sure that no error document of an earlier, failed try stands beside what is about to be declared a success: a reader
- * takes errors.pb first.
- */
-export async function clearError(uri: string, { engine, stores, log }: UploadContext): Promise<void> {
-  const { store, key } = await stores.at(uri, "--to-output-prefix");
-  const there = await store.head(key, { signal: engine.signal }).then(() => true, (error) => {
-    // Without the right to list, a store says "denied" of a key that does not exist.
-    if (error instanceof CopilotError && (error.code === "not-found" || error.code === "denied")) {
-      return false;
-    }
-    throw error;
-  });
-  if (!there) return;
-  log.warning("removing the error document of an earlier try", { uri });
-  await store.delete(key, { signal: engine.signal });
 }
 
 function withVariable(thrown: unknown, { variable }: Upload): CopilotError {

@@ -6,7 +6,7 @@ import process from "node:process";
 import { fromTransferable, secretValues } from "./config.ts";
 import { CopilotError } from "./errors.ts";
 import { createLog, createMasker } from "./log.ts";
-import { report, run, type RunCommand, type RunContext } from "./run.ts";
+import { run, type RunCommand, type RunContext, tell } from "./run.ts";
 import { sys, writeStderr } from "./sys.ts";
 import type { FromWorker, ToWorker } from "./worker_messages.ts";
 
@@ -16,6 +16,7 @@ const scope = self as unknown as {
 };
 
 const controller = new AbortController();
+const hurry = new AbortController();
 const answers: PromiseWithResolvers<void>[] = [];
 
 scope.onmessage = ({ data }) => {
@@ -24,6 +25,8 @@ scope.onmessage = ({ data }) => {
       return void start(data);
     case "abort":
       return controller.abort(new CopilotError("aborted", data.reason));
+    case "hurry":
+      return hurry.abort();
     case "allowed":
       return answers.shift()!.resolve();
     case "refused":
@@ -45,11 +48,12 @@ async function start(job: Extract<ToWorker, { kind: "run" }>): Promise<void> {
     caCerts: job.caCerts,
     memoryLimitBytes: job.memoryLimitBytes,
     signal: controller.signal,
+    hurry: hurry.signal,
     allow: ask,
   };
   const status = job.failure === undefined
     ? await run(command, context)
-    : await report(new CopilotError("internal", job.failure), command, context);
+    : await tell(job.failure, command, context);
   scope.postMessage({ kind: "done", status });
 }
 

@@ -4,7 +4,7 @@
  */
 import type { StorageConfig, TransferableConfig } from "./config.ts";
 import type { LogSettings } from "./log.ts";
-import type { RunCommand } from "./run.ts";
+import type { ForeignFailure, RunCommand } from "./run.ts";
 
 type Transferable<C extends { storage: StorageConfig }> = C extends unknown
   ? Omit<C, "storage"> & { storage: TransferableConfig }
@@ -19,10 +19,12 @@ export type ToWorker =
     caCerts: string[];
     memoryLimitBytes: number;
     log: LogSettings & { isTerminal: boolean };
-    /** Set when the run is only to report that an earlier Worker crashed. */
-    failure?: string;
+    /** Set when there is nothing to do but to tell this. */
+    failure?: ForeignFailure;
   }
   | { kind: "abort"; reason: string }
+  /** The process is about to be killed. */
+  | { kind: "hurry" }
   /** The answers to `allow`; one is asked at a time. */
   | { kind: "allowed" }
   | { kind: "refused"; message: string };
