@@ -2,7 +2,7 @@
  * The download flow: LiteralMap in, files and documents out. See README.md, "Download".
  * @module
  */
-import { about, CopilotError } from "./errors.ts";
+import { about, CopilotError, explain } from "./errors.ts";
 import { inputsJson, inputsYaml } from "./flyte/documents.ts";
 import { decodeLiteral, decodeLiteralMap, encodeLiteralMap } from "./flyte/idl.ts";
 import { decodedKey, KeyTree, listPrefix, relativePathOfKey } from "./flyte/keys.ts";
@@ -15,15 +15,14 @@ import { Staging, STAGING_NAME } from "./storage/transfer/staging.ts";
 import type { ListPage, ObjectInfo } from "./storage/store.ts";
 import type { Place, Stores } from "./storage/stores.ts";
 import type { Log } from "./log.ts";
+import { FAILED_MARKER, STREAM_DIRECTORY, StreamMarkers } from "./stream_markers.ts";
 
-/** Names of the formats that `--format` takes. */
-const FORMATS = ["JSON", "YAML", "PROTO"];
 /** Variables whose objects are looked for at the same time; the objects themselves are bounded by the pool. */
 const PRODUCERS = 8;
 /** A literal that was offloaded may hold offloaded ones, and so on; real ones do not. */
 const OFFLOADED_ROUNDS = 16;
-/** Directory of the markers that DOWNLOAD_STREAM leaves for a main container that runs beside it. */
-export const STREAM_DIRECTORY = ".copilot-stream";
+/** Offloaded literals of all rounds: a few that hold each other could ask for any number. */
+const MAX_OFFLOADED = 10_000;
 
 /** What the download flow takes. */
 export interface DownloadJob {
@@ -50,45 +49,80 @@ export interface DownloadContext {
 /**
  * Downloads a task's inputs: every variable within the run's one pool, the documents last.
  *
- * @throws CopilotError for whatever failed first; nothing that is not whole has its final name then
+ * @throws CopilotError for whatever failed first; nothing that is not whole has its final name then, and no document is there
  */
 export async function download(job: DownloadJob, context: DownloadContext): Promise<void> {
   const { engine, log } = context;
-  if (!FORMATS.includes(job.format)) {
-    throw new CopilotError(
-      "input",
-      `Cannot use --format "${job.format}": incorrect input download format specified, expected JSON, YAML or PROTO`,
-    );
+  const { files } = engine.system;
+  const staging = new Staging(files, job.localDir);
+  const markers = job.mode === "DOWNLOAD_STREAM" ? new StreamMarkers(files, job.localDir, staging) : null;
+  try {
+    const documents = documentsOf(job.format);
+    staging.cleanUp();
+    markers?.clear();
+    for (const name of documents) files.remove(`${job.localDir}/${name}`);
+    const plan = await prepare(job, documents, context);
+    // Made before anything moves, so that a value no document can hold fails at once.
+    const contents = documents.map((name) => ({
+      path: `${job.localDir}/${name}`,
+      bytes: document(name, plan),
+    }));
+    await carryOut(plan, { ...context, staging, markers });
+    for (const { path, bytes } of contents) staging.write(path, bytes, 0o666);
+  } catch (error) {
+    leniently(log, "cannot mark the download as failed", () => markers?.failed());
+    throw error;
+  } finally {
+    leniently(log, "cannot remove unfinished files", () => staging.cleanUp());
   }
+}
+
+/** Does what must not hide an error that is on its way. */
+function leniently(log: Log, message: string, step: () => void): void {
+  try {
+    step();
+  } catch (thrown) {
+    log.warning(message, { error: explain(thrown) });
+  }
+}
+
+/** The documents of a format, in the order of writing. */
+function documentsOf(format: string): string[] {
+  switch (format) {
+    case "JSON":
+      return ["inputs.pb", "inputs.json"];
+    case "YAML":
+      return ["inputs.pb", "inputs.yaml"];
+    case "PROTO":
+      return ["inputs.pb"];
+  }
+  throw new CopilotError(
+    "input",
+    `Cannot use --format "${format}": incorrect input download format specified, expected JSON, YAML or PROTO`,
+  );
+}
+
+/** Reads the inputs, plans, and asks for the places that the plan names. */
+async function prepare(
+  job: DownloadJob,
+  documents: readonly string[],
+  context: DownloadContext,
+): Promise<DownloadPlan> {
   const map = await readInputs(job, context);
-  const documents = { JSON: ["inputs.pb", "inputs.json"], YAML: ["inputs.pb", "inputs.yaml"] }[job.format] ??
-    ["inputs.pb"];
+  const own = [...documents, STAGING_NAME, STREAM_DIRECTORY];
   const plan = planDownload(map, {
     root: job.localDir,
     layout: job.layout,
     mode: job.mode,
-    reserved: [...documents, STAGING_NAME, STREAM_DIRECTORY],
+    reserved: job.mode === "DOWNLOAD_STREAM" ? [...own, FAILED_MARKER] : own,
   });
   await context.allow(
     plan.actions.flatMap((action) =>
       action.kind === "object" || action.kind === "prefix" ? [action.uri] : []
     ),
   );
-  log.debug("planned", { variables: map.literals.size, actions: plan.actions.length });
-  // Made before anything moves, so that a value no document can hold fails at once.
-  const contents = documents.map((name) => ({
-    path: `${job.localDir}/${name}`,
-    bytes: document(name, plan),
-  }));
-  const staging = new Staging(engine.system.files, job.localDir);
-  staging.cleanUp();
-  try {
-    for (const { path } of contents) engine.system.files.remove(path);
-    await carryOut(plan, job, { ...context, staging });
-    for (const { path, bytes } of contents) staging.write(path, bytes, 0o666);
-  } finally {
-    staging.cleanUp();
-  }
+  context.log.debug("planned", { variables: map.literals.size, actions: plan.actions.length });
+  return plan;
 }
 
 function document(name: string, plan: DownloadPlan): Uint8Array {
@@ -103,15 +137,16 @@ async function readInputs(job: DownloadJob, { engine, stores, allow }: DownloadC
   const read = (uri: string, what: string) =>
     stores.read(uri, { what, maxBytes: job.maxMetadataBytes, signal });
   const map = decoded(await read(job.from, "the inputs"), `the inputs "${job.from}"`, decodeLiteralMap);
-  for (let round = 0;; round++) {
+  for (let round = 0, total = 0;; round++) {
     const references = offloadedIn(map);
     if (references.length === 0) return map;
-    if (round === OFFLOADED_ROUNDS) {
+    total += references.length;
+    if (round === OFFLOADED_ROUNDS || total > MAX_OFFLOADED) {
       const { variable, uri } = references[0]!;
-      throw new CopilotError(
-        "input",
-        `Cannot read variable ${variable}: "${uri}" is offloaded more than ${OFFLOADED_ROUNDS} times`,
-      );
+      const fault = round === OFFLOADED_ROUNDS
+        ? `"${uri}" is offloaded more than ${OFFLOADED_ROUNDS} times`
+        : `with "${uri}" there are more than ${MAX_OFFLOADED} offloaded literals`;
+      throw new CopilotError("input", `Cannot read variable ${variable}: ${fault}`, { object: uri });
     }
     await allow(references.map(({ uri }) => uri));
     await inParallel(references, async (reference) => {
@@ -132,21 +167,22 @@ function decoded<T>(bytes: Uint8Array, what: string, decode: (bytes: Uint8Array)
 
 interface CarryOut extends DownloadContext {
   staging: Staging;
+  markers: StreamMarkers | null;
 }
 
-async function carryOut(plan: DownloadPlan, job: DownloadJob, context: CarryOut): Promise<void> {
-  const { engine } = context;
-  const stream = job.mode === "DOWNLOAD_STREAM" ? new StreamMarkers(job.localDir, context.staging) : null;
-  stream?.expect(plan.actions);
-  try {
-    await inParallel(plan.actions, async (action) => {
-      await act(action, context, () => stream?.finished(action));
-    }).catch((error) => engine.fail(error));
-    await engine.settle();
-  } catch (error) {
-    stream?.failed();
-    throw error;
-  }
+async function carryOut(plan: DownloadPlan, context: CarryOut): Promise<void> {
+  const { engine, markers } = context;
+  markers?.expect(plan.actions);
+  await inParallel(plan.actions, async (action) => {
+    try {
+      await act(action, context, () => markers?.finished(action));
+    } catch (error) {
+      // At once, so that a long listing of another variable ends too.
+      engine.fail(error);
+      throw error;
+    }
+  }).catch(() => {});
+  await engine.settle();
 }
 
 /** Carries out one action; `done` is called when all its bytes are in place. */
@@ -162,7 +198,7 @@ async function act(action: Action, context: CarryOut, done: () => void): Promise
         engine.progress.files++;
         return done();
       case "object":
-        return await engine.start(() => named(action, () => fetchObject(action, context)).then(done));
+        return await engine.start(() => named(action, () => fetchObject(action, context).then(done)));
       case "prefix":
         return await fetchPrefix(action, context, done);
     }
@@ -177,7 +213,7 @@ type BlobAction = Extract<Action, { kind: "object" | "prefix" }>;
 async function fetchObject(action: BlobAction, context: CarryOut): Promise<void> {
   const { engine, staging } = context;
   const place = await context.stores.at(action.uri, `variable ${action.variable}`);
-  const target = { staging, path: action.path };
+  const target = { staging, path: action.path, named: (error: unknown) => withVariable(error, action) };
   try {
     await getFile(engine, place.store, place.key, target);
   } catch (error) {
@@ -220,7 +256,7 @@ async function fetchPrefix(action: BlobAction, context: CarryOut, done: () => vo
       const task = placeObject(object, { prefix, action, context, place, tree });
       if (task === null) continue;
       open++;
-      await engine.start(() => named(action, task).then(finished));
+      await engine.start(() => named(action, () => task().then(finished)));
     }
     if (following === null) break;
     page = await following;
@@ -238,13 +274,14 @@ interface PrefixJob {
 
 /** What there is to do for one listed object, its directories made; null where that was all. */
 function placeObject(object: ObjectInfo, job: PrefixJob): (() => Promise<void>) | null {
-  const { engine, staging } = job.context;
+  const { action, context: { engine, staging }, tree } = job;
   const found = relativePathOfKey(job.prefix, object);
   if (found === null) return null;
-  for (const directory of job.tree.add(found)) staging.ensureDirectory(`${job.action.path}/${directory}`);
+  for (const directory of tree.add(found)) staging.ensureDirectory(`${action.path}/${directory}`);
   if (found.kind === "directory") return null;
-  return () =>
-    getFile(engine, job.place.store, object.key, { staging, path: `${job.action.path}/${found.path}` });
+  const path = `${action.path}/${found.path}`;
+  const named = (error: unknown) => withVariable(error, action);
+  return () => getFile(engine, job.place.store, object.key, { staging, path, named });
 }
 
 function named(action: Action, task: () => Promise<void>): Promise<void> {
@@ -274,38 +311,4 @@ async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<voi
   };
   const results = await Promise.allSettled(Array.from({ length: Math.min(PRODUCERS, items.length) }, worker));
   for (const result of results) if (result.status === "rejected") throw result.reason;
-}
-
-/**
- * The end-of-stream markers of DOWNLOAD_STREAM: `.copilot-stream/<variable>` appears when all of a variable's files are in
- * place, `.copilot-stream/.failed` when the download has failed and nothing more will come.
- */
-class StreamMarkers {
-  readonly #directory: string;
-  readonly #staging: Staging;
-  readonly #open = new Map<string, number>();
-
-  constructor(localDir: string, staging: Staging) {
-    this.#directory = `${localDir}/${STREAM_DIRECTORY}`;
-    this.#staging = staging;
-  }
-
-  expect(actions: readonly Action[]): void {
-    for (const action of actions) this.#open.set(action.input, (this.#open.get(action.input) ?? 0) + 1);
-  }
-
-  finished(action: Action): void {
-    const left = this.#open.get(action.input)! - 1;
-    this.#open.set(action.input, left);
-    if (left === 0) this.#mark(action.input);
-  }
-
-  failed(): void {
-    this.#mark(".failed");
-  }
-
-  #mark(name: string): void {
-    this.#staging.ensureDirectory(this.#directory);
-    this.#staging.write(`${this.#directory}/${name}`, new Uint8Array(0), 0o666);
-  }
 }

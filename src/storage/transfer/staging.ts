@@ -23,6 +23,16 @@ export interface StagedFile {
   discard(): void;
 }
 
+/** Removes a directory with the files in it, or whatever else has its name; a symlink is not followed. */
+export function emptyDirectory(files: Files, path: string): void {
+  const found = files.lstat(path);
+  if (found === null) return;
+  if (found.kind === "directory") {
+    for (const { name } of [...files.readDir(path)]) files.remove(`${path}/${name}`);
+  }
+  files.remove(path);
+}
+
 /** The writing side of one directory. */
 export class Staging {
   readonly #files: Files;
@@ -41,14 +51,8 @@ export class Staging {
 
   /** Removes what an earlier, killed run left unfinished. */
   cleanUp(): void {
-    const found = this.#files.lstat(this.#staging);
-    if (found === null) return;
-    if (found.kind === "directory") {
-      for (const { name } of [...this.#files.readDir(this.#staging)]) {
-        this.#files.remove(`${this.#staging}/${name}`);
-      }
-    }
-    this.#files.remove(this.#staging);
+    emptyDirectory(this.#files, this.#staging);
+    this.#known.delete(this.#staging);
     this.#made = false;
   }
 
