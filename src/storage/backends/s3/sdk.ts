@@ -123,7 +123,8 @@ export function faultOf(thrown: unknown): S3Fault | null {
   const dateMs = Date.parse(headers["date"] ?? "");
   return {
     status,
-    code: /^Unknown/.test(thrown.name) ? "" : thrown.name,
+    // The SDK's names for the services' codes end in "Exception", and not always.
+    code: /^Unknown/.test(thrown.name) ? "" : thrown.name.replace(/Exception$/, ""),
     message: thrown.message,
     region: headers["x-amz-bucket-region"],
     retryAfterMs: retryAfterMs(headers["retry-after"], dateMs),

@@ -33,7 +33,6 @@ const MAX_TEXT_BYTES = 64 * 1024;
 
 const REFUSED_CREDENTIALS: ReadonlySet<string> = new Set([
   "ExpiredToken",
-  "ExpiredTokenException",
   "TokenRefreshRequired",
 ]);
 
