@@ -6,7 +6,7 @@ import { settingsFor, type StorageConfig } from "../config.ts";
 import { CopilotError } from "../errors.ts";
 import type { BackendContext } from "./backend.ts";
 import { openStore } from "./backends/mod.ts";
-import { type RetryPolicy, withRetry } from "./retry.ts";
+import { RetryBudget, type RetryPolicy, withRetry } from "./retry.ts";
 import { type ObjectStore, readAll } from "./store.ts";
 import { formatUri, parseUri, type StoreUri } from "./uri.ts";
 
@@ -30,7 +30,8 @@ export class Stores {
   readonly #open = new Map<string, Promise<ObjectStore>>();
 
   constructor(options: StoresOptions) {
-    this.#options = options;
+    // One budget of retries for all stores of the run.
+    this.#options = { ...options, retry: { budget: new RetryBudget(), ...options.retry } };
   }
 
   /**
