@@ -15,8 +15,8 @@ export interface FoundFile {
 }
 
 /**
- * Looks at files below a root. Symlinks that stay inside are followed once; those that leave it, or lead back to a directory
- * above themselves, and FIFOs, sockets and devices are errors (../spec behaviour, upload rule 5).
+ * Looks at files below a root. Symlinks that stay inside are followed once; those that leave it, lead back to a directory
+ * above themselves, or to a directory once more, and FIFOs, sockets and devices are errors (README.md, "Upload").
  */
 export class OutputDirectory implements OutputTree {
   readonly #files: Files;
@@ -55,10 +55,10 @@ export class OutputDirectory implements OutputTree {
 
   /** Every file below a directory, one at a time, without holding more than one listing for each level. */
   *walk(directory: string): Generator<FoundFile> {
-    yield* this.#walk(directory, "", new Set([this.#files.realPath(directory)]));
+    yield* this.#walk(directory, "", { behindLink: false });
   }
 
-  *#walk(directory: string, relative: string, above: Set<string>): Generator<FoundFile> {
+  *#walk(directory: string, relative: string, way: { behindLink: boolean }): Generator<FoundFile> {
     for (const { name, kind } of this.#files.readDir(directory)) {
       const path = `${directory}/${name}`;
       const inside = relative === "" ? name : `${relative}/${name}`;
@@ -66,25 +66,23 @@ export class OutputDirectory implements OutputTree {
       if (found === undefined) {
         throw new CopilotError("changed", `Cannot upload "${path}": it is gone`, { object: path });
       }
+      const isLink = kind === "symlink";
       if (found === "file") yield { relative: inside, path };
-      else yield* this.#descend(path, inside, { above, isLink: kind === "symlink" });
+      else {
+        if (isLink) this.#assertFollowed(path, directory, way);
+        yield* this.#walk(path, inside, { behindLink: way.behindLink || isLink });
+      }
     }
   }
 
-  *#descend(
-    path: string,
-    inside: string,
-    from: { above: Set<string>; isLink: boolean },
-  ): Generator<FoundFile> {
-    const real = from.isLink ? this.#files.realPath(path) : path;
-    if (from.above.has(real)) {
-      throw new CopilotError(
-        "path",
-        `Cannot upload "${path}": the symlink leads back to a directory above it`,
-        { object: path },
-      );
-    }
-    yield* this.#walk(path, inside, new Set(from.above).add(real));
+  /** Refuses symlinks to directories that make a loop, or that a few of which could make a tree of any size. */
+  #assertFollowed(path: string, directory: string, { behindLink }: { behindLink: boolean }): void {
+    const isAbove = `${this.#files.realPath(directory)}/`.startsWith(`${this.#files.realPath(path)}/`);
+    if (!isAbove && !behindLink) return;
+    const fault = isAbove
+      ? "the symlink leads back to a directory above it"
+      : "it is a symlink to a directory below another one, and only one is followed";
+    throw new CopilotError("path", `Cannot upload "${path}": ${fault}`, { object: path });
   }
 
   /** What is there, behind symlinks that stay inside. */
