@@ -28,7 +28,9 @@ const clock: Clock = {
   monotonicMs: () => performance.now(),
   async sleep(ms, signal) {
     // A timer of more than 31 bits fires at once.
-    for (let left = ms; left > 0 || left === ms; left -= MAX_TIMER_MS) await pause(Math.min(left, MAX_TIMER_MS), signal);
+    for (let left = ms; left > 0 || left === ms; left -= MAX_TIMER_MS) {
+      await pause(Math.min(left, MAX_TIMER_MS), signal);
+    }
   },
   every(ms, tick) {
     const timer = setInterval(tick, ms);
@@ -181,18 +183,15 @@ function connection(conn: Deno.TcpConn | Deno.TlsConn): Connection {
   };
 }
 
-function dialled<T>(hostname: string, port: number, dial: () => Promise<T>): Promise<T> {
+function dialled<T>(to: string, dial: () => Promise<T>): Promise<T> {
   return dial().catch((thrown) => {
-    throw from(thrown, `Cannot connect to ${hostname}:${port}`, {
-      fallback: "network",
-      object: `${hostname}:${port}`,
-    });
+    throw from(thrown, `Cannot connect to ${to}`, { fallback: "network", object: to });
   });
 }
 
 const network: Network = {
   connect: (hostname, port, signal) =>
-    dialled(hostname, port, async () => {
+    dialled(`${hostname}:${port}`, async () => {
       const conn = await Deno.connect({ hostname, port, ...(signal === undefined ? {} : { signal }) });
       // Requests are written in one piece, so Nagle's delay would only hold back the last part of a body.
       conn.setNoDelay(true);
@@ -204,7 +203,7 @@ const network: Network = {
     return await network.startTls(await network.connect(hostname, port, options.signal), hostname, options);
   },
   startTls: (plain, hostname, options: TlsOptions) =>
-    dialled(hostname, 443, async () => {
+    dialled(hostname, async () => {
       const conn = raw.get(plain);
       if (conn === undefined) throw new CopilotError("internal", "Cannot start TLS: not a plain connection");
       const tls = await Deno.startTls(conn, {
