@@ -10,7 +10,8 @@ import { CopilotError, explain, from } from "./errors.ts";
 export { environmentNames } from "./environment.ts";
 import { type ConsoleLog, createLog, type LogSettings } from "./log.ts";
 import { memoryLimitBytes } from "./memory.ts";
-import type { ForeignFailure, RunCommand } from "./run.ts";
+import type { RunCommand } from "./run.ts";
+import type { SandboxOptions } from "./sandbox.ts";
 import { RUNTIME, stderrIsTerminal, sys, workingDirectory, writeStderr, writeStdout } from "./sys.ts";
 import { versionText } from "./version.ts";
 import type { Terminations } from "./watch/terminations.ts";
@@ -84,16 +85,18 @@ async function sidecar(command: Extract<Command, { kind: "sidecar" }>, world: Wo
     ...world,
     system: sys,
     log,
-    upload: (ready) => moveData(ready, world),
-    tell: (ready, failure) => moveData(ready, world, failure),
+    upload: (ready, ended) => moveData(ready, world, ended === undefined ? {} : { ended }),
+    tell: (ready, failure) => moveData(ready, world, { failure }),
   });
 }
+
+type Special = Pick<SandboxOptions, "failure" | "ended">;
 
 /** Hands the run to a Worker with the permissions that it needs, and no others. */
 async function moveData(
   command: RunCommand,
   { env, terminations }: World,
-  failure?: ForeignFailure,
+  special: Special = {},
 ): Promise<number> {
   const { runInSandbox } = await import("./sandbox.ts");
   const stop = new AbortController();
@@ -118,7 +121,7 @@ async function moveData(
       : sys.files.realPath(command.localDir),
     signal: stop.signal,
     hurry: hurry.signal,
-    ...(failure === undefined ? {} : { failure }),
+    ...special,
   }).finally(() => over.abort());
 }
 

@@ -3,9 +3,11 @@
  * @module
  */
 import type { DownloadCommand, SidecarCommand } from "./cli.ts";
-import { deadlineIn } from "./deadline.ts";
+import { type Deadline, deadlineIn } from "./deadline.ts";
 import { download } from "./download.ts";
 import { CopilotError, explain, from } from "./errors.ts";
+import { EagerUploads } from "./eager.ts";
+import { decodeTypedInterface } from "./flyte/idl.ts";
 import type { ConsoleLog } from "./log.ts";
 import { RetryBudget } from "./storage/retry.ts";
 import { Stores } from "./storage/stores.ts";
@@ -42,6 +44,8 @@ export interface RunContext {
   signal: AbortSignal;
   /** Fires when the process is about to be killed: errors.pb goes out beside the upload, in case that is not finished. */
   hurry: AbortSignal;
+  /** UPLOAD_EAGER's upload begins before main has ended; resolves when it has, with what was wrong about its end. */
+  ended?: Promise<ForeignFailure | null>;
   /** Resolves once the run may reach the places that these URIs name; rejects with `denied` where it never may. */
   allow(uris: readonly string[]): Promise<void>;
 }
@@ -59,22 +63,30 @@ export async function run(command: RunCommand, context: RunContext): Promise<num
   const { system, log } = context;
   const startMs = system.clock.monotonicMs();
   const what = command.kind === "download" ? "Download" : "Upload";
-  const deadline = deadlineIn(system.clock, command.timeoutMs, { what, parent: context.signal });
-  const engine = new Engine(system, { memoryLimitBytes: context.memoryLimitBytes, signal: deadline.signal });
-  const stores = openStores(command, context, { engine, untilMs: untilMs(startMs, command.timeoutMs) });
+  const engine = new Engine(system, { memoryLimitBytes: context.memoryLimitBytes, signal: context.signal });
+  const early = command.kind === "sidecar" && context.ended !== undefined;
+  const stores = openStores(command, context, {
+    engine,
+    untilMs: early ? Infinity : untilMs(startMs, command.timeoutMs),
+  });
   const showProgress = () => log.progress(progressText(what, engine));
   const stopProgress = system.clock.every(PROGRESS_MS, showProgress);
-  const early = new EarlyVerdict(command, context);
+  const verdict = new EarlyVerdict(command, context);
+  let deadline: Deadline | undefined;
   let failure: CopilotError | undefined;
   try {
-    await flow(command, { engine, stores, early, context });
+    const eager = await uploadEarly(command, { engine, stores, context });
+    if (eager?.badEnd) return await tell(eager.badEnd, command, context);
+    deadline = deadlineIn(system.clock, command.timeoutMs, { what });
+    deadline.signal.addEventListener("abort", () => engine.fail(deadline!.signal.reason), { once: true });
+    await flow(command, { engine, stores, verdict, context, eager: eager?.uploads });
   } catch (thrown) {
     failure = from(thrown, `${what} failed`);
   } finally {
     stopProgress();
     log.progress("");
-    early.close();
-    deadline.clear();
+    verdict.close();
+    deadline?.clear();
     await stores.close();
   }
   const { files, bytes, retries } = engine.progress;
@@ -130,21 +142,46 @@ function openStores(command: RunCommand, context: RunContext, { engine, untilMs 
   });
 }
 
-interface Tools {
+interface EarlyTools {
   engine: Engine;
   stores: Stores;
-  early: EarlyVerdict;
   context: RunContext;
 }
 
-async function flow(command: RunCommand, { engine, stores, early, context }: Tools): Promise<void> {
+interface Early {
+  uploads: EagerUploads;
+  badEnd: ForeignFailure | null;
+}
+
+/** Uploads what is stable while main runs; undefined where nothing was asked to go up before its end. */
+async function uploadEarly(
+  command: RunCommand,
+  { engine, stores, context }: EarlyTools,
+): Promise<Early | undefined> {
+  if (command.kind !== "sidecar" || context.ended === undefined) return undefined;
+  const { log, ended } = context;
+  const over = new AbortController();
+  const end = ended.finally(() => over.abort());
+  const typed = decodeTypedInterface(command.interface ?? new Uint8Array(0));
+  const uploads = new EagerUploads({ ...command, typed }, { engine, stores, log });
+  await uploads.run(over.signal);
+  return { uploads, badEnd: await end };
+}
+
+interface Tools extends EarlyTools {
+  verdict: EarlyVerdict;
+  eager: EagerUploads | undefined;
+}
+
+async function flow(command: RunCommand, { engine, stores, verdict, context, eager }: Tools): Promise<void> {
   const { log, allow } = context;
   const withdraw = async () => {
-    await early.settle();
+    await eager?.removeVanished();
+    await verdict.settle();
     await withdrawVerdict(errorUri(command), { stores, signal: engine.signal, log });
   };
   if (command.kind === "sidecar") {
-    return await upload(command, { engine, stores, log, beforeOutputs: withdraw });
+    return await upload(command, { engine, stores, log, beforeOutputs: withdraw, eager });
   }
   const withdrawn = withdraw();
   withdrawn.catch(() => {});

@@ -39,6 +39,8 @@ export interface SandboxOptions {
   hurry: AbortSignal;
   /** Set when there is nothing to do but to tell this. */
   failure?: ForeignFailure;
+  /** UPLOAD_EAGER: main still runs; resolves when it has ended, with what was wrong about that. */
+  ended?: Promise<ForeignFailure | null>;
 }
 
 /** The scope that a command line alone asks for. */
@@ -145,7 +147,7 @@ export async function runInSandbox(command: RunCommand, options: SandboxOptions)
 function once(command: RunCommand, options: SandboxOptions, scope: Scope): Promise<number | "again"> {
   const worker = startWorker(scope);
   const send = (message: ToWorker) => worker.postMessage(message);
-  const { env, caCerts, memoryLimitBytes, log, signal, hurry, failure } = options;
+  const { env, caCerts, memoryLimitBytes, log, signal, hurry, failure, ended } = options;
   send({
     kind: "run",
     command: { ...command, storage: toTransferable(command.storage) },
@@ -153,11 +155,13 @@ function once(command: RunCommand, options: SandboxOptions, scope: Scope): Promi
     caCerts,
     memoryLimitBytes,
     log,
+    early: ended !== undefined,
     ...(failure === undefined ? {} : { failure }),
   });
   const abort = () => send({ kind: "abort", reason: explain(signal.reason) });
   signal.addEventListener("abort", abort, { once: true });
   if (signal.aborted) abort();
+  ended?.then((badEnd) => send({ kind: "ended", failure: badEnd }));
   const hurryUp = () => send({ kind: "hurry" });
   hurry.addEventListener("abort", hurryUp, { once: true });
   if (hurry.aborted) hurryUp();

@@ -12,7 +12,7 @@ import type { ForeignFailure } from "./run.ts";
 import type { System } from "./system.ts";
 import type { Terminations } from "./watch/terminations.ts";
 import type { Exit, Watcher } from "./watch/watcher.ts";
-import { openWatchers } from "./watch/watchers/mod.ts";
+import { openWatchers, type Watchers } from "./watch/watchers/mod.ts";
 
 /** What the sidecar takes from the world. */
 export interface SidecarContext {
@@ -20,8 +20,12 @@ export interface SidecarContext {
   env: Readonly<Record<string, string>>;
   log: Log;
   terminations: Terminations;
-  /** Uploads; resolves to the exit status. */
-  upload(command: SidecarCommand): Promise<number>;
+  /**
+   * Uploads; resolves to the exit status.
+   *
+   * @param ended for UPLOAD_EAGER: resolves when main has ended, with what was wrong about that
+   */
+  upload(command: SidecarCommand, ended?: Promise<ForeignFailure | null>): Promise<number>;
   /** Writes errors.pb instead; resolves to the exit status. */
   tell(command: SidecarCommand, failure: ForeignFailure): Promise<number>;
 }
@@ -42,19 +46,40 @@ export async function runSidecar(command: SidecarCommand, context: SidecarContex
 }
 
 async function watchAndAct(command: SidecarCommand, context: SidecarContext): Promise<number> {
-  const { log } = context;
-  let exit: Exit;
+  const { env, log, system, terminations } = context;
+  const names = { start: command.startWatchers, exit: command.exitWatchers };
+  log.info("waiting for the main container", { start: names.start.join(","), exit: names.exit.join(",") });
+  let watchers: Watchers | undefined;
   try {
-    exit = await watch(command, context);
+    watchers = await openWatchers(names, { system, env, log, terminations, command });
+    await started(watchers.start, command, context);
+    const ended = watchEnd(watchers.exit, context);
+    if (command.mode === "UPLOAD_EAGER") return await context.upload(command, ended);
+    const failure = await ended;
+    return failure === null ? await context.upload(command) : await context.tell(command, failure);
   } catch (thrown) {
-    const message = explain(from(thrown, "Cannot watch the main container"));
-    log.error("cannot watch the main container", { error: message });
-    return await context.tell(command, { code: "OutputUploadFailed", message, unlessDone: true });
+    return await context.tell(command, cannotWatch(thrown, context));
+  } finally {
+    watchers?.close();
   }
-  const { by, outcome, reason, exitCode } = exit;
-  log.info("the main container has ended", { by, outcome, reason, exitCode });
-  if (outcome === "ended") return await context.upload(command);
-  return await context.tell(command, { ...badEnd(exit), unlessDone: true });
+}
+
+/** Resolves when main has ended, with what is wrong about its end. */
+async function watchEnd(watcher: Watcher, context: SidecarContext): Promise<ForeignFailure | null> {
+  try {
+    const exit = await watcher.waitForExit(new AbortController().signal);
+    const { by, outcome, reason, exitCode } = exit;
+    context.log.info("the main container has ended", { by, outcome, reason, exitCode });
+    return outcome === "ended" ? null : { ...badEnd(exit), unlessDone: true };
+  } catch (thrown) {
+    return cannotWatch(thrown, context);
+  }
+}
+
+function cannotWatch(thrown: unknown, { log }: SidecarContext): ForeignFailure {
+  const message = explain(from(thrown, "Cannot watch the main container"));
+  log.error("cannot watch the main container", { error: message });
+  return { code: "OutputUploadFailed", message, unlessDone: true };
 }
 
 /**
@@ -81,19 +106,6 @@ function badEnd({ outcome, reason, exitCode, message, by }: Exit): { code: strin
 function staysAfter(command: SidecarCommand): boolean {
   if (command.exitAfterUpload !== "auto") return !command.exitAfterUpload;
   return command.startWatchers.includes("signal") || command.exitWatchers.includes("signal");
-}
-
-async function watch(command: SidecarCommand, context: SidecarContext): Promise<Exit> {
-  const { system, env, log, terminations } = context;
-  const names = { start: command.startWatchers, exit: command.exitWatchers };
-  log.info("waiting for the main container", { start: names.start.join(","), exit: names.exit.join(",") });
-  const watchers = await openWatchers(names, { system, env, log, terminations, command });
-  try {
-    await started(watchers.start, command, context);
-    return await watchers.exit.waitForExit(new AbortController().signal);
-  } finally {
-    watchers.close();
-  }
 }
 
 async function started(watcher: Watcher, command: SidecarCommand, { system }: SidecarContext): Promise<void> {

@@ -7,6 +7,7 @@ import { parseTaskError, type TaskError } from "./flyte/error_document.ts";
 import { decodeTypedInterface, encodeLiteralMap } from "./flyte/idl.ts";
 import type { TypedInterface } from "./flyte/types.ts";
 import { planUpload, type Upload } from "./flyte/plan_upload.ts";
+import type { EagerUploads } from "./eager.ts";
 import type { Log } from "./log.ts";
 import { OutputDirectory } from "./output_tree.ts";
 import { bytesSource, type ObjectStore } from "./storage/store.ts";
@@ -51,6 +52,8 @@ export interface UploadContext {
   log: Log;
   /** Called when all raw data is confirmed, before outputs.pb is written: no errors.pb may stand beside it. */
   beforeOutputs(): Promise<void>;
+  /** What went up while main was still running. */
+  eager?: EagerUploads | undefined;
 }
 
 /**
@@ -137,11 +140,13 @@ async function sendAll(sends: readonly Send[], tree: OutputDirectory, context: U
     for (const { action, path } of sends) {
       const place = await context.stores.at(action.uri, "--to-raw-output");
       const one = (key: string, file: string) =>
-        engine.start(() =>
-          putFile(engine, place.store, key, file).catch((error) => {
-            throw withVariable(error, action);
-          })
-        );
+        context.eager?.has(key, file)
+          ? Promise.resolve()
+          : engine.start(() =>
+            putFile(engine, place.store, key, file).catch((error) => {
+              throw withVariable(error, action);
+            })
+          );
       if (action.kind === "file") await one(place.key, path);
       else await sendDirectory(path, tree, { store: place.store, key: place.key, context, one });
     }

@@ -6,7 +6,7 @@ import process from "node:process";
 import { fromTransferable, secretValues } from "./config.ts";
 import { CopilotError } from "./errors.ts";
 import { createLog, createMasker } from "./log.ts";
-import { run, type RunCommand, type RunContext, tell } from "./run.ts";
+import { type ForeignFailure, run, type RunCommand, type RunContext, tell } from "./run.ts";
 import { sys, writeStderr } from "./sys.ts";
 import type { FromWorker, ToWorker } from "./worker_messages.ts";
 
@@ -17,6 +17,7 @@ const scope = self as unknown as {
 
 const controller = new AbortController();
 const hurry = new AbortController();
+const ended = Promise.withResolvers<ForeignFailure | null>();
 const answers: PromiseWithResolvers<void>[] = [];
 
 scope.onmessage = ({ data }) => {
@@ -25,6 +26,8 @@ scope.onmessage = ({ data }) => {
       return void start(data);
     case "abort":
       return controller.abort(new CopilotError("aborted", data.reason));
+    case "ended":
+      return ended.resolve(data.failure);
     case "hurry":
       return hurry.abort();
     case "allowed":
@@ -49,6 +52,7 @@ async function start(job: Extract<ToWorker, { kind: "run" }>): Promise<void> {
     memoryLimitBytes: job.memoryLimitBytes,
     signal: controller.signal,
     hurry: hurry.signal,
+    ...(job.early ? { ended: ended.promise } : {}),
     allow: ask,
   };
   const status = job.failure === undefined

@@ -21,8 +21,12 @@ export type ToWorker =
     log: LogSettings & { isTerminal: boolean };
     /** Set when there is nothing to do but to tell this. */
     failure?: ForeignFailure;
+    /** Whether main still runs: `ended` will follow. */
+    early: boolean;
   }
   | { kind: "abort"; reason: string }
+  /** Main has ended, and whether badly. */
+  | { kind: "ended"; failure: ForeignFailure | null }
   /** The process is about to be killed. */
   | { kind: "hurry" }
   /** The answers to `allow`; one is asked at a time. */
