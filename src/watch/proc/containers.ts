@@ -77,6 +77,11 @@ function oldest(group: readonly ProcessRecord[]): ProcessRecord {
   );
 }
 
+/** The mounts belong to the container, so any process of it will do. */
+function evidenceOf(group: readonly ProcessRecord[], first?: ProcessRecord): MountEvidence | null {
+  return first?.evidence ?? group.find(({ evidence }) => evidence !== null)?.evidence ?? null;
+}
+
 function identity({ pid, startTicks }: ProcessIdentity): ProcessIdentity {
   return { pid, startTicks };
 }
@@ -85,7 +90,7 @@ function discovered(id: string, group: readonly ProcessRecord[], nowMs: number):
   const first = oldest(group);
   return {
     id,
-    evidence: first.evidence,
+    evidence: evidenceOf(group, first),
     first: identity(first),
     program: first.comm,
     firstSeenMs: nowMs,
@@ -102,7 +107,7 @@ function next(
   if (container.end?.isComplete) return container;
   const first = group.find((process) => isSame(process, container.first));
   if (first !== undefined && container.end === null) {
-    const evidence = first.evidence ?? container.evidence;
+    const evidence = evidenceOf(group, first) ?? container.evidence;
     if (first.comm === container.program && evidence === container.evidence) return container;
     return { ...container, evidence, program: isRuntimeInit(first) ? container.program : first.comm };
   }
@@ -111,6 +116,7 @@ function next(
   const survivors = before.filter((one) => group.some((process) => isSame(process, one))).map(identity);
   return {
     ...container,
+    evidence: evidenceOf(group) ?? container.evidence,
     end: { sinceMs, survivors, isComplete: survivors.length === 0 || nowMs - sinceMs >= graceMs },
   };
 }
