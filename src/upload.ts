@@ -136,24 +136,31 @@ interface Send {
 
 async function sendAll(sends: readonly Send[], tree: OutputDirectory, context: UploadContext): Promise<void> {
   const { engine } = context;
-  try {
-    for (const { action, path } of sends) {
-      const place = await context.stores.at(action.uri, "--to-raw-output");
-      const one = (key: string, file: string) =>
-        context.eager?.has(key, file)
-          ? Promise.resolve()
-          : engine.start(() =>
-            putFile(engine, place.store, key, file).catch((error) => {
-              throw withVariable(error, action);
-            })
-          );
-      if (action.kind === "file") await one(place.key, path);
-      else await sendDirectory(path, tree, { store: place.store, key: place.key, context, one });
+  for (const send of sends) {
+    try {
+      await sendOne(send, tree, context);
+    } catch (error) {
+      engine.fail(withVariable(error, send.action));
+      break;
     }
-  } catch (error) {
-    engine.fail(error);
   }
   await engine.settle();
+}
+
+/** Starts the transfers of one action. */
+async function sendOne({ action, path }: Send, tree: OutputDirectory, context: UploadContext): Promise<void> {
+  const { engine } = context;
+  const place = await context.stores.at(action.uri, "--to-raw-output");
+  const one = (key: string, file: string) =>
+    context.eager?.has(key, file)
+      ? Promise.resolve()
+      : engine.start(() =>
+        putFile(engine, place.store, key, file).catch((error) => {
+          throw withVariable(error, action);
+        })
+      );
+  if (action.kind === "file") await one(place.key, path);
+  else await sendDirectory(path, tree, { store: place.store, key: place.key, context, one });
 }
 
 interface DirectoryJob {
