@@ -37,7 +37,7 @@ export interface SidecarContext {
  */
 export async function runSidecar(command: SidecarCommand, context: SidecarContext): Promise<number> {
   const status = await watchAndAct(command, context);
-  if (staysAfter(command)) {
+  if (staysAfter(command) && context.terminations.count === 0) {
     // A native sidecar that ends before it is told to is started again, and again (tektoncd/pipeline#9095).
     context.log.info("waiting to be told to end");
     await context.terminations.next(0, new AbortController().signal);
