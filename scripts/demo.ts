@@ -1,3 +1,4 @@
+// deno-lint-ignore-file no-console -- a command-line tool: the terminal is its output
 /**
  * `deno task demo`: a task's whole life on the local file store, with no cloud account.
  *

@@ -10,7 +10,7 @@ import { CopilotError, explain, from } from "./errors.ts";
 export { environmentNames } from "./environment.ts";
 import { type ConsoleLog, createLog, type LogSettings } from "./log.ts";
 import { memoryLimitBytes } from "./memory.ts";
-import type { RunCommand } from "./run.ts";
+import type { RunCommand } from "./run_context.ts";
 import type { SandboxOptions } from "./sandbox.ts";
 import { RUNTIME, stderrIsTerminal, sys, workingDirectory, writeStderr, writeStdout } from "./sys.ts";
 import { versionText } from "./version.ts";

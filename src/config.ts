@@ -111,7 +111,7 @@ export const STOW_KEYS: Readonly<Record<string, readonly string[]>> = {
     "disable_ssl",
     "v2_signing",
   ],
-  google: ["json", "project_id", "scopes"],
+  google: ["json", "project_id", "scopes", "endpoint"],
   azure: ["account", "key", "domain_suffix", "base_url", "upload_concurrency"],
   local: ["path"],
   swift: ["username", "key", "tenant_name", "tenant_auth_url"],

@@ -9,7 +9,7 @@
 import { settingsFor, type StorageConfig, toTransferable } from "./config.ts";
 import { CopilotError, explain } from "./errors.ts";
 import type { LogSettings } from "./log.ts";
-import type { ForeignFailure, RunCommand } from "./run.ts";
+import type { ForeignFailure, RunCommand } from "./run_context.ts";
 import { isLinkLocal, reachOf } from "./storage/reach.ts";
 import { parseUri } from "./storage/uri.ts";
 import type { FromWorker, ToWorker } from "./worker_messages.ts";

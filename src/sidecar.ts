@@ -8,7 +8,7 @@ import type { SidecarCommand } from "./cli.ts";
 import { deadlineIn } from "./deadline.ts";
 import { CopilotError, explain, from } from "./errors.ts";
 import type { Log } from "./log.ts";
-import type { ForeignFailure } from "./run.ts";
+import type { ForeignFailure } from "./run_context.ts";
 import type { System } from "./system.ts";
 import type { Terminations } from "./watch/terminations.ts";
 import type { Exit, Watcher } from "./watch/watcher.ts";

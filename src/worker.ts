@@ -6,7 +6,9 @@ import process from "node:process";
 import { fromTransferable, secretValues } from "./config.ts";
 import { CopilotError } from "./errors.ts";
 import { createLog, createMasker } from "./log.ts";
-import { type ForeignFailure, run, type RunCommand, type RunContext, tell } from "./run.ts";
+import { tell } from "./report.ts";
+import { run } from "./run.ts";
+import type { ForeignFailure, RunCommand, RunContext } from "./run_context.ts";
 import { sys, writeStderr } from "./sys.ts";
 import type { FromWorker, ToWorker } from "./worker_messages.ts";
 

@@ -4,7 +4,7 @@
  */
 import type { StorageConfig, TransferableConfig } from "./config.ts";
 import type { LogSettings } from "./log.ts";
-import type { ForeignFailure, RunCommand } from "./run.ts";
+import type { ForeignFailure, RunCommand } from "./run_context.ts";
 
 type Transferable<C extends { storage: StorageConfig }> = C extends unknown
   ? Omit<C, "storage"> & { storage: TransferableConfig }

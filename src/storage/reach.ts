@@ -6,6 +6,8 @@
  */
 import type { StoreSettings } from "../config.ts";
 import { CopilotError } from "../errors.ts";
+import { needsOf, parseGoogleCredentials } from "./google_credentials.ts";
+import { type CredentialOrigin, credentialOrigin, googleEndpoint } from "./google_settings.ts";
 import type { StoreUri } from "./uri.ts";
 
 /** Hosts (`name`, `name:port`, `*.domain`, addresses) and absolute paths. */
@@ -25,14 +27,26 @@ const METADATA_HOSTS = [
   "[fd00:ec2::23]",
 ];
 
+/** Where Google's credential files are exchanged for tokens, unless they say otherwise. */
+const GOOGLE_TOKEN_HOSTS = [
+  "oauth2.googleapis.com:443",
+  "sts.googleapis.com:443",
+  "iamcredentials.googleapis.com:443",
+];
+
 const AWS_HOSTS = ["*.amazonaws.com", "*.amazonaws.com.cn", "*.api.aws"];
 
-/**
- * What is needed to use the container that a URI names.
- *
- * @param cwd what a relative path is relative to
- */
-export function reachOf(uri: StoreUri, settings: StoreSettings, context: { env: Env; cwd: string }): Reach {
+/** What reach is worked out from. */
+export interface ReachContext {
+  env: Env;
+  /** What a relative path is relative to. */
+  cwd: string;
+  /** The text of a credential file, which may name hosts and files itself; null where it cannot be read. */
+  readText?(path: string): string | null;
+}
+
+/** What is needed to use the container that a URI names. */
+export function reachOf(uri: StoreUri, settings: StoreSettings, context: ReachContext): Reach {
   const { env, cwd } = context;
   if (settings.kind === "local" && uri.scheme !== "file") {
     return { hosts: [], paths: [absolute(settings.values.path ?? "", cwd)] };
@@ -45,8 +59,38 @@ export function reachOf(uri: StoreUri, settings: StoreSettings, context: { env: 
     case "http":
     case "https":
       return { hosts: [...hostOf(`${uri.scheme}://${uri.container}`), ...proxyHosts(env)], paths: [] };
+    case "gs":
+      return googleStore(settings, context);
     default:
       return objectStore(settings, env);
+  }
+}
+
+function googleStore(settings: StoreSettings, context: ReachContext): Reach {
+  const { env } = context;
+  const { hosts, paths } = googleCredentials(credentialOrigin(settings, env), context);
+  const all = [...hostOf(googleEndpoint(settings, env).url), ...hosts, ...proxyHosts(env)];
+  return { hosts: [...new Set(all)], paths };
+}
+
+function googleCredentials(origin: CredentialOrigin, { cwd, readText }: ReachContext): Reach {
+  if (origin.kind === "anonymous") return { hosts: [], paths: [] };
+  if (origin.kind === "text") return googleFile(origin.text, cwd);
+  const path = origin.kind === "file" ? origin.path : origin.wellKnownPath;
+  const text = path === undefined ? null : readText?.(path) ?? null;
+  const paths = path === undefined ? [] : [absolute(path, cwd)];
+  if (text === null && origin.kind === "ambient") return { hosts: hostOf(origin.metadataUrl), paths };
+  const reach = text === null ? { hosts: GOOGLE_TOKEN_HOSTS, paths: [] } : googleFile(text, cwd);
+  return { hosts: reach.hosts, paths: [...paths, ...reach.paths] };
+}
+
+/** What a credential file names. One that cannot be used needs nothing: the store says what is wrong with it. */
+function googleFile(text: string, cwd: string): Reach {
+  try {
+    const { urls, paths } = needsOf(parseGoogleCredentials(text, "a credential file"));
+    return { hosts: urls.flatMap(hostOf), paths: paths.map((path) => absolute(path, cwd)) };
+  } catch {
+    return { hosts: [], paths: [] };
   }
 }
 
