@@ -15,6 +15,7 @@ import { Staging, STAGING_NAME } from "./storage/transfer/staging.ts";
 import type { ListPage, ObjectInfo } from "./storage/store.ts";
 import type { Place, Stores } from "./storage/stores.ts";
 import type { Log } from "./log.ts";
+import { shownUri } from "./storage/uri.ts";
 import { FAILED_MARKER, STREAM_DIRECTORY, StreamMarkers } from "./stream_markers.ts";
 
 /** Variables whose objects are looked for at the same time; the objects themselves are bounded by the pool. */
@@ -144,15 +145,19 @@ async function readInputs(job: DownloadJob, { engine, stores, allow }: DownloadC
     if (round === OFFLOADED_ROUNDS || total > MAX_OFFLOADED) {
       const { variable, uri } = references[0]!;
       const fault = round === OFFLOADED_ROUNDS
-        ? `"${uri}" is offloaded more than ${OFFLOADED_ROUNDS} times`
-        : `with "${uri}" there are more than ${MAX_OFFLOADED} offloaded literals`;
+        ? `"${shownUri(uri)}" is offloaded more than ${OFFLOADED_ROUNDS} times`
+        : `with "${shownUri(uri)}" there are more than ${MAX_OFFLOADED} offloaded literals`;
       throw new CopilotError("input", `Cannot read variable ${variable}: ${fault}`, { object: uri });
     }
     await allow(references.map(({ uri }) => uri));
     await inParallel(references, async (reference) => {
       const what = `the offloaded literal of variable ${reference.variable}`;
       const bytes = await read(reference.uri, what);
-      resolveOffloaded(reference, decoded(bytes, `${what} "${reference.uri}"`, decodeLiteral), bytes.length);
+      resolveOffloaded(
+        reference,
+        decoded(bytes, `${what} "${shownUri(reference.uri)}"`, decodeLiteral),
+        bytes.length,
+      );
     });
   }
 }

@@ -11,7 +11,7 @@ import { CopilotError, explain } from "./errors.ts";
 import type { LogSettings } from "./log.ts";
 import type { ForeignFailure, RunCommand } from "./run_context.ts";
 import { isLinkLocal, reachOf } from "./storage/reach.ts";
-import { parseUri } from "./storage/uri.ts";
+import { parseUri, shownUri } from "./storage/uri.ts";
 import type { FromWorker, ToWorker } from "./worker_messages.ts";
 
 /** Restarts of a run for places that its inputs name: more is no honest input. */
@@ -101,8 +101,10 @@ export function widen(
     ) {
       throw new CopilotError(
         "denied",
-        `Cannot read "${text}": inputs must not name link-local or metadata addresses (--allow-link-local lifts this)`,
-        { object: text },
+        `Cannot read "${
+          shownUri(text)
+        }": inputs must not name link-local or metadata addresses (--allow-link-local lifts this)`,
+        { object: shownUri(text) },
       );
     }
     const reach = reachOf(uri, settings(text, "an input's URI", command.storage), options);

@@ -2,7 +2,7 @@ import assert from "assert";
 import { CopilotError } from "../src/errors.ts";
 import type { BackendContext } from "../src/storage/backend.ts";
 import { backend } from "../src/storage/backends/http.ts";
-import { shownUrl } from "../src/storage/backends/http/fetch.ts";
+import { shownUri } from "../src/storage/uri.ts";
 import { isForbidden } from "../src/storage/backends/http/guard.ts";
 import { bytesSource, type GetResult, type ObjectStore, readAll } from "../src/storage/store.ts";
 import { parseUri } from "../src/storage/uri.ts";
@@ -315,7 +315,7 @@ Deno.test("http store: read only", () =>
   }));
 
 Deno.test("http store: credentials and queries are never shown", async () => {
-  assert.equal(shownUrl("https://u:p@h/a@b?X-Amz-Signature=1"), "https://h/a@b?***");
+  assert.equal(shownUri("https://u:p@h/a@b?X-Amz-Signature=1"), "https://h/a@b?***");
   await withStore([reply(404)], async (store) => {
     assert.doesNotMatch(store.root, /hunter2/);
     await assert.rejects(store.get("k", { signal }), (thrown) => {

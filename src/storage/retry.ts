@@ -18,6 +18,7 @@ import { CopilotError, from } from "../errors.ts";
 import type { Clock } from "../system.ts";
 import { type ResumableRead, ResumedBody } from "./resume.ts";
 import type { MultipartUpload, ObjectInfo, ObjectStore } from "./store.ts";
+import { shownUri } from "./uri.ts";
 
 const DEFAULT_ATTEMPTS = 20;
 const DEFAULT_BASE_MS = 100;
@@ -172,7 +173,7 @@ class RetryStore implements ObjectStore {
   }
 
   #attempts(action: string, key: string, signal: AbortSignal): Attempts {
-    return new Attempts(this.#policy, { action, object: `${this.root}/${key}`, signal });
+    return new Attempts(this.#policy, { action, object: shownUri(`${this.root}/${key}`), signal });
   }
 
   async #run<T>(attempts: Attempts, call: () => Promise<T>): Promise<T> {
@@ -191,7 +192,7 @@ class RetryStore implements ObjectStore {
     const attempts = this.#attempts("read", key, options.signal);
     const first = await this.#run(attempts, () => this.#store.get(key, options));
     attempts.progressed();
-    const read: ResumableRead = { first, object: `${this.root}/${key}`, attempts };
+    const read: ResumableRead = { first, object: shownUri(`${this.root}/${key}`), attempts };
     const body = new ResumedBody(read, (range) => this.#store.get(key, { ...range, signal: options.signal }));
     return { ...first, body };
   };

@@ -8,7 +8,7 @@ import type { BackendContext } from "./backend.ts";
 import { openStore } from "./backends/mod.ts";
 import { RetryBudget, type RetryPolicy, withRetry } from "./retry.ts";
 import { type ObjectStore, readAll } from "./store.ts";
-import { formatUri, parseUri, type StoreUri } from "./uri.ts";
+import { formatUri, parseUri, shownUri, type StoreUri } from "./uri.ts";
 
 /** A place in a store. */
 export interface Place {
@@ -70,9 +70,9 @@ export class Stores {
     const tooLarge = () =>
       new CopilotError(
         "input",
-        `Cannot read ${options.what} "${formatUri(uri)}": it is larger than ${bound} bytes ` +
+        `Cannot read ${options.what} "${shownUri(formatUri(uri))}": it is larger than ${bound} bytes ` +
           "(storage.limits.maxDownloadMBs; 0 means no bound)",
-        { object: formatUri(uri) },
+        { object: shownUri(formatUri(uri)) },
       );
     if (got.info.size > bound) {
       got.body.close();

@@ -74,3 +74,12 @@ export function joinKey(prefix: string, name: string): string {
   if (prefix === "") return name;
   return prefix.endsWith("/") ? `${prefix}${name}` : `${prefix}/${name}`;
 }
+
+/**
+ * A URI as messages may show it: an http URL without user, password and the values of its query, which may be a signature.
+ * Other URIs have no secrets in them and come back as they are.
+ */
+export function shownUri(text: string): string {
+  if (!/^https?:/i.test(text)) return text;
+  return text.replace(/\/\/[^/?#]*@/, "//").replace(/\?.*$/s, "?***");
+}

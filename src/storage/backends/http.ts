@@ -26,8 +26,8 @@ import type {
   ObjectStore,
   StoreTraits,
 } from "../store.ts";
-import { formatUri, type StoreUri } from "../uri.ts";
-import { fetchFollowing, type Reply, shownUrl } from "./http/fetch.ts";
+import { formatUri, shownUri, type StoreUri } from "../uri.ts";
+import { fetchFollowing, type Reply } from "./http/fetch.ts";
 import { guardedNetwork, isForbidden } from "./http/guard.ts";
 import { measured } from "./http/measure.ts";
 
@@ -127,7 +127,7 @@ class HttpStore implements ObjectStore {
   }
 
   #shown(key: string): string {
-    return shownUrl(`${this.root}/${key}`);
+    return shownUri(`${this.root}/${key}`);
   }
 
   #unsupported(verb: string, key: string, why: string): Promise<never> {
@@ -147,7 +147,7 @@ class HttpStore implements ObjectStore {
       now: this.#context.system.clock.nowMs,
       admit: async (url, hostname, hop) => {
         if (!this.#allowsLinkLocal && isForbidden(hostname)) {
-          const object = shownUrl(url);
+          const object = shownUri(url);
           throw new CopilotError(
             "denied",
             `Cannot read "${object}": link-local and metadata addresses are refused (--allow-link-local lifts this)`,

@@ -4,6 +4,7 @@
  */
 import { createHasher } from "../checksum.ts";
 import type { GetResult, ObjectStore } from "../store.ts";
+import { shownUri } from "../uri.ts";
 import type { Engine } from "./engine.ts";
 import { lengthError, pump, verify } from "./pump.ts";
 import { fetchRanges, rangeBytesFor } from "./ranges.ts";
@@ -41,7 +42,7 @@ export async function getFile(
   let staged: StagedFile | undefined;
   try {
     staged = options.staging.create(BLOB_MODE);
-    const object = `${store.root}/${key}`;
+    const object = shownUri(`${store.root}/${key}`);
     const large = store.traits.parallelRanges && first.info.size > 2 * rangeBytesFor(first.info.size);
     if (large) await fetchRanges(engine, { store, first, staged, object, named });
     else await fetchStream(engine, first, staged, object);

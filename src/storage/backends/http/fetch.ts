@@ -6,6 +6,7 @@ import { codeOfStatus, CopilotError } from "../../../errors.ts";
 import type { HttpClient, HttpResponse } from "../../http/client.ts";
 import { retryAfterMs } from "../../http/head.ts";
 import { parseHttpUrl } from "../../http/origin.ts";
+import { shownUri } from "../../uri.ts";
 
 /** As many as fetch follows in browsers is more than any honest server needs. */
 const MAX_REDIRECTS = 10;
@@ -29,11 +30,6 @@ export interface Reply extends HttpResponse {
   error(object: string): CopilotError;
 }
 
-/** A URL without user, password and the values of its query, for messages. */
-export function shownUrl(url: string): string {
-  return url.replace(/\/\/[^/?#]*@/, "//").replace(/\?.*$/s, "?***");
-}
-
 /** Sends a request, and again where the reply says it should go. */
 export async function fetchFollowing(start: string, options: FetchOptions): Promise<Reply> {
   const { method, client, signal } = options;
@@ -54,7 +50,7 @@ export async function fetchFollowing(start: string, options: FetchOptions): Prom
         ...(credentials === undefined ? [] : [["Authorization", credentials] as const]),
         ...options.headers,
       ],
-      object: shownUrl(url),
+      object: shownUri(url),
       signal,
     });
     const location = REDIRECTS.has(reply.status) ? reply.headers.get("location") : undefined;
@@ -71,7 +67,7 @@ export async function fetchFollowing(start: string, options: FetchOptions): Prom
 
 /** Where a redirect leads; throws where it must not be followed. */
 function redirected(from: string, location: string, hop: number): string {
-  const object = shownUrl(from);
+  const object = shownUri(from);
   const refuse = (why: string) =>
     new CopilotError("denied", `Cannot follow the redirect of "${object}": ${why}`, { object });
   if (hop === MAX_REDIRECTS) throw refuse(`more than ${MAX_REDIRECTS} one after another`);
