@@ -2,11 +2,13 @@
  * One run, start to finish: the flow under its deadline, the error document if it fails, the closing line, the exit status.
  * @module
  */
+import type { SidecarCommand } from "./cli.ts";
 import { type Deadline, deadlineIn } from "./deadline.ts";
 import { download } from "./download.ts";
 import { EagerUploads } from "./eager.ts";
 import { type CopilotError, explain, from } from "./errors.ts";
 import { decodeTypedInterface } from "./flyte/idl.ts";
+import type { TypedInterface } from "./flyte/types.ts";
 import { codeOf, EarlyVerdict, errorUri, report, tell } from "./report.ts";
 import { type ForeignFailure, openStores, type RunCommand, type RunContext, untilMs } from "./run_context.ts";
 import type { Stores } from "./storage/stores.ts";
@@ -45,7 +47,8 @@ export async function run(command: RunCommand, context: RunContext): Promise<num
     deadline.signal.addEventListener("abort", () => engine.fail(deadline!.signal.reason), { once: true });
     await flow(command, { engine, stores, verdict, context, eager: eager?.uploads });
   } catch (thrown) {
-    failure = from(thrown, `${what} failed`);
+    // What ends the engine ends every call that waits, as "cancelled": the reason says why.
+    failure = from(engine.signal.aborted ? engine.signal.reason : thrown, `${what} failed`);
   } finally {
     stopProgress();
     log.progress("");
@@ -77,7 +80,8 @@ interface EarlyTools {
 }
 
 interface Early {
-  uploads: EagerUploads;
+  /** Undefined where the interface cannot be read, which is the upload's to tell. */
+  uploads: EagerUploads | undefined;
   badEnd: ForeignFailure | null;
 }
 
@@ -90,10 +94,18 @@ async function uploadEarly(
   const { log, ended } = context;
   const over = new AbortController();
   const end = ended.finally(() => over.abort());
-  const typed = decodeTypedInterface(command.interface ?? new Uint8Array(0));
-  const uploads = new EagerUploads({ ...command, typed }, { engine, stores, log });
-  await uploads.run(over.signal);
+  const typed = interfaceOf(command);
+  const uploads = typed && new EagerUploads({ ...command, typed }, { engine, stores, log });
+  await uploads?.run(over.signal);
   return { uploads, badEnd: await end };
+}
+
+function interfaceOf(command: SidecarCommand): TypedInterface | undefined {
+  try {
+    return decodeTypedInterface(command.interface ?? new Uint8Array(0));
+  } catch {
+    return undefined;
+  }
 }
 
 interface Tools extends EarlyTools {
@@ -111,13 +123,10 @@ async function flow(command: RunCommand, { engine, stores, verdict, context, eag
   if (command.kind === "sidecar") {
     return await upload(command, { engine, stores, log, beforeOutputs: withdraw, eager });
   }
+  const job = { ...command, maxMetadataBytes: command.storage.maxDownloadBytes };
   const withdrawn = withdraw();
-  withdrawn.catch(() => {});
-  await download({ ...command, maxMetadataBytes: command.storage.maxDownloadBytes }, {
-    engine,
-    stores,
-    log,
-    allow,
-  });
+  const settled = withdrawn.catch(() => {});
+  // Awaited also after a failure, or it could take away the errors.pb of this run.
+  await download(job, { engine, stores, log, allow }).finally(() => settled);
   await withdrawn;
 }

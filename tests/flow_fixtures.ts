@@ -135,7 +135,7 @@ export async function objectsIn(store: ObjectStore): Promise<Record<string, stri
 }
 
 /** One object's bytes. */
-export async function bytesOf(store: ObjectStore, key: string): Promise<Uint8Array> {
+export async function bytesOf(store: Pick<ObjectStore, "get">, key: string): Promise<Uint8Array> {
   const got = await store.get(key, { signal });
   return await readAll(got.body, Number.MAX_SAFE_INTEGER, () => new Error("too large"));
 }
