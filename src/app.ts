@@ -11,7 +11,7 @@ export { environmentNames } from "./environment.ts";
 import { type ConsoleLog, createLog, type LogSettings } from "./log.ts";
 import { memoryLimitBytes } from "./memory.ts";
 import type { RunCommand } from "./run_context.ts";
-import type { SandboxOptions } from "./sandbox.ts";
+import { dropRights, runInSandbox, type SandboxOptions } from "./sandbox.ts";
 import { RUNTIME, stderrIsTerminal, sys, workingDirectory, writeStderr, writeStdout } from "./sys.ts";
 import { versionText } from "./version.ts";
 import type { Terminations } from "./watch/terminations.ts";
@@ -24,12 +24,17 @@ const USAGE = 2;
  *
  * @returns the exit status
  */
-export async function main(argv: readonly string[], world: Omit<World, "warnings">): Promise<number> {
+export async function main(
+  argv: readonly string[],
+  world: Pick<World, "env" | "terminations">,
+): Promise<number> {
   try {
     const invocation = parse(argv);
     const { files, warnings } = readConfigFiles(invocation.configPatterns, sys.files);
     const command = await resolve(invocation, world.env, files);
-    return await carryOut(command, { ...world, warnings });
+    const limitBytes = memoryLimitBytes(sys.files);
+    if (!readsProc(command)) dropRights();
+    return await carryOut(command, { ...world, warnings, limitBytes });
   } catch (thrown) {
     const error = from(thrown, "Cannot run");
     writeStderr(`copilot: ${explain(error)}\n`);
@@ -44,6 +49,14 @@ interface World {
   terminations: Terminations;
   /** What was odd about the configuration files. */
   warnings: readonly string[];
+  /** The container's memory limit. */
+  limitBytes: number;
+}
+
+/** Whether a command reads /proc while it waits; it gives up its rights later than others then. */
+function readsProc(command: Command): boolean {
+  return command.kind === "sidecar" &&
+    [...command.startWatchers, ...command.exitWatchers].includes("shared-process-ns");
 }
 
 async function carryOut(command: Command, world: World): Promise<number> {
@@ -73,6 +86,12 @@ async function download(command: Extract<Command, { kind: "download" }>, world: 
   const log = openLog(command, world);
   for (const warning of [...world.warnings, ...command.warnings]) log.warning(warning);
   const localDir = absolute(command.localDir);
+  if (/^\/(dev|proc|sys)(\/|$)/.test(localDir)) {
+    throw new CopilotError(
+      "usage",
+      `Cannot use --to-local-dir "${localDir}": expected a directory outside /dev, /proc and /sys`,
+    );
+  }
   sys.files.mkdir(localDir);
   return await moveData({ ...command, localDir }, world);
 }
@@ -95,10 +114,12 @@ type Special = Pick<SandboxOptions, "failure" | "ended">;
 /** Hands the run to a Worker with the permissions that it needs, and no others. */
 async function moveData(
   command: RunCommand,
-  { env, terminations }: World,
+  { env, terminations, limitBytes }: World,
   special: Special = {},
 ): Promise<number> {
-  const { runInSandbox } = await import("./sandbox.ts");
+  // While main still runs its watcher may need to read /proc.
+  if (special.ended === undefined) dropRights();
+  else special.ended.then(dropRights);
   const stop = new AbortController();
   const hurry = new AbortController();
   const over = new AbortController();
@@ -113,7 +134,7 @@ async function moveData(
   return await runInSandbox(command, {
     env,
     caCerts: trustedCertificates(env),
-    memoryLimitBytes: command.memoryLimitBytes ?? memoryLimitBytes(sys.files),
+    memoryLimitBytes: command.memoryLimitBytes ?? limitBytes,
     log: logSettings(command),
     cwd: workingDirectory(),
     realLocalDir: sys.files.stat(command.localDir) === null

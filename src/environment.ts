@@ -1,6 +1,5 @@
 /**
- * The environment variables that the program reads: those of its flags, and those of the SDKs and platforms. The executable is compiled with permission
- * for exactly these names, and a run's SDKs see no others.
+ * The environment variables that the program reads: those of its flags, and those of the SDKs and platforms. A run sees no others.
  * @module
  */
 import { environmentNames as namesOf, FLAGS } from "./cli.ts";

@@ -14,6 +14,21 @@ import { isLinkLocal, reachOf } from "./storage/reach.ts";
 import { parseUri, shownUri } from "./storage/uri.ts";
 import type { FromWorker, ToWorker } from "./worker_messages.ts";
 
+/** What the program never uses, apart from the one watcher that needs the whole set: see {@linkcode dropRights}. */
+const NEVER_USED = ["run", "ffi", "import", "sys", "env"] as const;
+
+/**
+ * Gives up, for the rest of the process's life, the right to start processes, to load libraries, to import code, and to read
+ * system information and the environment.
+ *
+ * The runtime opens files below /proc and /sys only for a process that has every right, so the executable starts with all of
+ * them, and this is called as soon as nothing is to be read there any more: at once, or, for the watcher
+ * shared-process-ns, when main has ended.
+ */
+export function dropRights(): void {
+  for (const name of NEVER_USED) Deno.permissions.revokeSync({ name });
+}
+
 /** Restarts of a run for places that its inputs name: more is no honest input. */
 const MAX_WIDENINGS = 16;
 

@@ -40,8 +40,8 @@ scope.onmessage = ({ data }) => {
 };
 
 async function start(job: Extract<ToWorker, { kind: "run" }>): Promise<void> {
-  // SDKs read the environment; here it is denied, so they read the copy that the run was given.
-  (process as { env: Record<string, string> }).env = job.env;
+  // SDKs read the environment and ask for the user's id; both are denied here, so they get the run's copy, and no id.
+  Object.assign(process, { env: job.env, geteuid: undefined });
   const storage = fromTransferable(job.command.storage);
   const command: RunCommand = { ...job.command, storage };
   const secrets = secretValues(storage, job.env);
