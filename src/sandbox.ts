@@ -10,7 +10,7 @@ import { settingsFor, type StorageConfig, toTransferable } from "./config.ts";
 import { CopilotError, explain } from "./errors.ts";
 import type { LogSettings } from "./log.ts";
 import type { ForeignFailure, RunCommand } from "./run_context.ts";
-import { isLinkLocal, reachOf } from "./storage/reach.ts";
+import { hostnameOf, isLinkLocal, reachOf } from "./storage/reach.ts";
 import { parseUri, shownUri } from "./storage/uri.ts";
 import type { FromWorker, ToWorker } from "./worker_messages.ts";
 
@@ -110,10 +110,7 @@ export function widen(
       );
     }
     const isHttp = uri.scheme === "http" || uri.scheme === "https";
-    if (
-      isHttp && !allowsLinkLocal(command) &&
-      isLinkLocal(uri.container.replace(/^.*@/, "").replace(/:\d+$/, ""))
-    ) {
+    if (isHttp && !allowsLinkLocal(command) && isLinkLocal(hostnameOf(uri))) {
       throw new CopilotError(
         "denied",
         `Cannot read "${

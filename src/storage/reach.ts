@@ -144,10 +144,36 @@ function absolute(path: string, cwd: string): string {
   return path.startsWith("/") ? path : `${cwd}/${path}`;
 }
 
-/** Whether an address belongs to a link-local or cloud metadata range, which an input's URL must not reach. */
+/** Names and addresses outside the link-local ranges where clouds hand out a machine's credentials. */
+const METADATA_NAMES: ReadonlySet<string> = new Set([
+  "fd00:ec2::254",
+  "fd00:ec2::23",
+  "fd20:ce::254",
+  "100.100.100.200",
+  "168.63.129.16",
+  "192.0.0.192",
+  "metadata",
+  "metadata.goog",
+  "metadata.google.internal",
+  "instance-data",
+  "instance-data.ec2.internal",
+]);
+
+/** 169.254.0.0/16 as it is, and within IPv6: mapped, compatible, translated (RFC 4291, RFC 6052); fe80::/10. */
+const LINK_LOCAL = /^(?:169\.254\.|::(?:ffff:)?a9fe:|::ffff:169\.254\.|64:ff9b::a9fe:|fe[89ab][0-9a-f]:)/;
+
+/**
+ * Whether an address belongs to a link-local or cloud metadata range, which an input's URL must not reach.
+ *
+ * @param host as the URL parser gives it, which knows `2852039166` and `0xa9.254.169.254` for what they are
+ */
 export function isLinkLocal(host: string): boolean {
-  const name = host.replace(/^\[|\]$/g, "").toLowerCase();
-  return /^169\.254\./.test(name) || /^fe[89ab][0-9a-f]:/.test(name) || name === "fd00:ec2::254" ||
-    name === "fd00:ec2::23" ||
-    name === "100.100.100.200" || name === "metadata.google.internal" || name === "metadata";
+  const name = host.replace(/^\[|\]$/g, "").replace(/\.$/, "").toLowerCase();
+  return LINK_LOCAL.test(name) || METADATA_NAMES.has(name);
+}
+
+/** The host of an http or https URI in its one spelling. @throws CopilotError `config` where there is none */
+export function hostnameOf(uri: StoreUri): string {
+  const [host] = hostOf(`${uri.scheme}://${uri.container}`);
+  return host!.replace(/:[0-9]+$/, "");
 }
