@@ -1,8 +1,8 @@
 /**
  * Every backend of the registry held to the contract, alone and in the retry layer. A backend is added by one entry here.
  *
- * Servers are named by the environment: `COPILOT_TEST_S3=http://127.0.0.1:PORT` (keys testkey and testsecret). Without it the
- * backend is shown as ignored; with `CI=true` and `COPILOT_REQUIRE_SERVERS=1` that is a failure. `COPILOT_TEST_MANY=1` lists
+ * Servers are named by the environment: `COPILOT_TEST_S3=http://127.0.0.1:PORT` (keys testkey and testsecret), `COPILOT_TEST_GCS`
+ * likewise (fake-gcs-server). Without it the backend is shown as ignored; with `CI=true` and `COPILOT_REQUIRE_SERVERS=1` that is a failure. `COPILOT_TEST_MANY=1` lists
  * more than 5,000 objects.
  */
 import type { BackendContext } from "../src/storage/backend.ts";
@@ -19,6 +19,7 @@ import { sys } from "../src/sys.ts";
 import { CuttingProxy } from "./cutting_proxy.ts";
 import { FlakyStore } from "./fakes.ts";
 import { ObjectServer } from "./object_server.ts";
+import { azureSettings, makeContainer } from "./azure_fixtures.ts";
 import { type Difference, storageContract, type StoreUnderTest } from "./storage_contract.ts";
 
 /** What a backend brings: a store under test and how it is torn down, or why it cannot run here. */
@@ -190,6 +191,82 @@ function httpFixture(): Fixture {
   };
 }
 
+/** A server of tokens and objects that gives tokens and takes none. */
+function refusingGcs(): Deno.HttpServer<Deno.NetAddr> {
+  return Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, ({ url }) => {
+    if (new URL(url).pathname === "/token") {
+      return Response.json({ access_token: "a-refused-token", expires_in: 3600, token_type: "Bearer" });
+    }
+    return Response.json({ error: { code: 401, message: "Invalid Credentials" } }, { status: 401 });
+  });
+}
+
+async function gcsFixture(endpoint: string): Promise<Fixture> {
+  const bucket = `contract-${sys.randomHex(12)}`;
+  const made = await fetch(`${endpoint}/storage/v1/b`, {
+    method: "POST",
+    body: JSON.stringify({ name: bucket }),
+  });
+  await made.body?.cancel();
+  if (!made.ok) throw new Error(`Cannot create the bucket ${bucket}: status ${made.status}`);
+  const proxy = new CuttingProxy(new URL(endpoint));
+  const refused = refusingGcs();
+  const at = (host: string) => {
+    const within = { ...context(), env: { STORAGE_EMULATOR_HOST: host } };
+    return open(`gs://${bucket}/`, { kind: "google", values: {}, secrets: {} }, within);
+  };
+  const refusedUrl = `http://127.0.0.1:${refused.addr.port}`;
+  const user = {
+    type: "authorized_user",
+    client_id: "a-client",
+    client_secret: "a-client-secret",
+    refresh_token: "a-refresh-token",
+    token_uri: `${refusedUrl}/token`,
+  };
+  return {
+    name: "gcs (fake-gcs-server)",
+    open: () => at(endpoint),
+    openDenied: () =>
+      open(`gs://${bucket}/`, {
+        kind: "google",
+        values: { endpoint: refusedUrl },
+        secrets: { json: new Secret(JSON.stringify(user)) },
+      }),
+    openCut: () => at(proxy.url),
+    prefix: "run/",
+    manyObjects: MANY ? 5500 : 1100,
+    secrets: ["a-client-secret", "a-refresh-token", "a-refused-token"],
+    differences: {},
+    async close() {
+      await proxy.close();
+      await refused.shutdown();
+    },
+  };
+}
+
+async function azureFixture(endpoint: string): Promise<Fixture> {
+  const key = Deno.env.get("COPILOT_TEST_AZURE_KEY") ?? "";
+  const container = `contract-${sys.randomHex(12)}`;
+  await makeContainer(endpoint, key, container);
+  const proxy = new CuttingProxy(new URL(endpoint));
+  const otherKey = btoa("not the key");
+  const at = (url: string, secret: string) =>
+    open(`abfs://${container}/`, azureSettings({ base_url: url }, secret));
+  return {
+    name: "azure (azurite)",
+    open: () => at(endpoint, key),
+    openDenied: () => at(endpoint, otherKey),
+    openCut: () => at(proxy.url, key),
+    prefix: "run/",
+    manyObjects: MANY ? 5500 : 2100,
+    secrets: [key, otherKey],
+    differences: {
+      "any-key": "Azure resolves dot components, so they are refused",
+    },
+    close: () => proxy.close(),
+  };
+}
+
 const ENTRIES: Record<keyof typeof BACKENDS, Entry> = {
   file: {
     open: () =>
@@ -225,6 +302,26 @@ const ENTRIES: Record<keyof typeof BACKENDS, Entry> = {
         throw new Error("COPILOT_TEST_S3 is not set, expected http://HOST:PORT of an S3 server");
       }
       return [await s3Fixture(endpoint)];
+    },
+  },
+  gcs: {
+    variable: "COPILOT_TEST_GCS",
+    async open() {
+      const endpoint = Deno.env.get("COPILOT_TEST_GCS") ?? "";
+      if (endpoint === "") {
+        throw new Error("COPILOT_TEST_GCS is not set, expected http://HOST:PORT of fake-gcs-server");
+      }
+      return [await gcsFixture(endpoint)];
+    },
+  },
+  azure: {
+    variable: "COPILOT_TEST_AZURE",
+    async open() {
+      const endpoint = Deno.env.get("COPILOT_TEST_AZURE") ?? "";
+      if (endpoint === "") {
+        throw new Error("COPILOT_TEST_AZURE is not set, expected http://HOST:PORT/ACCOUNT of azurite");
+      }
+      return [await azureFixture(endpoint)];
     },
   },
 };

@@ -132,7 +132,11 @@ export const STEPS: Step[] = [
     run: multipartOtherSize,
     unordered: true,
   },
-  { clause: "8: a part sent again that fails leaves the earlier one", run: failedReplacement },
+  {
+    clause: "8: a part sent again that fails leaves the earlier one",
+    run: failedReplacement,
+    unordered: true,
+  },
   { clause: "8: parts at once", run: multipartAtOnce, unordered: true },
   { clause: "8: an aborted upload leaves nothing", run: multipartAbort },
   {

@@ -1,0 +1,79 @@
+/**
+ * Where a bucket is, and how its objects are named in requests (JSON API,
+ * https://cloud.google.com/storage/docs/json_api/v1).
+ * @module
+ */
+import type { StoreSettings } from "../../../config.ts";
+import { CopilotError } from "../../../errors.ts";
+import { googleEndpoint } from "../../google_settings.ts";
+import { type Origin, parseHttpUrl } from "../../http/origin.ts";
+
+/** Name and value of a query's parameters; those without value are left out. */
+export type Query = Readonly<Record<string, string | number | undefined>>;
+
+/** A bucket's address. */
+export class GcsAddress {
+  readonly bucket: string;
+  readonly origin: Origin;
+  /** Path of the endpoint itself, without a slash at its end. */
+  readonly #base: string;
+
+  /** @throws CopilotError `config` for an endpoint that is not a URL */
+  constructor(bucket: string, settings: StoreSettings, env: Readonly<Record<string, string>>) {
+    const { url, from } = googleEndpoint(settings, env);
+    const { origin, path } = parseHttpUrl(url, from);
+    this.bucket = bucket;
+    this.origin = origin;
+    this.#base = path.replace(/\?.*$/, "").replace(/\/+$/, "");
+  }
+
+  /** Path of the bucket's list of objects. */
+  objects(query: Query): string {
+    return `${this.#base}/storage/v1/b/${encode(this.bucket)}/o${format(query)}`;
+  }
+
+  /** Path of an object. */
+  object(key: string, query: Query): string {
+    return `${this.#base}/storage/v1/b/${encode(this.bucket)}/o/${encodeKey(key)}${format(query)}`;
+  }
+
+  /** Path that uploads go to. */
+  uploads(key: string, query: Query): string {
+    // Checked here too: a name that is no Unicode text would be sent as another one.
+    encodeKey(key);
+    return `${this.#base}/upload/storage/v1/b/${encode(this.bucket)}/o${format({ name: key, ...query })}`;
+  }
+}
+
+/** Percent-encodes everything but RFC 3986's unreserved characters, once; slashes too. */
+function encode(text: string): string {
+  return encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+}
+
+/**
+ * A key as one segment of a path.
+ *
+ * @throws CopilotError `input` for a key that is no Unicode text, or that a path cannot hold
+ */
+function encodeKey(key: string): string {
+  if (!key.isWellFormed()) {
+    throw new CopilotError(
+      "input",
+      `Cannot use the key ${JSON.stringify(key)}: it has half a surrogate pair`,
+    );
+  }
+  if (key === "." || key === "..") {
+    throw new CopilotError("input", `Cannot use the key "${key}": Google Cloud Storage has no such names`);
+  }
+  return encode(key);
+}
+
+function format(query: Query): string {
+  const parts = Object.entries(query).filter(([, value]) => value !== undefined);
+  return parts.length === 0
+    ? ""
+    : `?${parts.map(([name, value]) => `${name}=${encode(String(value))}`).join("&")}`;
+}

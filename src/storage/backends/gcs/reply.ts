@@ -1,0 +1,187 @@
+/**
+ * What Google Cloud Storage's replies say: object information out of headers and JSON, errors out of JSON or text.
+ *
+ * An object's version is its generation: a number that no other content under that name ever has.
+ * @module
+ */
+import { codeOfStatus, CopilotError, type ErrorCode } from "../../../errors.ts";
+import { base64ToHex } from "../../checksum.ts";
+import type { HttpHeaders } from "../../http/head.ts";
+import type { Checksum, ChecksumName, ListPage, ObjectInfo } from "../../store.ts";
+
+/** Fields of an object that are asked for. */
+export const OBJECT_FIELDS = "name,size,generation,crc32c,md5Hash";
+/** Fields of a listing that are asked for. */
+export const LIST_FIELDS = `nextPageToken,items(${OBJECT_FIELDS})`;
+
+const SIZE = /^[0-9]{1,15}$/;
+const GENERATION = /^[0-9]{1,20}$/;
+/** Length in bytes; the first that is there is used. Composed objects have no MD5. */
+const CHECKSUMS: readonly (readonly [ChecksumName, number])[] = [["crc32c", 4], ["md5", 16]];
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** A reply that the protocol does not know. Passing, since such replies come from something in between. */
+export function malformed(action: string, object: string, detail: string): CopilotError {
+  return new CopilotError("unavailable", `${action}: malformed reply: ${detail}`, { object });
+}
+
+function checksum(values: Readonly<Record<string, string | undefined>>): Checksum | undefined {
+  for (const [name, length] of CHECKSUMS) {
+    const hex = base64ToHex(values[name] ?? "");
+    if (hex !== null && hex.length === 2 * length) return { name, hex };
+  }
+  return undefined;
+}
+
+/** The object's checksum in `x-goog-hash: crc32c=…,md5=…`; undefined where there is none. */
+export function checksumOfHeaders(headers: HttpHeaders): Checksum | undefined {
+  const fields = (headers.get("x-goog-hash") ?? "").split(",").map((field) => {
+    const at = field.indexOf("=");
+    return [field.slice(0, at).trim(), field.slice(at + 1).trim()];
+  });
+  return checksum(Object.fromEntries(fields));
+}
+
+/** What the head of a reply with an object's bytes says. @param size bytes of the whole object, as they are stored */
+export function infoOfHeaders(key: string, headers: HttpHeaders, size: number): ObjectInfo {
+  const generation = headers.get("x-goog-generation");
+  const sum = checksumOfHeaders(headers);
+  return {
+    key,
+    size,
+    ...(generation !== undefined && GENERATION.test(generation) && { etag: generation }),
+    ...(sum !== undefined && { checksum: sum }),
+  };
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === "object" && value !== null;
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+/** An object's JSON resource; null for anything that is none. */
+export function infoOfResource(resource: unknown): ObjectInfo | null {
+  if (!isObject(resource)) return null;
+  const { name, size, generation, crc32c, md5Hash } = resource;
+  if (typeof name !== "string" || name === "" || typeof size !== "string" || !SIZE.test(size)) return null;
+  const sum = checksum({ crc32c: textOf(crc32c), md5: textOf(md5Hash) });
+  return {
+    key: name,
+    size: Number(size),
+    ...(typeof generation === "string" && GENERATION.test(generation) && { etag: generation }),
+    ...(sum !== undefined && { checksum: sum }),
+  };
+}
+
+/**
+ * A page of a listing.
+ *
+ * @param options.token the page's own token, which a server that goes round in circles gives again
+ * @throws CopilotError `unavailable` for anything but a page of keys below the prefix
+ */
+export function pageOf(
+  json: unknown,
+  options: { prefix: string; token: string | undefined; object: string },
+): ListPage {
+  const { prefix, token, object } = options;
+  const wrong = (detail: string) => malformed(`Cannot list "${object}"`, object, detail);
+  if (!isObject(json)) throw wrong("no JSON object");
+  const { items = [], nextPageToken } = json;
+  if (!Array.isArray(items)) throw wrong('"items" is no list');
+  const objects = items.map((item) => {
+    const info = infoOfResource(item);
+    if (info === null) throw wrong("an item without name or size");
+    if (!info.key.startsWith(prefix)) throw wrong("a name outside the prefix");
+    return info;
+  });
+  if (nextPageToken === undefined || nextPageToken === "") return { objects };
+  if (typeof nextPageToken !== "string") throw wrong('"nextPageToken" is no text');
+  if (nextPageToken === token) throw wrong("a page names itself as the next one");
+  return { objects, next: nextPageToken };
+}
+
+/** Where a body lies in its object: `bytes 0-9/100`. Null for anything else. */
+export function contentRange(value: string | undefined): { start: number; end: number; size: number } | null {
+  const match = /^bytes ([0-9]{1,15})-([0-9]{1,15})\/([0-9]{1,15})$/.exec(value ?? "");
+  if (match === null) return null;
+  const [start, last, size] = [Number(match[1]), Number(match[2]), Number(match[3])];
+  return start <= last && last < size ? { start, end: last + 1, size } : null;
+}
+
+/** Bytes that an upload's session has: `Range: bytes=0-N`, or none. Null for anything else. */
+export function persistedBytes(range: string | undefined): number | null {
+  if (range === undefined) return 0;
+  const match = /^(?:bytes[ =])?0-([0-9]{1,15})$/.exec(range.trim());
+  return match === null ? null : Number(match[1]) + 1;
+}
+
+/** What a reply says is wrong. */
+export interface GcsFault {
+  status: number;
+  /** Google's own word for it: `rateLimitExceeded`. Empty where the reply has none. */
+  reason: string;
+  message: string;
+  retryAfterMs?: number | undefined;
+}
+
+/** Reason and message of an error's body. Never throws. */
+export function parseError(body: string): { reason: string; message: string } {
+  try {
+    const json: unknown = JSON.parse(body);
+    const error = isObject(json) ? json.error : undefined;
+    if (isObject(error)) {
+      const first: unknown = Array.isArray(error.errors) ? error.errors[0] : undefined;
+      const reason = isObject(first) ? textOf(first.reason) : undefined;
+      return { reason: reason ?? textOf(error.status) ?? "", message: textOf(error.message) ?? "" };
+    }
+    return { reason: "", message: "" };
+  } catch {
+    return { reason: "", message: body };
+  }
+}
+
+/** Reasons where the status alone would be read wrongly. */
+const REASONS: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
+  ["rateLimitExceeded", "throttled"],
+  ["userRateLimitExceeded", "throttled"],
+  ["quotaExceeded", "throttled"],
+  ["backendError", "unavailable"],
+  ["internalError", "unavailable"],
+  ["conditionNotMet", "changed"],
+]);
+
+const HINTS: Readonly<Record<number, string>> = {
+  401:
+    "look at the Google credentials (storage.stow.config json, GOOGLE_APPLICATION_CREDENTIALS, workload identity)",
+  403: "look at the IAM policy of the bucket and of the service account",
+};
+
+/** A server's words, cut and cleaned, so that they cannot take over a log. */
+export function quoted(message: string): string {
+  // deno-lint-ignore no-control-regex -- control characters are what is removed
+  return message.replace(/[\0-\x1f\x7f]+/g, " ").trim().replace(/\.$/, "").slice(0, 300);
+}
+
+/**
+ * The error for a refusal.
+ *
+ * @param action what was being done, as the start of a message: `Cannot read "gs://b/k"`
+ * @param object the URI
+ */
+export function gcsError(fault: GcsFault, action: string, object: string): CopilotError {
+  const { status, reason, message, retryAfterMs } = fault;
+  const isWrongHash = status === 400 && /^Provided (CRC32C|MD5)\b/i.test(message);
+  const code = isWrongHash ? "integrity" : REASONS.get(reason) ?? codeOfStatus(status);
+  const words = quoted(message);
+  const what = [`status ${status}`, quoted(reason), words && `(${words})`].filter(Boolean).join(" ");
+  const hint = HINTS[status];
+  return new CopilotError(code, `${action}: ${what}${hint === undefined ? "" : `; ${hint}`}`, {
+    object,
+    status,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  });
+}
