@@ -13,10 +13,6 @@ export interface BucketAddress {
   origin: Origin;
   /** What stands before a key in the path: `/` or `/bucket/`, percent-encoded, below the endpoint's own path. */
   base: string;
-  /** The URL of the service, without the bucket. */
-  serviceUrl: string;
-  /** The bucket is in the path and not in the host. */
-  isPathStyle: boolean;
   /** AWS's own endpoint, which is another one in another region. */
   isAws: boolean;
 }
@@ -52,9 +48,8 @@ export function addressOf(bucket: string, settings: StoreSettings, env: Env): Bu
   const endpoint = configured.includes("://") ? configured : `${scheme}://${configured}`;
   const { origin, path } = parseHttpUrl(endpoint, "the endpoint (storage.stow.config endpoint)");
   const root = path.replace(/\?.*$/, "").replace(/\/+$/, "");
-  const serviceUrl = `${origin.key}${root}`;
   const base = `${root}/${encodeKey(bucket)}/`;
-  return { bucket, region, origin, base, serviceUrl, isPathStyle: true, isAws: false };
+  return { bucket, region, origin, base, isAws: false };
 }
 
 function awsAddress(bucket: string, region: string, options: { env: Env; isSecure: boolean }): BucketAddress {
@@ -69,8 +64,6 @@ function awsAddress(bucket: string, region: string, options: { env: Env; isSecur
     region,
     origin: makeOrigin(isSecure, isPathStyle ? host : `${bucket}.${host}`, isSecure ? 443 : 80),
     base: isPathStyle ? `/${encodeKey(bucket)}/` : "/",
-    serviceUrl: `${isSecure ? "https" : "http"}://${host}`,
-    isPathStyle,
     isAws: true,
   };
 }

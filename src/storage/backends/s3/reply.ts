@@ -6,6 +6,7 @@ import { codeOfStatus, CopilotError, type ErrorCode } from "../../../errors.ts";
 import { base64ToHex } from "../../checksum.ts";
 import type { HttpHeaders } from "../../http/head.ts";
 import type { Checksum, ChecksumName, ObjectInfo } from "../../store.ts";
+import { decodeEntities } from "./xml.ts";
 
 /** Checksums that S3 gives, the cheapest to verify first, with their length in bytes. */
 const CHECKSUMS: readonly (readonly [ChecksumName, number])[] = [
@@ -64,15 +65,8 @@ export interface S3Fault {
   dateMs?: number | undefined;
 }
 
-const ENTITIES: Readonly<Record<string, string>> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
-
 function element(xml: string, name: string): string {
-  const text = new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1] ?? "";
-  return text.replace(
-    /&(?:(lt|gt|quot|apos|amp)|#([0-9]{1,5}));/g,
-    (_, entity?: string, code?: string) =>
-      entity === undefined ? String.fromCharCode(Number(code)) : ENTITIES[entity]!,
-  );
+  return decodeEntities(new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1] ?? "");
 }
 
 /** Code and message of an error's XML; both empty for anything that is not one. Never throws. */

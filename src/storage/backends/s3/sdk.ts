@@ -47,12 +47,6 @@ function bodyBytes(body: unknown): Uint8Array | undefined {
   throw new CopilotError("internal", "Cannot send a request of the AWS SDK: its body is a stream");
 }
 
-/** Success whose body is an error, as CompleteMultipartUpload answers when it fails after the head was sent. */
-function isLateError(status: number, body: Uint8Array): boolean {
-  const start = new TextDecoder().decode(body.subarray(0, 256));
-  return status === 200 && /^\s*(<\?xml[^>]*\?>)?\s*<Error[\s>]/.test(start);
-}
-
 /** What is needed to configure a client of the SDK. */
 export interface SdkOptions {
   http: HttpClient;
@@ -87,7 +81,7 @@ export function sdkConfig({ http, region, object, signal }: SdkOptions) {
           `Cannot read the reply about "${object}": it is larger than ${MAX_REPLY_BYTES} bytes`,
         );
       const bytes = await readAll(reply.body, MAX_REPLY_BYTES, tooLarge);
-      const statusCode = isLateError(reply.status, bytes) ? 500 : reply.status;
+      const { status: statusCode } = reply;
       return { response: { statusCode, headers: Object.fromEntries(reply.headers.entries()), body: bytes } };
     },
     updateHttpClientConfig() {},

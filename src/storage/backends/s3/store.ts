@@ -1,5 +1,5 @@
 /**
- * A bucket as an object store. Bytes go over the project's own requests, listing and multipart control over the AWS SDK.
+ * A bucket as an object store. Its requests are the project's own; the AWS SDK gives credentials only.
  * @module
  */
 import { CopilotError } from "../../../errors.ts";
@@ -59,7 +59,7 @@ export class S3Store implements ObjectStore {
   constructor(options: TransportOptions & { context: BackendContext }) {
     this.root = `s3://${options.address.bucket}`;
     this.#transport = new Transport(options);
-    this.#control = new Control(this.#transport, options.context.signal);
+    this.#control = new Control(this.#transport);
     this.#sender = new Sender(this.#transport, this.#policy);
   }
 
@@ -144,7 +144,6 @@ export class S3Store implements ObjectStore {
   }
 
   close(): void {
-    this.#control.close();
     this.#transport.http.close();
   }
 

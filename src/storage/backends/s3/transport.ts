@@ -6,7 +6,7 @@
 import { orAborted, throwIfAborted } from "../../abort.ts";
 import type { BackendContext } from "../../backend.ts";
 import type { HttpClient, HttpResponse, StreamBody } from "../../http/client.ts";
-import { retryAfterMs } from "../../http/head.ts";
+import { type HttpHeaders, retryAfterMs } from "../../http/head.ts";
 import { type ByteReader, readAll } from "../../store.ts";
 import { CopilotError } from "../../../errors.ts";
 import { type BucketAddress, inRegion } from "./address.ts";
@@ -17,7 +17,10 @@ import { encodeKey, Signer } from "./sigv4.ts";
 /** A request for an object. */
 export interface ObjectRequest {
   method: string;
+  /** Of the object; of a bucket's request the prefix that it is about. */
   key: string;
+  /** Default: the object. */
+  of?: "object" | "bucket";
   /** Canonical query, see sigv4.ts. */
   query?: string;
   /** Names in lower case. */
@@ -30,6 +33,11 @@ export interface ObjectRequest {
 
 /** Bodies that are no object's bytes are read up to here. */
 const MAX_TEXT_BYTES = 64 * 1024;
+/** A page of a listing with keys of 1,024 bytes, encoded, stays well below it. */
+const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
+
+/** The start of a document that is an error. */
+const LATE_ERROR = /^\s*(<\?xml[^>]*\?>)?\s*<Error[\s>]/;
 
 const REFUSED_CREDENTIALS: ReadonlySet<string> = new Set([
   "ExpiredToken",
@@ -76,10 +84,6 @@ export class Transport {
     return this.#address;
   }
 
-  get skewMs(): number {
-    return this.#skewMs;
-  }
-
   /** The URI of a key. */
   uri(key: string): string {
     return `s3://${this.#address.bucket}/${key}`;
@@ -91,23 +95,47 @@ export class Transport {
    * @throws Refusal for any other status
    */
   async send(request: ObjectRequest): Promise<HttpResponse> {
+    return await this.attempt(request, (credentials) => this.#send(request, credentials));
+  }
+
+  /**
+   * Sends a request whose reply is XML, and reads it.
+   *
+   * @throws Refusal for a status that is not 2xx, and for success whose document is an error, as CompleteMultipartUpload
+   * answers when it fails after the head was sent
+   */
+  async document(request: ObjectRequest): Promise<{ headers: HttpHeaders; xml: string }> {
     return await this.attempt(request, async (credentials) => {
-      const { method, key, query = "", payload, body, signal } = request;
-      const { origin, base } = this.#address;
-      const path = base + this.#encode(key);
-      const part = { method, path, query, host: origin.authority, headers: request.headers, payload };
-      const reply = await this.http.request({
-        method,
-        origin,
-        path: query === "" ? path : `${path}?${query}`,
-        headers: this.#signer.sign(part, credentials, this.#context.system.clock.nowMs() + this.#skewMs),
-        ...(body !== undefined && { body }),
-        object: this.uri(key),
-        signal,
-      });
-      if (reply.status >= 200 && reply.status <= 299) return reply;
-      throw new Refusal(await this.#fault(reply, credentials));
+      const reply = await this.#send(request, credentials);
+      const object = this.uri(request.key);
+      const tooLarge = () =>
+        new CopilotError(
+          "network",
+          `Cannot read the reply about "${object}": it is larger than ${MAX_DOCUMENT_BYTES} bytes`,
+          { object },
+        );
+      const xml = new TextDecoder().decode(await readAll(reply.body, MAX_DOCUMENT_BYTES, tooLarge));
+      if (!LATE_ERROR.test(xml)) return { headers: reply.headers, xml };
+      throw new Refusal({ ...this.#fault(reply, xml, credentials), status: 500 });
     });
+  }
+
+  async #send(request: ObjectRequest, credentials: Credentials): Promise<HttpResponse> {
+    const { method, key, query = "", payload, body, signal } = request;
+    const { origin, base } = this.#address;
+    const path = request.of === "bucket" ? base : base + this.#encode(key);
+    const part = { method, path, query, host: origin.authority, headers: request.headers, payload };
+    const reply = await this.http.request({
+      method,
+      origin,
+      path: query === "" ? path : `${path}?${query}`,
+      headers: this.#signer.sign(part, credentials, this.#context.system.clock.nowMs() + this.#skewMs),
+      ...(body !== undefined && { body }),
+      object: this.uri(key),
+      signal,
+    });
+    if (reply.status >= 200 && reply.status <= 299) return reply;
+    throw new Refusal(this.#fault(reply, await bodyText(reply.body), credentials));
   }
 
   /**
@@ -151,8 +179,7 @@ export class Transport {
     });
   }
 
-  async #fault(reply: HttpResponse, credentials: Credentials): Promise<S3Fault> {
-    const xml = await bodyText(reply.body);
+  #fault(reply: HttpResponse, xml: string, credentials: Credentials): S3Fault {
     const { code, message } = parseErrorXml(xml);
     const dateMs = Date.parse(reply.headers.get("date") ?? "");
     const now = this.#context.system.clock.nowMs();
@@ -199,7 +226,7 @@ async function bodyText(body: ByteReader): Promise<string> {
 }
 
 /** Takes secrets out of a server's words. */
-export function redact(text: string, { secretAccessKey, sessionToken }: Credentials): string {
+function redact(text: string, { secretAccessKey, sessionToken }: Credentials): string {
   let clean = text;
   for (const secret of [secretAccessKey, sessionToken]) {
     if (secret !== undefined && secret.reveal() !== "") clean = clean.replaceAll(secret.reveal(), "***");
