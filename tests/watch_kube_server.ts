@@ -21,6 +21,8 @@ export function containerStatus(
 export interface Refusal {
   status: number;
   message: string;
+  /** Happens before the answer goes out. */
+  meanwhile?: () => void;
 }
 
 /** The server. {@linkcode close} ends it. */
@@ -122,7 +124,8 @@ export class FakeKube {
     response.on("close", () => this.#watches.delete(response));
   }
 
-  #refuse(response: ServerResponse, { status, message }: Refusal): void {
+  #refuse(response: ServerResponse, { status, message, meanwhile }: Refusal): void {
+    meanwhile?.();
     this.#json(response, status, { kind: "Status", status: "Failure", code: status, message });
   }
 

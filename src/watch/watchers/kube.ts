@@ -6,8 +6,8 @@ import { CopilotError, explain, from } from "../../errors.ts";
 import { race, throwIfAborted } from "../abort.ts";
 import type { WatcherContext } from "../context.ts";
 import type { Exit, Watcher } from "../watcher.ts";
-import { PodApi, type PodEvent, type PodName } from "./kube/api.ts";
-import { type Cluster, clusterOf } from "./kube/cluster.ts";
+import { PodApi, type PodEvent, PodName } from "./kube/api.ts";
+import { clusterOf } from "./kube/cluster.ts";
 import { interrupted, mainName, type MainState, mainState } from "./kube/pod.ts";
 
 const NAME = "kube-api";
@@ -25,18 +25,17 @@ const LAST_REPORT_MS = 1000;
 class KubeWatcher implements Watcher {
   readonly name = NAME;
   readonly #context: WatcherContext;
-  readonly #pod: PodName;
-  readonly #api: PodApi;
   readonly #closed = new AbortController();
+  #api: Promise<PodApi> | null = null;
   #container: string | null;
   #state: MainState = { phase: "waiting", detail: "not asked yet" };
   #wasThere = false;
+  #denials = 0;
+  #failures = 0;
   #trouble = "";
 
-  constructor(context: WatcherContext, cluster: Cluster, pod: PodName) {
+  constructor(context: WatcherContext) {
     this.#context = context;
-    this.#pod = pod;
-    this.#api = new PodApi(context, cluster, pod);
     this.#container = context.command.watchContainer ?? null;
   }
 
@@ -64,12 +63,12 @@ class KubeWatcher implements Watcher {
     const { phase } = this.#state;
     const detail = this.#state.phase === "waiting" ? ` (${this.#state.detail})` : "";
     const container = this.#container === null ? "its main container" : `container "${this.#container}"`;
-    return `pod "${this.#pod.namespace}/${this.#pod.name}": ${container} is ${phase}${detail}${this.#trouble}`;
+    return `${container} is ${phase}${detail}${this.#trouble}`;
   }
 
   close(): void {
     this.#closed.abort();
-    this.#api.close();
+    this.#api?.then((api) => api.close(), () => {});
   }
 
   /** Follows the pod until it is done, or until SIGTERM came and the last report had its time. */
@@ -87,51 +86,51 @@ class KubeWatcher implements Watcher {
 
   /** Lists and watches until it is done; every failure that may pass is waited out. */
   async #follow(signal: AbortSignal, isDone: () => boolean): Promise<void> {
-    let denials = 0;
-    let failures = 0;
+    const api = await (this.#api ??= openApi(this.#context));
     for (;;) {
       try {
-        for await (const event of this.#events(signal)) {
-          denials = 0;
-          failures = 0;
-          this.#trouble = "";
+        for await (const event of this.#events(api, signal)) {
           this.#take(event);
           if (isDone()) return;
         }
         if (isDone()) return;
       } catch (thrown) {
         throwIfAborted(signal);
-        const error = from(thrown, `Cannot watch pod "${this.#pod.namespace}/${this.#pod.name}"`, {
-          fallback: "unavailable",
-        });
+        const error = from(thrown, `Cannot watch pod "${api.pod}"`, { fallback: "unavailable" });
         if (error.code === "config" || error.code === "internal") throw error;
-        if (error.code === "denied" && ++denials >= MAX_DENIALS) throw this.#denied(error);
+        if (error.code === "denied" && ++this.#denials >= MAX_DENIALS) throw denied(api, error);
         this.#trouble = `; ${explain(error)}`;
-        this.#context.log.debug("watch of the pod failed", { error: explain(error), failures });
-        await this.#pause(failures++, signal);
+        this.#context.log.debug("watch of the pod failed", {
+          error: explain(error),
+          failures: this.#failures,
+        });
+        await this.#pause(signal);
       }
     }
   }
 
   /** The pod as it is, then its changes, over as many watches as the versions allow. */
-  async *#events(signal: AbortSignal): AsyncGenerator<PodEvent> {
-    const { pod, version } = await this.#api.list(signal);
-    if (pod === null) return this.#missing();
+  async *#events(api: PodApi, signal: AbortSignal): AsyncGenerator<PodEvent> {
+    const { pod, version } = await api.list(signal);
+    if (pod === null) return this.#missing(api);
     yield { type: "ADDED", pod };
     for (let from = version;;) {
-      try {
-        for await (const event of this.#api.watch(from, signal)) {
-          from = event.pod.metadata?.resourceVersion ?? from;
-          yield event;
-        }
-      } catch (error) {
-        // Too old a version: nothing is lost, the list tells it all.
-        if (error instanceof CopilotError && error.code === "changed") return;
-        throw error;
+      for await (const event of api.watch(from, signal)) {
+        this.#allIsWell();
+        from = event.pod.metadata?.resourceVersion ?? from;
+        yield event;
       }
+      this.#allIsWell();
       // A server that ends every watch at once is not asked in a circle.
       await this.#context.system.clock.sleep(RETRY_FIRST_MS * this.#context.system.random(), signal);
     }
+  }
+
+  /** A watch works: a list alone proves nothing about it. */
+  #allIsWell(): void {
+    this.#denials = 0;
+    this.#failures = 0;
+    this.#trouble = "";
   }
 
   #take({ type, pod }: PodEvent): void {
@@ -142,14 +141,14 @@ class KubeWatcher implements Watcher {
     this.#state = type === "DELETED" && state.phase !== "ended" ? this.#deleted() : state;
   }
 
-  #missing(): void {
+  #missing({ pod }: PodApi): void {
     if (this.#wasThere) {
       this.#state = this.#deleted();
       return;
     }
     throw new CopilotError(
       "config",
-      `Cannot watch pod "${this.#pod.namespace}/${this.#pod.name}": there is no such pod, expected --pod-name and --namespace` +
+      `Cannot watch pod "${pod}": there is no such pod, expected --pod-name and --namespace` +
         ` (POD_NAME and POD_NAMESPACE) from the downward API's metadata.name and metadata.namespace`,
     );
   }
@@ -161,38 +160,29 @@ class KubeWatcher implements Watcher {
       : { phase: "never", why };
   }
 
-  #pause(failures: number, signal: AbortSignal): Promise<void> {
+  #pause(signal: AbortSignal): Promise<void> {
     const { system } = this.#context;
-    const mostMs = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(failures, 10));
+    const mostMs = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(this.#failures++, 10));
     return system.clock.sleep(mostMs * system.random(), signal);
   }
 
   #unknown(why: string): CopilotError {
-    return new CopilotError(
-      "task",
-      `Cannot tell how the main container ended: pod "${this.#pod.namespace}/${this.#pod.name}": ${why}`,
-    );
-  }
-
-  #denied(cause: CopilotError): CopilotError {
-    const { namespace, name } = this.#pod;
-    const mend = cause.status === 401
-      ? "expected a service account token that has not expired"
-      : `expected a Role in namespace "${namespace}" bound to the pod's service account with the rule ` +
-        `{apiGroups: [""], resources: [pods], resourceNames: [${name}], verbs: [list, watch]} (resourceNames may be left out)`;
-    return new CopilotError("denied", `Cannot watch pod "${namespace}/${name}": ${cause.message}; ${mend}`, {
-      cause,
-      ...(cause.status === undefined ? {} : { status: cause.status }),
-    });
+    return new CopilotError("task", `Cannot tell how the main container ended: ${why}`);
   }
 }
 
-/**
- * Opens the watcher; the API is asked by its first wait.
- *
- * @throws CopilotError `config` without a service account, a kubeconfig that can be used, or the pod's name
- */
-export async function open(context: WatcherContext): Promise<Watcher> {
+function denied({ pod }: PodApi, cause: CopilotError): CopilotError {
+  const mend = cause.status === 403
+    ? `expected a Role in namespace "${pod.namespace}" bound to the pod's service account with the rule ` +
+      `{apiGroups: [""], resources: [pods], resourceNames: [${pod.name}], verbs: [list, watch]} (resourceNames may be left out)`
+    : "expected a service account token that can be read and has not expired";
+  return new CopilotError("denied", `Cannot watch pod "${pod}": ${cause.message}; ${mend}`, {
+    cause,
+    ...(cause.status === undefined ? {} : { status: cause.status }),
+  });
+}
+
+async function openApi(context: WatcherContext): Promise<PodApi> {
   const { command: { kube }, env } = context;
   const cluster = await clusterOf(context);
   const namespace = kube.namespace ?? cluster.namespace ?? "default";
@@ -203,5 +193,10 @@ export async function open(context: WatcherContext): Promise<Watcher> {
       "Cannot watch the own pod: its name is not known, expected --pod-name or POD_NAME",
     );
   }
-  return new KubeWatcher(context, cluster, { namespace, name });
+  return new PodApi(context, cluster, new PodName(namespace, name));
+}
+
+/** Opens the watcher; service account or kubeconfig and the API are looked at by its first wait. */
+export function open(context: WatcherContext): Watcher {
+  return new KubeWatcher(context);
 }

@@ -22,17 +22,26 @@ export type PodEvent =
   | { type: "ADDED" | "MODIFIED" | "DELETED"; pod: Pod }
   | { type: "BOOKMARK"; pod: Pod };
 
-/** A pod that is addressed by its name. */
-export interface PodName {
-  namespace: string;
-  name: string;
+/** A pod's name; prints as `NAMESPACE/NAME`. */
+export class PodName {
+  readonly namespace: string;
+  readonly name: string;
+
+  constructor(namespace: string, name: string) {
+    this.namespace = namespace;
+    this.name = name;
+  }
+
+  toString(): string {
+    return `${this.namespace}/${this.name}`;
+  }
 }
 
 /** Asks for one pod. Requests are not repeated here. */
 export class PodApi {
+  readonly pod: PodName;
   readonly #client: HttpClient;
   readonly #cluster: Cluster;
-  readonly #pod: PodName;
 
   constructor({ system, env }: WatcherContext, cluster: Cluster, pod: PodName) {
     this.#client = new HttpClient({
@@ -43,7 +52,7 @@ export class PodApi {
       stallTimeoutMs: SILENCE_MS,
     });
     this.#cluster = cluster;
-    this.#pod = pod;
+    this.pod = pod;
   }
 
   /**
@@ -84,7 +93,7 @@ export class PodApi {
 
   async #get(query: string, signal: AbortSignal): Promise<HttpResponse> {
     const { origin, path } = this.#cluster.server;
-    const { namespace, name } = this.#pod;
+    const { namespace, name } = this.pod;
     const token = this.#cluster.token();
     const response = await this.#client.request({
       method: "GET",
@@ -96,7 +105,7 @@ export class PodApi {
         ["Accept", "application/json"],
         ...(token === null ? [] : [["Authorization", `Bearer ${token.reveal()}`] as const]),
       ],
-      object: `pod ${namespace}/${name}`,
+      object: `pod ${this.pod}`,
       signal,
     });
     if (response.status === 200) return response;

@@ -99,7 +99,7 @@ async function parseYaml(text: string, path: string): Promise<Record<string, unk
   let value: unknown;
   try {
     // Without aliases a small file stays small.
-    value = parse(text, { maxAliasCount: 0, logLevel: "silent" });
+    value = parse(text, { maxAliasCount: 0, logLevel: "error" });
   } catch (thrown) {
     throw from(thrown, `Cannot parse kubeconfig "${path}"`, { fallback: "config" });
   }
