@@ -92,7 +92,6 @@ start_etcd() {
   echo $! >"$dir/etcd.pid"
 }
 
-# Few events are kept for watches, so that a test can make a resourceVersion too old.
 start_api_server() {
   local port pid
   port=$(cat "$dir/api.port")
