@@ -48,6 +48,8 @@ export interface SandboxOptions {
   cwd: string;
   /** `localDir` behind symlinks. */
   realLocalDir: string;
+  /** The text of a credential file, which may name hosts and files itself; null where it cannot be read. */
+  readText?(path: string): string | null;
   /** Fires when the run is to end early. */
   signal: AbortSignal;
   /** Fires when the process is about to be killed. */
@@ -61,7 +63,7 @@ export interface SandboxOptions {
 /** The scope that a command line alone asks for. */
 export function scopeOf(
   command: RunCommand,
-  options: Pick<SandboxOptions, "env" | "cwd" | "realLocalDir">,
+  options: Pick<SandboxOptions, "env" | "cwd" | "realLocalDir" | "readText">,
 ): Scope {
   const localDirs = [command.localDir, options.realLocalDir];
   const scope: Scope = { read: new Set(localDirs), write: new Set(), net: new Set() };
@@ -70,7 +72,8 @@ export function scopeOf(
     for (const host of reach.hosts) scope.net.add(host);
     for (const path of reach.paths) {
       scope.read.add(path);
-      if (write) scope.write.add(path);
+      // A store behind the network has nothing but credentials on the disk.
+      if (write && reach.hosts.length === 0) scope.write.add(path);
     }
   };
   add(command.outputPrefix, "--to-output-prefix", { write: true });
