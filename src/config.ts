@@ -239,15 +239,21 @@ export function kindOfScheme(scheme: string): string {
   return scheme;
 }
 
+/** Schemes that mean one thing whatever store is configured. */
+const OWN_PLACES: ReadonlySet<string> = new Set(["file", "http", "https"]);
+
 /**
  * The settings with which a URI is opened: the configured store's for its own schemes, else `storage.schemes[scheme]`,
- * else none, so that the store finds the ambient credentials.
+ * else none, so that the store finds the ambient credentials. A local store with a `path`, and memory, take the place of
+ * every store: `s3://b/k` is then a file or in memory.
  *
  * @param scheme lower case without `://`; `file` for a bare path
  */
 export function settingsFor(scheme: string, config: StorageConfig): StoreSettings {
   const kind = kindOfScheme(scheme);
-  if (config.primary.kind === kind) return config.primary;
+  const { primary } = config;
+  const takesAll = primary.kind === "mem" || (primary.kind === "local" && primary.values["path"] !== undefined);
+  if (primary.kind === kind || (takesAll && !OWN_PLACES.has(scheme))) return primary;
   if (Object.hasOwn(config.schemes, scheme)) return config.schemes[scheme]!;
   return { kind, values: {}, secrets: {} };
 }

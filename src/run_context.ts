@@ -2,6 +2,7 @@
  * What every run works with, and how its stores are opened.
  * @module
  */
+import type { StorageConfig } from "./config.ts";
 import type { DownloadCommand, SidecarCommand } from "./cli.ts";
 import type { ConsoleLog } from "./log.ts";
 import { RetryBudget } from "./storage/retry.ts";
@@ -58,7 +59,7 @@ export function openStores(
 ): Stores {
   const { system, env, caCerts, log, allow } = context;
   return new Stores({
-    config: command.storage,
+    config: configOf(command),
     context: { system, env, caCerts, allow, signal: engine.signal },
     retry: {
       clock: system.clock,
@@ -76,4 +77,11 @@ export function openStores(
       },
     },
   });
+}
+
+/** The storage settings, with what the command line says of http. */
+function configOf(command: RunCommand): StorageConfig {
+  if (command.kind !== "download" || !command.allowLinkLocal) return command.storage;
+  const http = { kind: "http", values: { allow_link_local: "true" }, secrets: {} };
+  return { ...command.storage, schemes: { ...command.storage.schemes, http, https: http } };
 }

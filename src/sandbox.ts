@@ -8,10 +8,11 @@
  */
 import { settingsFor, type StorageConfig, toTransferable } from "./config.ts";
 import { CopilotError, explain } from "./errors.ts";
+import { decodedKey } from "./flyte/keys.ts";
 import type { LogSettings } from "./log.ts";
 import type { ForeignFailure, RunCommand } from "./run_context.ts";
 import { hostnameOf, isLinkLocal, reachOf } from "./storage/reach.ts";
-import { parseUri, shownUri } from "./storage/uri.ts";
+import { parseUri, shownUri, type StoreUri } from "./storage/uri.ts";
 import type { FromWorker, ToWorker } from "./worker_messages.ts";
 
 /** What the program never uses, apart from the one watcher that needs the whole set: see {@linkcode dropRights}. */
@@ -122,11 +123,19 @@ export function widen(
         { object: shownUri(text) },
       );
     }
-    const reach = reachOf(uri, settings(text, "an input's URI", command.storage), options);
-    for (const host of reach.hosts) scope.net.add(host);
-    for (const path of reach.paths) if (!covered(scope.read, path)) scope.read.add(path);
+    for (const spelling of spellingsOf(uri)) {
+      const reach = reachOf(spelling, settings(text, "an input's URI", command.storage), options);
+      for (const host of reach.hosts) scope.net.add(host);
+      for (const path of reach.paths) if (!covered(scope.read, path)) scope.read.add(path);
+    }
   }
   return scope.read.size + scope.net.size > before;
+}
+
+/** A file's path as it is written, and decoded, which a download tries where the first does not exist. */
+function spellingsOf(uri: StoreUri): StoreUri[] {
+  const key = uri.scheme === "file" ? decodedKey(uri.key) : null;
+  return key === null ? [uri] : [uri, { ...uri, key }];
 }
 
 function mayNameFiles(command: RunCommand): boolean {

@@ -1,5 +1,5 @@
 import assert from "assert";
-import type { StoreSettings } from "../src/config.ts";
+import { settingsFor, type StorageConfig, type StoreSettings } from "../src/config.ts";
 import { hostnameOf, isLinkLocal, reachOf } from "../src/storage/reach.ts";
 import { parseUri } from "../src/storage/uri.ts";
 import { codeIs } from "./flow_fixtures.ts";
@@ -144,5 +144,34 @@ for (
     const found = hostnameOf(parseUri(text, "the URI"));
     assert.equal(found, host);
     assert.equal(isLinkLocal(found), true);
+  });
+}
+
+function config(kind: string, values: Values): StorageConfig {
+  return {
+    type: "stow",
+    container: "",
+    multiContainer: true,
+    maxDownloadBytes: 0,
+    primary: { kind, values, secrets: {} },
+    schemes: {},
+  };
+}
+
+for (
+  const [scheme, kind, values, expected] of [
+    ["s3", "local", { path: "/data" }, "local"],
+    ["gs", "local", { path: "/data" }, "local"],
+    ["file", "local", { path: "/data" }, "local"],
+    ["https", "local", { path: "/data" }, "http"],
+    ["s3", "local", {}, "s3"],
+    ["s3", "mem", {}, "mem"],
+    ["http", "mem", {}, "http"],
+    ["file", "mem", {}, "local"],
+    ["gs", "s3", {}, "google"],
+  ] as const
+) {
+  Deno.test(`reach: ${scheme} URIs under a store of kind ${kind} ${JSON.stringify(values)} are of kind ${expected}`, () => {
+    assert.equal(settingsFor(scheme, config(kind, values)).kind, expected);
   });
 }

@@ -140,9 +140,11 @@ for (const [exitOnError, status] of [[false, 0], [true, 1]] as const) {
   });
 }
 
-Deno.test("run: an output prefix of a scheme that nothing serves is status 1", async () => {
-  using setup = await setUp({ "in/inputs.pb": INPUTS });
-  assert.equal(await setup.run(downloadCommand(setup.dir.path, { outputPrefix: "sw://b/out" })), 1);
+Deno.test("run: an output prefix that nothing can be written to is status 1", async () => {
+  using setup = await setUp();
+  const command = sidecarCommand(setup.dir.path, { interface: ONE_OUTPUT, outputPrefix: "https://host/out" });
+  assert.equal(await setup.run(command), 1);
+  assert(String(setup.log.events.at(-1)!.fields.error).includes("read only"));
 });
 
 Deno.test("run: the task's own error has its code, kind and origin", async () => {
@@ -353,6 +355,26 @@ Deno.test("run: retries and throttling are counted and slow the run down", async
   assert.equal(await setup.run(downloadCommand(setup.dir.path)), 0);
   assert.equal(setup.log.events.find(({ level }) => level === "summary")!.fields.retries, 3);
 });
+
+for (const allowLinkLocal of [false, true]) {
+  Deno.test(`run: inputs at a link-local address are ${allowLinkLocal ? "asked for with" : "not asked for without"} --allow-link-local`, async () => {
+    const dialled: string[] = [];
+    const network = {
+      ...sys.network,
+      connect(hostname: string): Promise<never> {
+        dialled.push(hostname);
+        return Promise.reject(storeError("denied", { message: "No network here" }));
+      },
+    };
+    using setup = await setUp({}, { system: { network } });
+    await setup.run(
+      downloadCommand(setup.dir.path, { from: "http://169.254.1.2/inputs.pb", allowLinkLocal }),
+    );
+    assert.deepEqual(dialled, allowLinkLocal ? ["169.254.1.2"] : []);
+    const { message } = (await setup.error())!;
+    assert(message.includes(allowLinkLocal ? "No network here" : "--allow-link-local"), message);
+  });
+}
 
 // ---------------------------------------------------------------- failures from outside
 
