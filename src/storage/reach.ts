@@ -6,6 +6,7 @@
  */
 import type { StoreSettings } from "../config.ts";
 import { CopilotError } from "../errors.ts";
+import { azureNeeds } from "./azure_settings.ts";
 import { needsOf, parseGoogleCredentials } from "./google_credentials.ts";
 import { type CredentialOrigin, credentialOrigin, googleEndpoint } from "./google_settings.ts";
 import type { StoreUri } from "./uri.ts";
@@ -61,6 +62,9 @@ export function reachOf(uri: StoreUri, settings: StoreSettings, context: ReachCo
       return { hosts: [...hostOf(`${uri.scheme}://${uri.container}`), ...proxyHosts(env)], paths: [] };
     case "gs":
       return googleStore(settings, context);
+    case "abfs":
+    case "abfss":
+      return azureStore(uri, settings, context);
     default:
       return objectStore(settings, env);
   }
@@ -92,6 +96,12 @@ function googleFile(text: string, cwd: string): Reach {
   } catch {
     return { hosts: [], paths: [] };
   }
+}
+
+function azureStore(uri: StoreUri, settings: StoreSettings, { env, cwd }: ReachContext): Reach {
+  const { urls, paths } = azureNeeds(uri, settings, env);
+  const hosts = [...urls.flatMap(hostOf), ...proxyHosts(env)];
+  return { hosts: [...new Set(hosts)], paths: paths.map((path) => absolute(path, cwd)) };
 }
 
 function objectStore(settings: StoreSettings, env: Env): Reach {

@@ -19,6 +19,7 @@ import {
 export type Difference =
   | "exact-keys"
   | "any-key"
+  | "backslash"
   | "control-character"
   | "long-key"
   | "long-name"

@@ -21,7 +21,6 @@ async function exactKeys(bench: Bench): Promise<void> {
     "it's",
     '"quoted"',
     "<x>&amp;",
-    "back\\slash",
     "tab\there",
     "grüße",
     "gru\u0308ße",
@@ -47,6 +46,12 @@ async function exactKeys(bench: Bench): Promise<void> {
   );
   for (const name of names) await bench.store.delete(bench.key(`exact/${name}`), { signal: bench.signal });
   assert.deepEqual((await bench.keys("exact/")).filter((key) => key !== "exact/"), []);
+}
+
+async function backslash(bench: Bench): Promise<void> {
+  await bench.put("back\\slash", pattern(7));
+  assert.deepEqual(await bench.read("back\\slash"), pattern(7));
+  assert.deepEqual(await bench.keys("back"), ["back\\slash"]);
 }
 
 async function oddKeys(bench: Bench): Promise<void> {
@@ -163,6 +168,7 @@ export const STEPS: Step[] = [
     run: controlCharacters,
     difference: "control-character",
   },
+  { clause: "1: a key with a backslash", run: backslash, difference: "backslash" },
   {
     clause: "1: keys with empty and dot components, as a name and with a slash behind it",
     run: oddKeys,
