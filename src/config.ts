@@ -112,7 +112,7 @@ export const STOW_KEYS: Readonly<Record<string, readonly string[]>> = {
     "v2_signing",
   ],
   google: ["json", "project_id", "scopes", "endpoint"],
-  azure: ["account", "key", "domain_suffix", "base_url", "upload_concurrency"],
+  azure: ["account", "key", "auth_type", "domain_suffix", "base_url", "upload_concurrency"],
   local: ["path"],
   swift: ["username", "key", "tenant_name", "tenant_auth_url"],
   oracle: ["username", "password", "authorization_endpoint"],
@@ -252,7 +252,8 @@ const OWN_PLACES: ReadonlySet<string> = new Set(["file", "http", "https"]);
 export function settingsFor(scheme: string, config: StorageConfig): StoreSettings {
   const kind = kindOfScheme(scheme);
   const { primary } = config;
-  const takesAll = primary.kind === "mem" || (primary.kind === "local" && primary.values["path"] !== undefined);
+  const takesAll = primary.kind === "mem" ||
+    (primary.kind === "local" && primary.values["path"] !== undefined);
   if (primary.kind === kind || (takesAll && !OWN_PLACES.has(scheme))) return primary;
   if (Object.hasOwn(config.schemes, scheme)) return config.schemes[scheme]!;
   return { kind, values: {}, secrets: {} };
@@ -268,6 +269,7 @@ const SECRET_ENV = [
   "AZURE_STORAGE_ACCOUNT_KEY",
   "AZURE_STORAGE_SAS_TOKEN",
   "AZURE_STORAGE_CONNECTION_STRING",
+  "IDENTITY_HEADER",
 ];
 const PROXY_ENV = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
 
