@@ -56,7 +56,7 @@ export function infoOfHeaders(key: string, headers: HttpHeaders, size: number): 
 }
 
 function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null;
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function textOf(value: unknown): string | undefined {
