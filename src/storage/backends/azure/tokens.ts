@@ -201,18 +201,21 @@ interface About extends TokenOptions {
   passing: readonly number[];
 }
 
-async function exchange(
-  request: Omit<HttpRequest, "object" | "signal">,
-  about: About,
-): Promise<Token> {
-  const { http, object, signal, from } = about;
-  const reply = await http.request({ ...request, object, signal });
-  const tooLarge = () =>
-    failure("unavailable", `the reply is larger than ${MAX_REPLY_BYTES} bytes`, { from, object });
-  const text = new TextDecoder().decode(await readAll(reply.body, MAX_REPLY_BYTES, tooLarge));
+async function exchange(request: Omit<HttpRequest, "object" | "signal">, about: About): Promise<Token> {
+  const { reply, text } = await answer(request, about).catch((thrown) => {
+    if (!(thrown instanceof CopilotError) || thrown.code === "aborted") throw thrown;
+    throw failure(thrown.code, thrown.message, { from: about.from, object: about.object, cause: thrown });
+  });
   const fields = parseJson(text);
   if (reply.status !== 200) throw refusal(reply, fields, about);
   return tokenOf(fields, about);
+}
+
+async function answer(request: Omit<HttpRequest, "object" | "signal">, { http, signal }: About) {
+  const reply = await http.request({ ...request, object: request.origin.key, signal });
+  const tooLarge = () => new CopilotError("unavailable", `the reply is larger than ${MAX_REPLY_BYTES} bytes`);
+  const text = new TextDecoder().decode(await readAll(reply.body, MAX_REPLY_BYTES, tooLarge));
+  return { reply, text };
 }
 
 function parseJson(text: string): Record<string, unknown> {
