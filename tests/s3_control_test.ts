@@ -7,6 +7,13 @@ import { ETAG, LARGE, refusal, withStore } from "./s3_fixtures.ts";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+const NO_UPLOADS = reply(200, {}, "<ListMultipartUploadsResult></ListMultipartUploadsResult>");
+const OPENED = reply(
+  200,
+  {},
+  "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>",
+);
+
 Deno.test("s3 list: keys are decoded, pages are followed, broken XML is a network error", () => {
   const page = (contents: string, more: string) =>
     reply(200, {}, `<ListBucketResult><EncodingType>url</EncodingType>${contents}${more}</ListBucketResult>`);
@@ -47,6 +54,7 @@ Deno.test("s3 multipart: checksums of the parts make that of the whole; success 
   const done =
     "<CompleteMultipartUploadResult><ETag>&quot;whole-2&quot;</ETag></CompleteMultipartUploadResult>";
   return withStore([
+    NO_UPLOADS,
     created(full),
     part('"p2"', "Ex2gcA=="),
     part('"p1"', "m+Pgow=="),
@@ -61,7 +69,7 @@ Deno.test("s3 multipart: checksums of the parts make that of the whole; success 
     const upload = await store.beginUpload("k", { signal: LIVE });
     await upload.part(2, bytesSource(encoder.encode("56789")), { signal: LIVE });
     await upload.part(1, bytesSource(encoder.encode("1234")), { signal: LIVE });
-    assert.equal(requests[1]!.path, "/bucket/k?partNumber=2&uploadId=u%2F1");
+    assert.equal(requests[2]!.path, "/bucket/k?partNumber=2&uploadId=u%2F1");
     await assert.rejects(upload.complete({ signal: LIVE }), failsWith("unavailable", /InternalError/));
     const info = await upload.complete({ signal: LIVE });
     assert.deepEqual(info, {
@@ -70,9 +78,9 @@ Deno.test("s3 multipart: checksums of the parts make that of the whole; success 
       etag: '"whole-2"',
       checksum: { name: "crc32", hex: "cbf43926" },
     });
-    assert.equal(requests[4]!.headers["x-amz-checksum-crc32"], "y/Q5Jg==");
-    assert.equal(requests[4]!.headers["x-amz-mp-object-size"], "9");
-    const xml = decoder.decode(requests[4]!.body);
+    assert.equal(requests[5]!.headers["x-amz-checksum-crc32"], "y/Q5Jg==");
+    assert.equal(requests[5]!.headers["x-amz-mp-object-size"], "9");
+    const xml = decoder.decode(requests[5]!.body);
     assert.ok(xml.indexOf("p1") < xml.indexOf("p2"), "parts are sorted");
     await upload.abort({ signal: LIVE });
   });
@@ -80,6 +88,7 @@ Deno.test("s3 multipart: checksums of the parts make that of the whole; success 
 
 Deno.test("s3 multipart: a store without checksums gets none", () =>
   withStore([
+    NO_UPLOADS,
     refusal(400, "InvalidArgument", "x-amz-checksum-algorithm"),
     reply(200, {}, "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"),
     reply(200, ETAG),
@@ -88,8 +97,62 @@ Deno.test("s3 multipart: a store without checksums gets none", () =>
     const upload = await store.beginUpload("k", { signal: LIVE });
     await upload.part(1, bytesSource(LARGE), { signal: LIVE });
     await upload.complete({ signal: LIVE });
-    assert.equal(requests[1]!.headers["x-amz-checksum-algorithm"], undefined);
-    assert.equal(requests[2]!.headers["x-amz-checksum-crc32"], undefined);
-    assert.deepEqual(requests[2]!.body, LARGE);
-    assert.doesNotMatch(decoder.decode(requests[3]!.body), /Checksum/);
+    assert.equal(requests[2]!.headers["x-amz-checksum-algorithm"], undefined);
+    assert.equal(requests[3]!.headers["x-amz-checksum-crc32"], undefined);
+    assert.deepEqual(requests[3]!.body, LARGE);
+    assert.doesNotMatch(decoder.decode(requests[4]!.body), /Checksum/);
   }));
+
+Deno.test("s3 multipart: what a killed run left of the same key is removed first, what is another key's is not", () =>
+  withStore([
+    reply(
+      200,
+      {},
+      "<ListMultipartUploadsResult><EncodingType>url</EncodingType>" +
+        "<Upload><Key>a%2Bb</Key><UploadId>u&amp;1</UploadId></Upload>" +
+        "<Upload><Key>a%2Bb.csv</Key><UploadId>other</UploadId></Upload></ListMultipartUploadsResult>",
+    ),
+    reply(204),
+    OPENED,
+  ], async (store, { requests }) => {
+    await store.beginUpload("a+b", { signal: LIVE });
+    assert.deepEqual(requests.map(({ method, path }) => `${method} ${path}`), [
+      "GET /bucket/?encoding-type=url&prefix=a%2Bb&uploads=",
+      "DELETE /bucket/a%2Bb?uploadId=u%261",
+      "POST /bucket/a%2Bb?uploads=",
+    ]);
+  }));
+
+Deno.test("s3 multipart: a role that may not list uploads uploads all the same, and is asked for no list again", () =>
+  withStore([refusal(403, "AccessDenied"), OPENED, OPENED], async (store, { requests }) => {
+    await store.beginUpload("a", { signal: LIVE });
+    await store.beginUpload("b", { signal: LIVE });
+    assert.deepEqual(requests.map(({ method }) => method), ["GET", "POST", "POST"]);
+  }));
+
+Deno.test("s3 multipart: a passing fault of the list of uploads is tried again, but not for ever", () =>
+  withStore([
+    ...Array.from({ length: 5 }, () => refusal(503, "SlowDown")),
+    OPENED,
+  ], async (store) => {
+    for (let time = 0; time < 4; time++) {
+      await assert.rejects(
+        store.beginUpload("a", { signal: LIVE }),
+        failsWith("throttled", /earlier uploads/),
+      );
+    }
+    await store.beginUpload("a", { signal: LIVE });
+  }));
+
+Deno.test("s3 list: a page that cannot be whole is a network error, not a short listing", () => {
+  const page = (text: string) => reply(200, {}, `<ListBucketResult>${text}</ListBucketResult>`);
+  return withStore([
+    page("<Contents><Key>q/a</Key><Size>3</Size></Contents>"),
+    page("<IsTruncated>trve</IsTruncated>"),
+    page("<IsTruncated>true</IsTruncated>"),
+  ], async (store) => {
+    for (const why of [/was not asked for/, /whether there is more/, /how to get it/]) {
+      await assert.rejects(store.list("p/", { signal: LIVE }), failsWith("network", why));
+    }
+  });
+});

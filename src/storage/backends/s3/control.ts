@@ -66,7 +66,20 @@ export class Control {
       payload: EMPTY_PAYLOAD,
     } as const;
     const { xml } = await this.#transport.document(request);
-    return this.#understood(about, () => parseListing(xml));
+    return this.#understood(about, () => parseListing(xml, prefix));
+  }
+
+  /** Ids of the uploads of a key that nobody has ended; of a page of them. */
+  async openUploads(about: About): Promise<string[]> {
+    const { xml } = await this.#transport.document({
+      ...about,
+      of: "bucket",
+      method: "GET",
+      query: `encoding-type=url&prefix=${encodeQuery(about.key)}&uploads=`,
+      headers: [],
+      payload: EMPTY_PAYLOAD,
+    });
+    return this.#understood(about, () => parseUploads(xml, about.key));
   }
 
   /** Opens an upload. */
@@ -158,8 +171,29 @@ function required(xml: string, root: string, name: string): string {
   return found;
 }
 
+/** The ids of a key's uploads out of ListMultipartUploadsResult, which lists all keys that begin alike. */
+function parseUploads(xml: string, key: string): string[] {
+  const uploads: { Key: string; UploadId: string }[] = [];
+  let upload = { Key: "", UploadId: "" };
+  let encoding = "";
+  const root = readXml(xml, (name, parent, text) => {
+    if (parent === "Upload" && name in upload) upload[name as keyof typeof upload] = text;
+    else if (parent !== "ListMultipartUploadsResult") return;
+    else if (name === "EncodingType") encoding = text.trim();
+    else if (name === "Upload") {
+      uploads.push(upload);
+      upload = { Key: "", UploadId: "" };
+    }
+  });
+  if (root !== "ListMultipartUploadsResult") {
+    throw new Error(`expected ListMultipartUploadsResult, got ${root.slice(0, 40)}`);
+  }
+  const decode = encoding === "url" ? decodeListed : (text: string) => text;
+  return uploads.filter(({ Key }) => decode(Key) === key).map(({ UploadId }) => UploadId);
+}
+
 /** A page out of ListBucketResult. */
-function parseListing(xml: string): ListPage {
+function parseListing(xml: string, prefix: string): ListPage {
   const objects: ObjectInfo[] = [];
   const page = { IsTruncated: "", NextContinuationToken: "", EncodingType: "" };
   let object: ObjectInfo = { key: "", size: NaN };
@@ -177,8 +211,16 @@ function parseListing(xml: string): ListPage {
   });
   if (root !== "ListBucketResult") throw new Error(`expected ListBucketResult, got ${root.slice(0, 40)}`);
   if (page.EncodingType === "url") { for (const listed of objects) listed.key = decodeListed(listed.key); }
-  const more = page.IsTruncated === "true" && page.NextContinuationToken !== "";
-  return { objects, ...(more && { next: page.NextContinuationToken }) };
+  // Whoever lists passes over other keys in silence, so a damaged one would be a missing file.
+  const foreign = objects.find(({ key }) => !key.startsWith(prefix));
+  if (foreign !== undefined) {
+    throw new Error(`the key ${JSON.stringify(foreign.key.slice(0, 200))} was not asked for`);
+  }
+  const { IsTruncated, NextContinuationToken } = page;
+  if (!["", "true", "false"].includes(IsTruncated)) throw new Error("it does not say whether there is more");
+  if (IsTruncated !== "true") return { objects };
+  if (NextContinuationToken === "") throw new Error("there is more, and it does not say how to get it");
+  return { objects, next: NextContinuationToken };
 }
 
 function checked(object: ObjectInfo): ObjectInfo {

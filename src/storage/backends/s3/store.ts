@@ -22,6 +22,7 @@ import type {
 } from "../../store.ts";
 import { ChecksumPolicy } from "./checksum_policy.ts";
 import { Control, type OpenedUpload } from "./control.ts";
+import { EarlierUploads } from "./earlier_uploads.ts";
 import { S3Multipart } from "./multipart.ts";
 import { infoOf } from "./reply.ts";
 import { Sender } from "./sender.ts";
@@ -55,12 +56,14 @@ export class S3Store implements ObjectStore {
   readonly #control: Control;
   readonly #policy = new ChecksumPolicy();
   readonly #sender: Sender;
+  readonly #earlier: EarlierUploads;
 
   constructor(options: TransportOptions & { context: BackendContext }) {
     this.root = `s3://${options.address.bucket}`;
     this.#transport = new Transport(options);
     this.#control = new Control(this.#transport);
     this.#sender = new Sender(this.#transport, this.#policy);
+    this.#earlier = new EarlierUploads(this.#transport, this.#control);
   }
 
   async get(key: string, options: GetOptions): Promise<GetResult> {
@@ -117,6 +120,7 @@ export class S3Store implements ObjectStore {
   }
 
   async beginUpload(key: string, { signal }: CallOptions): Promise<MultipartUpload> {
+    await this.#earlier.remove(key, signal);
     const upload = await this.#create(key, signal);
     return new S3Multipart({
       key,
