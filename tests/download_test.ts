@@ -4,6 +4,7 @@ import { CopilotError } from "../src/errors.ts";
 import { decodeLiteralMap, encode, encodeLiteralMap } from "../src/flyte/idl.ts";
 import type { Literal } from "../src/flyte/types.ts";
 import { MemoryStore } from "../src/storage/backends/memory.ts";
+import type { GetResult } from "../src/storage/store.ts";
 import type { Engine } from "../src/storage/transfer/engine.ts";
 import { STAGING_NAME } from "../src/storage/transfer/staging.ts";
 import { STREAM_DIRECTORY } from "../src/stream_markers.ts";
@@ -279,6 +280,24 @@ for (const bytes of [[0x0a, 0xff], [0xff, 0xff, 0xff]]) {
     assert.deepEqual(setup.dir.tree(), {});
   });
 }
+
+Deno.test("download: inputs and offloaded literals with a wrong byte are an error, not other inputs", async () => {
+  const damage = (got: GetResult): GetResult => {
+    const read = async (into: Uint8Array) => {
+      const count = await got.body.read(into);
+      if (count !== null) into[count - 1]! ^= 1;
+      return count;
+    };
+    return { ...got, body: { ...got.body, read, close: () => got.body.close() } };
+  };
+  for (const key of ["in/inputs.pb", "o"]) {
+    using setup = await setUp({ o: offloaded("mem://b/o") }, { o: encode("Literal", text("a value")) }, {
+      faultOf: (call) => call.method === "get" && call.key === key ? { reply: damage } : null,
+    });
+    await assert.rejects(setup.download(), codeIs("integrity", `mem://b/${key}`, "crc32"));
+    assert.deepEqual(setup.dir.tree(), {});
+  }
+});
 
 Deno.test("download: metadata over its bound is an error that names the setting, in inputs and in offloaded literals", async () => {
   using setup = await setUp({ s: text("x".repeat(1000)) });

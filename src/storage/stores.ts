@@ -6,8 +6,10 @@ import { settingsFor, type StorageConfig } from "../config.ts";
 import { CopilotError } from "../errors.ts";
 import type { BackendContext } from "./backend.ts";
 import { openStore } from "./backends/mod.ts";
+import { createHasher } from "./checksum.ts";
 import { RetryBudget, type RetryPolicy, withRetry } from "./retry.ts";
-import { type ObjectStore, readAll } from "./store.ts";
+import { type ObjectInfo, type ObjectStore, readAll } from "./store.ts";
+import { lengthError, verify } from "./transfer/pump.ts";
 import { formatUri, parseUri, shownUri, type StoreUri } from "./uri.ts";
 
 /** A place in a store. */
@@ -58,7 +60,7 @@ export class Stores {
    * Reads a metadata object (LiteralMap, literal, interface) into memory.
    *
    * @param options.maxBytes 0 for no bound (`storage.limits.maxDownloadMBs`)
-   * @throws CopilotError `input` when it is larger
+   * @throws CopilotError `input` when it is larger; `integrity` when bytes differ from the store's checksum
    */
   async read(
     text: string,
@@ -66,19 +68,22 @@ export class Stores {
   ): Promise<Uint8Array> {
     const { store, key, uri } = await this.at(text, options.what);
     const got = await store.get(key, { signal: options.signal });
+    const object = shownUri(formatUri(uri));
     const bound = options.maxBytes === 0 ? Number.MAX_SAFE_INTEGER : options.maxBytes;
     const tooLarge = () =>
       new CopilotError(
         "input",
-        `Cannot read ${options.what} "${shownUri(formatUri(uri))}": it is larger than ${bound} bytes ` +
+        `Cannot read ${options.what} "${object}": it is larger than ${bound} bytes ` +
           "(storage.limits.maxDownloadMBs; 0 means no bound)",
-        { object: shownUri(formatUri(uri)) },
+        { object },
       );
     if (got.info.size > bound) {
       got.body.close();
       throw tooLarge();
     }
-    return await readAll(got.body, bound, tooLarge);
+    const bytes = await readAll(got.body, bound, tooLarge);
+    await assertWhole(bytes, got.info, object);
+    return bytes;
   }
 
   /** Closes every store. */
@@ -86,4 +91,13 @@ export class Stores {
     for (const opening of this.#open.values()) await opening.then((store) => store.close(), () => {});
     this.#open.clear();
   }
+}
+
+/** Throws CopilotError `integrity` unless the bytes are those that the store has. @param object for messages */
+async function assertWhole(bytes: Uint8Array, { size, checksum }: ObjectInfo, object: string): Promise<void> {
+  if (bytes.length !== size) throw lengthError(object, bytes.length, size);
+  if (checksum === undefined) return;
+  const hasher = await createHasher(checksum.name);
+  hasher.update(bytes);
+  verify(object, checksum, hasher.hex());
 }
