@@ -2,7 +2,7 @@
  * One faulted run of the compiled binary and, after it, a rerun without faults: what a seed decides, and what must hold.
  * @module
  */
-import { Bucket, SECRET_KEY } from "./bucket.ts";
+import { type Bucket, SECRET_KEY } from "./bucket.ts";
 import { type Outcome, runCopilot } from "./copilot.ts";
 import { chaos } from "./fault.ts";
 import { FaultProxy } from "./proxy.ts";
