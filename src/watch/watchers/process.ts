@@ -8,7 +8,7 @@ import type { WatcherContext } from "../context.ts";
 import { type Rules, SETTLING } from "../proc/choose.ts";
 import { describeState, nameContainer } from "../proc/describe.ts";
 import { mainOf, step, UNSEEN, type WatchState } from "../proc/poll.ts";
-import { isRunning } from "../proc/stat.ts";
+import { isRunning, isRuntimeInit } from "../proc/stat.ts";
 import type { Exit, Watcher } from "../watcher.ts";
 import { MemoryEvents } from "./process/memory_events.ts";
 import { ProcScan } from "./process/scan.ts";
@@ -36,7 +36,9 @@ class ProcessWatcher implements Watcher {
   #scan: ProcScan | null = null;
   #rules: Rules | null = null;
   #state: WatchState = UNSEEN;
-  #memory: MemoryEvents | null = null;
+  /** Undefined until main's program runs, null where it cannot be read. */
+  #memory: MemoryEvents | null | undefined;
+  #wasKilled = false;
   #newestPid: string | null = null;
   #fullLookMs = -Infinity;
   #firstLookMs: number | null = null;
@@ -100,6 +102,7 @@ class ProcessWatcher implements Watcher {
     const before = this.#state.phase;
     this.#state = step(this.#state, { processes: scan.look(nowMs), nowMs, isFinal }, this.#rules!);
     if (before === "waiting") this.#tell(nowMs);
+    this.#followMemory(nowMs);
   }
 
   #begin(nowMs: number): ProcScan {
@@ -125,7 +128,7 @@ class ProcessWatcher implements Watcher {
     if (main !== null) {
       this.#memory?.sample(nowMs);
       const stat = main.end === null ? scan.find(main.first) : null;
-      return stat !== null && isRunning(stat) && sinceMs < RIVAL_LOOK_MS;
+      return stat?.comm === main.program && isRunning(stat) && sinceMs < RIVAL_LOOK_MS;
     }
     const newest = scan.newestPid();
     const isSame = newest !== null && newest === this.#newestPid;
@@ -135,25 +138,30 @@ class ProcessWatcher implements Watcher {
 
   /** Says once that main was found, or that it still is not. */
   #tell(nowMs: number): void {
-    const { log, system } = this.#context;
+    const { log } = this.#context;
     const main = mainOf(this.#state);
     if (main !== null) {
-      this.#memory = MemoryEvents.open(system.files, main.first.pid, nowMs);
-      log.info("main container found", {
-        container: nameContainer(main),
-        by: this.#state.main!.by,
-        knowsMemoryEvents: this.#memory !== null,
-      });
+      log.info("main container found", { container: nameContainer(main), by: this.#state.main!.by });
     } else if (this.#firstLookMs !== null && nowMs - this.#firstLookMs >= HINT_AFTER_MS) {
       this.#firstLookMs = null;
       log.warning(`main container not found yet: ${this.describe()}`);
     }
   }
 
+  /** Opens main's memory events as soon as they are its own, and reads them as soon as it is gone: they go soon after it. */
+  #followMemory(nowMs: number): void {
+    const main = mainOf(this.#state);
+    if (main === null || isRuntimeInit({ comm: main.program })) return;
+    if (main.end === null) {
+      if (this.#memory !== undefined) return;
+      this.#memory = MemoryEvents.open(this.#context.system.files, main.first.pid, nowMs);
+      this.#context.log.debug("memory events of the main container", { readable: this.#memory !== null });
+    } else if (this.#memory?.killedAtEnd(nowMs)) this.#wasKilled = true;
+  }
+
   #ended(container: string): Exit {
-    const wasKilled = this.#memory?.killedAtEnd(this.#context.system.clock.monotonicMs()) ?? false;
-    if (!wasKilled) return { outcome: "ended", by: NAME, message: `Container ${container} has ended` };
-    const limit = this.#memory!.limitBytes;
+    if (!this.#wasKilled) return { outcome: "ended", by: NAME, message: `Container ${container} has ended` };
+    const limit = this.#memory?.limitBytes ?? null;
     return {
       outcome: "failed",
       by: NAME,
