@@ -47,7 +47,7 @@ export interface StoreSettings {
 /** What `--storage.type` takes. */
 export const STORAGE_TYPES = ["stow", "s3", "minio", "local", "mem", "redis"] as const;
 /** What `--storage.stow.kind` takes. */
-export const STOW_KINDS = ["s3", "google", "azure", "local", "swift", "oracle"] as const;
+export const STOW_KINDS = ["s3", "google", "azure", "local", "swift", "oracle", "redis"] as const;
 
 /** One of {@linkcode STORAGE_TYPES}. */
 export type StorageType = typeof STORAGE_TYPES[number];
@@ -80,6 +80,8 @@ export interface StorageInput {
   stow: StowInput;
   /** `storage.connection`, with the keys of {@linkcode CONNECTION_KEYS}; absent keys are not set. */
   connection: Readonly<Record<string, string>>;
+  /** `storage.redis`, with the keys of `stow.config` of kind redis. */
+  redis?: Readonly<Record<string, string>>;
   schemes: Readonly<Record<string, StowInput>>;
 }
 
@@ -99,6 +101,14 @@ export const CONNECTION_KEYS: Readonly<Record<string, string>> = {
   "disable-ssl": "disable_ssl",
 };
 
+/** The keys of `storage.redis`, which type redis reads, and the `stow.config` keys of kind redis that they mean. */
+export const REDIS_KEYS: Readonly<Record<string, string>> = {
+  addr: "endpoint",
+  username: "username",
+  password: "password",
+  db: "db",
+};
+
 /** Keys of `stow.config` by kind; others are passed on with a warning. */
 export const STOW_KEYS: Readonly<Record<string, readonly string[]>> = {
   s3: [
@@ -116,6 +126,7 @@ export const STOW_KEYS: Readonly<Record<string, readonly string[]>> = {
   local: ["path"],
   swift: ["username", "key", "tenant_name", "tenant_auth_url"],
   oracle: ["username", "password", "authorization_endpoint"],
+  redis: ["endpoint", "username", "password", "db"],
 };
 
 /** Schemes by the kind that serves them. */
@@ -127,7 +138,7 @@ const SCHEMES_OF_KIND: Readonly<Record<string, readonly string[]>> = {
   swift: ["sw"],
   oracle: ["os"],
   mem: ["mem"],
-  redis: ["redis"],
+  redis: ["redis", "rediss"],
   http: ["http", "https"],
 };
 
@@ -175,8 +186,13 @@ function primarySettings(input: StorageInput, warnings: string[]): StoreSettings
     case "minio":
       return split("s3", connectionConfig(input.connection));
     case "redis": {
-      const { endpoint, secret_key: password } = connectionConfig(input.connection);
-      return split("redis", { ...(endpoint && { endpoint }), ...(password && { password }) });
+      const { endpoint, access_key_id: username, secret_key: password } = connectionConfig(input.connection);
+      const connection = {
+        ...(endpoint && { endpoint }),
+        ...(username && { username }),
+        ...(password && { password }),
+      };
+      return split("redis", { ...connection, ...input.redis });
     }
     case "local": {
       const path = input.stow.config["path"];

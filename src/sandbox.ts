@@ -113,8 +113,8 @@ export function widen(
         },
       );
     }
-    const isHttp = uri.scheme === "http" || uri.scheme === "https";
-    if (isHttp && !allowsLinkLocal(command) && isLinkLocal(hostnameOf(uri))) {
+    const namesHost = /^(https?|rediss?)$/.test(uri.scheme);
+    if (namesHost && !allowsLinkLocal(command) && isLinkLocal(hostnameOf(uri))) {
       throw new CopilotError(
         "denied",
         `Cannot read "${

@@ -269,6 +269,29 @@ async function azureFixture(endpoint: string): Promise<Fixture> {
   };
 }
 
+function redisFixture(endpoint: string): Fixture {
+  const proxy = new CuttingProxy(new URL(endpoint.replace("redis:", "http:")));
+  const host = endpoint.slice("redis://".length);
+  const at = (values: Record<string, string>, secrets: StoreSettings["secrets"] = {}) =>
+    open(`redis://${host}/`, { kind: "redis", values, secrets });
+  return {
+    name: "redis",
+    open: () => at({}),
+    openDenied: () =>
+      at({ endpoint, username: "nobody" }, { password: new Secret("not-the-password") }),
+    openCut: () => at({ endpoint: new URL(proxy.url).host }),
+    prefix: `contract-${sys.randomHex(12)}/`,
+    manyObjects: MANY ? 12_000 : 5500,
+    secrets: ["not-the-password"],
+    differences: {
+      "if-match": "a value has no version",
+      "checksum": "a value has none",
+      "put-checksum": "the server verifies none",
+    },
+    close: () => proxy.close(),
+  };
+}
+
 const ENTRIES: Record<keyof typeof BACKENDS, Entry> = {
   file: {
     open: () =>
@@ -296,6 +319,16 @@ const ENTRIES: Record<keyof typeof BACKENDS, Entry> = {
     },
   },
   http: { open: () => Promise.resolve([httpFixture()]) },
+  redis: {
+    variable: "COPILOT_TEST_REDIS",
+    open() {
+      const endpoint = Deno.env.get("COPILOT_TEST_REDIS") ?? "";
+      if (endpoint === "") {
+        throw new Error("COPILOT_TEST_REDIS is not set, expected redis://HOST:PORT of a Redis server");
+      }
+      return Promise.resolve([redisFixture(endpoint)]);
+    },
+  },
   s3: {
     variable: "COPILOT_TEST_S3",
     async open() {

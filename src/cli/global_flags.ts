@@ -2,7 +2,7 @@
  * The flags that every command takes, and the configuration keys that are no flags.
  * @module
  */
-import { CONNECTION_KEYS, STORAGE_TYPES, STOW_KINDS } from "../config.ts";
+import { CONNECTION_KEYS, REDIS_KEYS, STORAGE_TYPES, STOW_KINDS } from "../config.ts";
 import { type Flag, type FlagType, rows } from "./flag.ts";
 
 const RUN = rows({ of: "global", group: "run" }, [
@@ -31,7 +31,7 @@ const STORAGE = rows({ of: "global", group: "storage" }, [
     arg: "KIND",
     default: "stow",
     values: STORAGE_TYPES,
-    help: "Kind of configuration: stow.*, connection.* (s3, minio, redis), a directory, or memory",
+    help: "Kind of configuration: stow.*, connection.* (s3, minio, redis), redis.*, a directory, or memory",
   },
   {
     name: "storage.stow.kind",
@@ -68,6 +68,15 @@ const CONNECTION = rows(
     name: `storage.connection.${key}`,
     help: `As ${CONNECTION_KEYS[key]} of storage.stow.config, for storage.type s3 and minio`,
     ...(key.endsWith("-key") ? { secret: true as const } : {}),
+  })),
+);
+
+const REDIS = rows(
+  { of: "config", group: "storage" },
+  Object.keys(REDIS_KEYS).map((key) => ({
+    name: `storage.redis.${key}`,
+    help: `As ${REDIS_KEYS[key]} of storage.stow.config of kind redis, for storage.type redis`,
+    ...(key === "password" ? { secret: true as const } : {}),
   })),
 );
 
@@ -171,6 +180,7 @@ export const GLOBAL_FLAGS: readonly Flag[] = [
   ...RUN,
   ...STORAGE,
   ...CONNECTION,
+  ...REDIS,
   ...LOG,
   ...KUBERNETES,
   ...COMPATIBILITY,

@@ -2,7 +2,7 @@
  * A command line, environment and files to a complete command.
  * @module
  */
-import { CONNECTION_KEYS, storageConfig, type StorageType } from "../config.ts";
+import { CONNECTION_KEYS, REDIS_KEYS, storageConfig, type StorageType } from "../config.ts";
 import type { ConfigFile } from "../config_files.ts";
 import { CopilotError } from "../errors.ts";
 import type {
@@ -69,6 +69,9 @@ function storeCommand(settings: Settings, invocation: Invocation): StoreCommand 
   const connection = Object.keys(CONNECTION_KEYS)
     .map((key) => [key, settings.text(`storage.connection.${key}`)])
     .filter(([, value]) => value !== "");
+  const redis = Object.entries(REDIS_KEYS)
+    .map(([key, name]) => [name, settings.text(`storage.redis.${key}`)])
+    .filter(([, value]) => value !== "");
   const { config, warnings } = storageConfig({
     type: settings.text("storage.type") as StorageType,
     container: settings.text("storage.container"),
@@ -76,6 +79,7 @@ function storeCommand(settings: Settings, invocation: Invocation): StoreCommand 
     maxDownloadMb: settings.number("storage.limits.maxDownloadMBs"),
     stow: { kind: settings.text("storage.stow.kind"), config: settings.stowConfig() },
     connection: Object.fromEntries(connection),
+    redis: Object.fromEntries(redis),
     schemes: settings.schemes(),
   });
   const muted = settings.bool("logger.mute");

@@ -9,6 +9,7 @@ import { CopilotError } from "../errors.ts";
 import { azureNeeds } from "./azure_settings.ts";
 import { needsOf, parseGoogleCredentials } from "./google_credentials.ts";
 import { type CredentialOrigin, credentialOrigin, googleEndpoint } from "./google_settings.ts";
+import { redisTarget } from "./redis_settings.ts";
 import type { StoreUri } from "./uri.ts";
 
 /** Hosts (`name`, `name:port`, `*.domain`, addresses) and absolute paths. */
@@ -60,6 +61,9 @@ export function reachOf(uri: StoreUri, settings: StoreSettings, context: ReachCo
     case "http":
     case "https":
       return { hosts: [...hostOf(`${uri.scheme}://${uri.container}`), ...proxyHosts(env)], paths: [] };
+    case "redis":
+    case "rediss":
+      return redisStore(uri, settings);
     case "gs":
       return googleStore(settings, context);
     case "abfs":
@@ -68,6 +72,11 @@ export function reachOf(uri: StoreUri, settings: StoreSettings, context: ReachCo
     default:
       return objectStore(settings, env);
   }
+}
+
+function redisStore(uri: StoreUri, settings: StoreSettings): Reach {
+  const { hostname, port } = redisTarget(uri, settings);
+  return { hosts: [`${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`], paths: [] };
 }
 
 function googleStore(settings: StoreSettings, context: ReachContext): Reach {
@@ -182,8 +191,8 @@ export function isLinkLocal(host: string): boolean {
   return LINK_LOCAL.test(name) || METADATA_NAMES.has(name);
 }
 
-/** The host of an http or https URI in its one spelling. @throws CopilotError `config` where there is none */
+/** The host that a URI names, in its one spelling, which only URLs of http have. @throws CopilotError `config` where there is none */
 export function hostnameOf(uri: StoreUri): string {
-  const [host] = hostOf(`${uri.scheme}://${uri.container}`);
+  const [host] = hostOf(`http://${uri.container}`);
   return host!.replace(/:[0-9]+$/, "");
 }

@@ -18,18 +18,22 @@ export interface BackendEntry {
   load(): Promise<{ backend: Backend }>;
 }
 
+/** Names of the backends. */
+export type BackendName = "file" | "mem" | "s3" | "gcs" | "azure" | "redis" | "http";
+
 /** Every backend, by name. */
-export const BACKENDS: Readonly<Record<"file" | "mem" | "s3" | "gcs" | "azure" | "http", BackendEntry>> = {
+export const BACKENDS: Readonly<Record<BackendName, BackendEntry>> = {
   file: { schemes: ["file"], load: () => import("./file.ts") },
   mem: { schemes: ["mem"], load: () => import("./memory.ts") },
   s3: { schemes: ["s3"], load: () => import("./s3.ts") },
   gcs: { schemes: ["gs"], load: () => import("./gcs.ts") },
   azure: { schemes: ["abfs", "abfss"], load: () => import("./azure.ts") },
+  redis: { schemes: ["redis", "rediss"], load: () => import("./redis.ts") },
   http: { schemes: ["http", "https"], load: () => import("./http.ts") },
 };
 
 /** Schemes that Flyte knows and this program does not, so that the error can say so. */
-const FLYTE_ONLY: ReadonlySet<string> = new Set(["redis", "os", "sw"]);
+const FLYTE_ONLY: ReadonlySet<string> = new Set(["os", "sw"]);
 
 function entryFor(uri: StoreUri, settings: StoreSettings): BackendEntry {
   const isOwnPlace = uri.scheme === "http" || uri.scheme === "https" || uri.scheme === "file";

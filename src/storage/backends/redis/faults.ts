@@ -1,0 +1,62 @@
+/**
+ * What Redis's errors mean here.
+ * @module
+ */
+import { CopilotError, type ErrorCode } from "../../../errors.ts";
+import type { Fault } from "./resp.ts";
+
+/** By the first word of the error. */
+const CODES: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
+  ["NOAUTH", "denied"],
+  ["WRONGPASS", "denied"],
+  ["NOPERM", "denied"],
+  ["DENIED", "denied"],
+  ["LOADING", "unavailable"],
+  ["BUSY", "unavailable"],
+  ["MASTERDOWN", "unavailable"],
+  ["CLUSTERDOWN", "unavailable"],
+  ["TRYAGAIN", "unavailable"],
+  ["READONLY", "unavailable"],
+  ["NOREPLICAS", "unavailable"],
+  ["MISCONF", "unavailable"],
+  ["OOM", "unavailable"],
+  ["WRONGTYPE", "unsupported"],
+  ["MOVED", "unsupported"],
+  ["ASK", "unsupported"],
+]);
+
+/** By the text behind `ERR`. */
+const MESSAGES: readonly (readonly [RegExp, ErrorCode])[] = [
+  [/^no such key/, "not-found"],
+  [/^max number of clients/, "throttled"],
+  [/password|AUTH/, "denied"],
+  [/maximum allowed size|invalid bulk length/, "unsupported"],
+];
+
+const HINTS: Readonly<Record<string, string>> = {
+  NOAUTH: "look at username and password of the settings for redis",
+  WRONGPASS: "look at username and password of the settings for redis",
+  NOPERM: "look at the rights of the user (ACL)",
+  MOVED: "the server belongs to a Redis Cluster, expected a single server or a proxy in front",
+  WRONGTYPE: "the key holds no string, expected an object that was stored as one",
+  OOM: "the server's memory is full (maxmemory)",
+};
+
+/**
+ * The error for a fault.
+ *
+ * @param action the start of the message: `Cannot read "redis://h/k"`
+ * @param object the URI
+ */
+export function redisError({ code, message }: Fault, action: string, object: string): CopilotError {
+  const known = CODES.get(code) ?? MESSAGES.find(([pattern]) => pattern.test(message))?.[1];
+  const hint = HINTS[code];
+  // deno-lint-ignore no-control-regex -- control characters are what is removed
+  const words = `${code} ${message}`.replace(/[\0-\x1f\x7f]+/g, " ").trim().slice(0, 300);
+  return new CopilotError(
+    // Another `ERR` is a command or an argument that the server does not know, and would not know the next time either.
+    known ?? (code === "ERR" ? "unsupported" : "unavailable"),
+    `${action}: ${words}${hint === undefined ? "" : `; ${hint}`}`,
+    { object },
+  );
+}

@@ -1,0 +1,110 @@
+/**
+ * Listings. SCAN gives keys in no order and some of them twice, from a cursor that cannot be turned back; a page is the smallest
+ * keys behind the last one of the page before, out of a whole SCAN. So pages are sorted, each key comes once, and no more than
+ * a page is held, for one more walk over the keys per page, which happens in the server.
+ * @module
+ */
+import { CopilotError } from "../../../errors.ts";
+import { compareKeys } from "../../key_order.ts";
+import type { ListPage, ObjectInfo } from "../../store.ts";
+import type { About, RedisClient } from "./client.ts";
+import { redisError } from "./faults.ts";
+import { Fault } from "./resp.ts";
+import { UPLOADS } from "./upload.ts";
+
+const PAGE_KEYS = 5000;
+/** Keys that one step of SCAN looks at: some milliseconds of the server's time. */
+const SCAN_COUNT = 5000;
+/** Commands of one pipeline: their replies must fit the socket while the commands are still being sent. */
+const PIPELINE = 500;
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** What is listed. */
+interface Range {
+  prefix: string;
+  /** Only keys behind this one. */
+  after: string | undefined;
+}
+
+/** A page of the objects whose keys start with a prefix. */
+export async function listKeys(client: RedisClient, about: About, range: Range): Promise<ListPage> {
+  const smallest = new Smallest(PAGE_KEYS);
+  const action = `Cannot list "${about.object}"`;
+  const match = `${escaped(range.prefix)}*`;
+  let cursor = "0";
+  do {
+    const command = ["SCAN", cursor, "MATCH", match, "COUNT", SCAN_COUNT];
+    const reply = await client.command(about, action, command) as [Uint8Array, Uint8Array[]];
+    cursor = decoder.decode(reply[0]);
+    for (const bytes of reply[1]) {
+      const key = keyOf(bytes, about);
+      const isWanted = key.startsWith(range.prefix) && !key.startsWith(UPLOADS) &&
+        (range.after === undefined || compareKeys(key, range.after) > 0);
+      if (isWanted) smallest.add(key);
+    }
+  } while (cursor !== "0");
+  const { keys, isCut } = smallest.take();
+  const objects = await sized(client, about, keys);
+  return { objects, ...(isCut && { next: keys.at(-1)! }) };
+}
+
+/** A prefix that stands for itself in a glob. */
+function escaped(prefix: string): string {
+  return prefix.replace(/[\\*?[\]^-]/g, "\\$&");
+}
+
+function keyOf(bytes: Uint8Array, { object }: About): string {
+  try {
+    return decoder.decode(bytes);
+  } catch (cause) {
+    throw new CopilotError("unsupported", `Cannot list "${object}": a key is not UTF-8`, { object, cause });
+  }
+}
+
+/** The keys' objects; other types of values are none. */
+async function sized(client: RedisClient, about: About, keys: readonly string[]): Promise<ObjectInfo[]> {
+  const objects: ObjectInfo[] = [];
+  for (let at = 0; at < keys.length; at += PIPELINE) {
+    const some = keys.slice(at, at + PIPELINE);
+    const sizes = await client.pipeline(about, some.map((key) => ["STRLEN", key]));
+    for (const [i, size] of sizes.entries()) {
+      if (typeof size === "number") objects.push({ key: some[i]!, size });
+      else if (!(size instanceof Fault) || size.code !== "WRONGTYPE") {
+        throw redisError(size as Fault, `Cannot list "${about.object}"`, about.object);
+      }
+    }
+  }
+  return objects;
+}
+
+/** The smallest of many keys, each once. */
+class Smallest {
+  readonly #count: number;
+  #keys: string[] = [];
+  /** Keys from here on are too large. */
+  #bound: string | null = null;
+
+  constructor(count: number) {
+    this.#count = count;
+  }
+
+  add(key: string): void {
+    if (this.#bound !== null && compareKeys(key, this.#bound) >= 0) return;
+    this.#keys.push(key);
+    if (this.#keys.length >= 2 * this.#count) this.#shrink();
+  }
+
+  /** In order, and whether there were more. */
+  take(): { keys: string[]; isCut: boolean } {
+    this.#shrink();
+    return { keys: this.#keys, isCut: this.#bound !== null };
+  }
+
+  #shrink(): void {
+    const sorted = this.#keys.sort(compareKeys);
+    const distinct = sorted.filter((key, i) => i === 0 || key !== sorted[i - 1]);
+    if (distinct.length > this.#count) this.#bound = distinct[this.#count]!;
+    this.#keys = distinct.slice(0, this.#count);
+  }
+}
