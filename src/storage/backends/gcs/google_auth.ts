@@ -45,14 +45,18 @@ interface LibraryRequest {
 
 /** What the library uses of its own HTTP client. */
 interface Transporter {
+  /** Replies with success so far. */
+  replies: number;
   request(options: LibraryRequest): Promise<{ data: unknown; status: number; config: LibraryRequest }>;
 }
 
 /** @param tokenUrl takes the place of {@linkcode LIBRARY_TOKEN_URL} */
-function transporterOf(context: GoogleAuthContext, tokenUrl = LIBRARY_TOKEN_URL): Transporter {
+function transporterOf(context: GoogleAuthContext, tokenUrl: string): Transporter {
   return {
+    replies: 0,
     async request(options) {
       const { status, text } = await exchange(context, exchangeOf(options, tokenUrl));
+      this.replies++;
       const data = options.responseType === "text" ? text : fieldsOf(text, String(options.url));
       return { data, status, config: options };
     },
@@ -92,11 +96,14 @@ export async function fetchToken(
   context: GoogleAuthContext,
 ): Promise<AccessToken> {
   if (credentials.type === "impersonated_service_account") return await impersonate(credentials, context);
-  const client = clientOf(credentials, context);
+  const isAccount = credentials.type === "service_account";
+  const transporter = transporterOf(context, isAccount ? credentials.tokenUrl : LIBRARY_TOKEN_URL);
+  const client = clientOf(credentials, context, transporter);
   try {
     await client.getAccessToken();
   } catch (thrown) {
     if (thrown instanceof CopilotError) throw thrown;
+    if (transporter.replies > 0) return tokenOf(undefined, undefined, context);
     // The library's own words may repeat what it was given.
     const what = credentials.type === "service_account"
       ? "the private key cannot be used"
@@ -118,37 +125,38 @@ function tokenOf(value: unknown, expiresAtMs: number | undefined, { clock }: Goo
   };
 }
 
-function clientOf(credentials: Exclude<GoogleCredentials, Impersonation>, context: GoogleAuthContext) {
+function clientOf(
+  credentials: Exclude<GoogleCredentials, Impersonation>,
+  context: GoogleAuthContext,
+  transporter: Transporter,
+) {
   switch (credentials.type) {
-    case "service_account": {
-      const { email, privateKey, tokenUrl } = credentials;
+    case "service_account":
       return new JWT({
-        ...common(transporterOf(context, tokenUrl)),
-        email,
-        key: privateKey.reveal(),
+        ...common(transporter),
+        email: credentials.email,
+        key: credentials.privateKey.reveal(),
         scopes: context.scopes,
-        additionalClaims: { aud: tokenUrl },
+        additionalClaims: { aud: credentials.tokenUrl },
       });
-    }
-    case "authorized_user": {
-      const { clientId, clientSecret, refreshToken, tokenUrl } = credentials;
+    case "authorized_user":
       return new UserRefreshClient({
-        ...common(transporterOf(context, tokenUrl)),
-        clientId,
-        clientSecret: clientSecret.reveal(),
-        refreshToken: refreshToken.reveal(),
+        ...common(transporter),
+        clientId: credentials.clientId,
+        clientSecret: credentials.clientSecret.reveal(),
+        refreshToken: credentials.refreshToken.reveal(),
+        endpoints: { oauth2TokenUrl: credentials.tokenUrl },
       });
-    }
     case "external_account":
-      return externalClient(credentials, context);
+      return externalClient(credentials, context, transporter);
   }
 }
 
 function externalClient(
   credentials: ExternalAccount,
   context: GoogleAuthContext,
+  transporter: Transporter,
 ): AwsClient | IdentityPoolClient {
-  const transporter = transporterOf(context);
   const { audience, subjectTokenType, tokenUrl, impersonationUrl, lifetimeSeconds, source } = credentials;
   const { clientId, clientSecret, userProject } = credentials;
   const options = {
