@@ -186,6 +186,7 @@ Deno.test("azure: a listing's names, sizes, ETags, directories and marker", () =
       entry('<Name Encoded="true">c%EF%BF%BE%2541</Name>', length(2)),
       entry("<Name>c+%41</Name>", '<Etag>"0x9"</Etag><Content-Length>3</Content-Length>'),
       entry("<Name>dir</Name>", length(0), "<Metadata><hdi_isfolder>true</hdi_isfolder></Metadata>"),
+      entry("<Name>e</Name>", length(6), "<Metadata><ResourceType>directory</ResourceType></Metadata>"),
       entry("<Name>file</Name>", length(5), "<Metadata><hdi_isfolder>true</hdi_isfolder></Metadata>"),
     ], "<NextMarker>a&amp;b</NextMarker>"),
     "abfs://c/",
@@ -196,6 +197,7 @@ Deno.test("azure: a listing's names, sizes, ETags, directories and marker", () =
       { key: "c\ufffe%41", size: 2, etag: '"0x8D"' },
       { key: "c+%41", size: 3, etag: '"0x9"' },
       { key: "dir/", size: 0, etag: '"0x8D"' },
+      { key: "e", size: 6, etag: '"0x8D"' },
       { key: "file", size: 5, etag: '"0x8D"' },
     ],
     next: "a&b",
@@ -222,8 +224,8 @@ Deno.test("azure: a listing cut short or damaged is an error, never a shorter li
     "<html>",
     "<EnumerationResults><Blobs><Blob><Name>a</Name><Content-Length>1</Content-Length></Blob>",
     "<EnumerationResults><Blobs><Blob><Name>a</Name></EnumerationResults>",
-    "<EnumerationResults><Blobs><Blob><Name>a</Name></Blob></Blobs></EnumerationResults>",
-    '<EnumerationResults><Blobs><Blob><Name Encoded="true">%zz</Name><Content-Length>1</Content-Length></Blob></Blobs></EnumerationResults>',
+    "<EnumerationResults><Blobs><Blob><Name>a</Name><Properties></Properties></Blob></Blobs></EnumerationResults>",
+    '<EnumerationResults><Blobs><Blob><Name Encoded="true">%zz</Name><Properties><Content-Length>1</Content-Length></Properties></Blob></Blobs></EnumerationResults>',
   ];
   for (const xml of damaged) {
     assert.throws(() => parseList(xml, "abfs://c/"), failsWith("network", /listing is malformed/), xml);

@@ -2,8 +2,8 @@
  * Shared Key authorization of Azure Storage, and how keys become paths.
  * See https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key.
  *
- * The project's own because a request costs one HMAC here; the SDK's pipeline around the same HMAC needs 80 µs, 19 MB, and
- * permissions that a run does not have (environment, name of the operating system).
+ * The project's own, because a request costs 7 µs here; the SDK's pipeline around the same HMAC takes 80 µs, 19 MB to load, and
+ * rights that a run has given up (environment, name of the operating system).
  * @module
  */
 import { createHmac } from "node:crypto";
