@@ -55,7 +55,7 @@ Deno.test("a list: the first that proves it wins, and the others stop", async ()
   const wait = exit.waitForExit(never());
   await clock.advance(1000);
   files.texts.set("/out/_SUCCESS", "");
-  await clock.advance(100);
+  await clock.advance(200);
   assert.equal((await wait).by, "file");
   assert.equal(clock.waiting, 0);
   close();
@@ -74,7 +74,7 @@ Deno.test("a list: one that cannot work here leaves the others watching, and the
   const wait = exit.waitForExit(never());
   await clock.advance(1000);
   pod.files.texts.set("/out/_SUCCESS", "");
-  await clock.advance(100);
+  await clock.advance(200);
   assert.equal((await wait).by, "file");
   assert.equal(context.log.lines.length, 1);
   assert.match(

@@ -1,7 +1,7 @@
 /**
  * Watches for the files with which a task tells its life: `_START`, then `_SUCCESS` or `_ERROR`, in the directory to be uploaded.
  *
- * It looks ten times a second rather than asking the kernel to tell: a look costs a few microseconds, and network file systems
+ * It looks five times a second rather than asking the kernel to tell: a look costs a few microseconds, and network file systems
  * tell nothing.
  * @module
  */
@@ -11,7 +11,7 @@ import type { WatcherContext } from "../context.ts";
 import type { Exit, Watcher } from "../watcher.ts";
 
 const NAME = "file";
-const POLL_MS = 100;
+const POLL_MS = 200;
 
 type Marker = "_START" | "_SUCCESS" | "_ERROR";
 
