@@ -12,7 +12,7 @@ import { OutputDirectory } from "./output_tree.ts";
 import type { ObjectStore } from "./storage/store.ts";
 import type { Stores } from "./storage/stores.ts";
 import type { Engine } from "./storage/transfer/engine.ts";
-import { putFile } from "./storage/transfer/put.ts";
+import { type LocalFile, putFile } from "./storage/transfer/put.ts";
 import { joinKey } from "./storage/uri.ts";
 
 /** Milliseconds between two looks at the directory, at least. */
@@ -41,6 +41,7 @@ export interface EagerContext {
 interface Candidate {
   key: string;
   path: string;
+  file: LocalFile;
 }
 
 interface Sent extends Candidate {
@@ -115,7 +116,7 @@ export class EagerUploads {
   async #send(sent: Sent): Promise<void> {
     const { engine, log } = this.#context;
     try {
-      await putFile(engine, sent.store, sent.key, sent.path);
+      await putFile(engine, sent.store, sent.key, sent.file);
       if (this.#mark(sent.path) === sent.mark) this.#sent.set(sent.path, sent);
     } catch (error) {
       log.debug("not uploaded early", { path: sent.path, error: explain(error) });
@@ -135,9 +136,11 @@ export class EagerUploads {
       const path = tree.path([name]);
       const key = `${rawKey}${name}`;
       const kind = tree.kind([name]);
-      if (kind === "file") yield { key, path };
+      if (kind === "file") yield { key, path, file: tree.file(path) };
       if (kind !== "directory") continue;
-      for (const file of tree.walk(path)) yield { key: `${key}/${file.relative}`, path: file.path };
+      for (const found of tree.walk(path)) {
+        yield { key: `${key}/${found.relative}`, path: found.path, file: tree.file(found.path) };
+      }
     }
   }
 

@@ -4,6 +4,8 @@
  */
 import { CopilotError } from "./errors.ts";
 import type { OutputTree } from "./flyte/outputs.ts";
+import { openWithin, readWithin } from "./storage/file/within.ts";
+import type { LocalFile } from "./storage/transfer/put.ts";
 import type { FileInfo, Files } from "./system.ts";
 
 /** A file below a directory. */
@@ -35,6 +37,11 @@ export class OutputDirectory implements OutputTree {
     return [this.#root, ...segments].join("/");
   }
 
+  /** A file below the root, to be opened later: whatever has its name by then must still be below the root. */
+  file(path: string): LocalFile {
+    return { path, open: () => openWithin(this.#files, path, this.#realRoot) };
+  }
+
   kind(segments: readonly string[]): "file" | "directory" | "missing" {
     const found = this.#look(this.path(segments));
     if (found === null) return "missing";
@@ -50,7 +57,7 @@ export class OutputDirectory implements OutputTree {
   }
 
   bytes(segments: readonly string[], maxBytes: number): Uint8Array {
-    return this.#files.readFile(this.path(segments), maxBytes);
+    return readWithin(this.#files, this.path(segments), { realRoot: this.#realRoot, maxBytes });
   }
 
   /** Every file below a directory, one at a time, without holding more than one listing for each level. */

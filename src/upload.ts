@@ -10,6 +10,7 @@ import { planUpload, type Upload } from "./flyte/plan_upload.ts";
 import type { EagerUploads } from "./eager.ts";
 import type { Log } from "./log.ts";
 import { OutputDirectory } from "./output_tree.ts";
+import { readWithin } from "./storage/file/within.ts";
 import { bytesSource, type ObjectStore } from "./storage/store.ts";
 import type { Stores } from "./storage/stores.ts";
 import type { Engine } from "./storage/transfer/engine.ts";
@@ -126,7 +127,8 @@ export function assertNoTaskError(files: Files, localDir: string): void {
       object: path,
     });
   }
-  throw new TaskFailure(parseTaskError(files.readFile(path, MAX_ERROR_FILE_BYTES)));
+  const options = { realRoot: files.realPath(localDir), maxBytes: MAX_ERROR_FILE_BYTES };
+  throw new TaskFailure(parseTaskError(readWithin(files, path, options)));
 }
 
 interface Send {
@@ -155,7 +157,7 @@ async function sendOne({ action, path }: Send, tree: OutputDirectory, context: U
     context.eager?.has(key, file)
       ? Promise.resolve()
       : engine.start(() =>
-        putFile(engine, place.store, key, file).catch((error) => {
+        putFile(engine, place.store, key, tree.file(file)).catch((error) => {
           throw withVariable(error, action);
         })
       );

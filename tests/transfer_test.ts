@@ -17,6 +17,7 @@ import { partBytesFor, putFile } from "../src/storage/transfer/put.ts";
 import { rangeBytesFor } from "../src/storage/transfer/ranges.ts";
 import { Staging, STAGING_NAME } from "../src/storage/transfer/staging.ts";
 import { sys } from "../src/sys.ts";
+import type { LocalFile } from "../src/storage/transfer/put.ts";
 import type { System } from "../src/system.ts";
 import { type Call, type Fault, FlakyStore, script, settle, storeError } from "./fakes.ts";
 import {
@@ -33,6 +34,11 @@ import {
   temporaryDirectory,
   TraitStore,
 } from "./flow_fixtures.ts";
+
+/** A file that is opened where it is. */
+function localFile(path: string, { files }: Pick<System, "files"> = sys): LocalFile {
+  return { path, open: () => files.openRead(path) };
+}
 
 // ---------------------------------------------------------------- engine
 
@@ -489,7 +495,7 @@ function putSetup(
     engine,
     async put(name) {
       try {
-        await putFile(engine, outer, name, dir.at(name));
+        await putFile(engine, outer, name, localFile(dir.at(name), engine.system));
       } finally {
         assert.deepEqual(openBelow(dir.path), [], "descriptors are closed");
         assert.equal(engine.pool.active, 0);
@@ -664,7 +670,7 @@ Deno.test("put: the upload is aborted also when the run's signal has fired", asy
     },
   });
   sparse(dir.at("f"), 40 * MIB);
-  await assert.rejects(putFile(engine, outer, "f", dir.at("f")), codeIs("aborted"));
+  await assert.rejects(putFile(engine, outer, "f", localFile(dir.at("f"))), codeIs("aborted"));
   assert(abortSignal !== undefined);
 });
 
@@ -708,7 +714,7 @@ for (const [way, size] of WAYS) {
       const store = new MemoryStore("mem://b");
       sparse(dir.at("f"), size);
       const engine = engineOn({ system });
-      await assert.rejects(putFile(engine, store, "f", dir.at("f")), codeIs("changed"));
+      await assert.rejects(putFile(engine, store, "f", localFile(dir.at("f"), system)), codeIs("changed"));
       assert.deepEqual((await store.list("", { signal })).objects, []);
       assert.deepEqual(openBelow(dir.path), []);
     });
@@ -741,7 +747,7 @@ Deno.test("put: a file whose content changes while it is read is an error, and n
     };
     const store = new MemoryStore("mem://b");
     await assert.rejects(
-      putFile(engineOn({ system }), store, "f", dir.at("f")),
+      putFile(engineOn({ system }), store, "f", localFile(dir.at("f"), system)),
       codeIs("changed", dir.at("f")),
     );
     assert.deepEqual((await store.list("", { signal })).objects, []);

@@ -67,14 +67,26 @@ function fileSource({ file, unchanged }: PutJob, start: number, size: number): B
   };
 }
 
+/** A file that is opened when its turn has come. */
+export interface LocalFile {
+  /** For messages. */
+  path: string;
+  /** Opens it; throws unless it is a regular file in its place. */
+  open(): OpenFile;
+}
+
 /**
  * Uploads a file. The caller holds a slot; a large file takes spare ones while nobody else wants them.
  *
- * @param path a regular file
  * @throws CopilotError `changed` when the file changed while it was read; nothing is left in the store then
  */
-export async function putFile(engine: Engine, store: ObjectStore, key: string, path: string): Promise<void> {
-  const file = engine.system.files.openRead(path);
+export async function putFile(
+  engine: Engine,
+  store: ObjectStore,
+  key: string,
+  { path, open }: LocalFile,
+): Promise<void> {
+  const file = open();
   try {
     const before = file.stat();
     const unchanged = () => assertUnchanged(path, before, file.stat());

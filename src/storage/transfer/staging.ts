@@ -7,6 +7,7 @@
  */
 import { CopilotError } from "../../errors.ts";
 import type { Files, OpenFile } from "../../system.ts";
+import { assertWithin } from "../file/within.ts";
 
 /** Name of the directory for unfinished files, inside the run's directory. No variable may have it. */
 export const STAGING_NAME = ".copilot-tmp";
@@ -38,6 +39,8 @@ export class Staging {
   readonly #files: Files;
   readonly #root: string;
   readonly #staging: string;
+  /** Canonical path of the root, once something is written. */
+  #realRoot: string | undefined;
   readonly #known = new Set<string>();
   #made = false;
   #count = 0;
@@ -80,6 +83,12 @@ export class Staging {
     this.#known.add(path);
   }
 
+  /** Directories that were made may have been swapped for symlinks since, by whoever works beside this run. */
+  #assertPlace(directory: string): void {
+    this.#realRoot ??= this.#files.realPath(this.#root || "/");
+    assertWithin(this.#files, directory || "/", this.#realRoot);
+  }
+
   /** Opens a new unfinished file. @param mode permission bits before the umask */
   create(mode: number): StagedFile {
     if (!this.#made) {
@@ -88,6 +97,7 @@ export class Staging {
     }
     const temporary = `${this.#staging}/${this.#count++}`;
     const files = this.#files;
+    this.#assertPlace(this.#staging);
     const file = files.createNew(temporary, mode);
     let open = true;
     const close = () => {
@@ -99,7 +109,9 @@ export class Staging {
       file,
       commit: (path) => {
         close();
-        this.ensureDirectory(path.slice(0, path.lastIndexOf("/")));
+        const directory = path.slice(0, path.lastIndexOf("/"));
+        this.ensureDirectory(directory);
+        this.#assertPlace(directory);
         files.rename(temporary, path);
         there = false;
       },
