@@ -5,6 +5,7 @@
  * not miss it while it loads the rest (flyteorg/flyte#6501).
  * @module
  */
+import process from "node:process";
 import { Terminations } from "./src/watch/terminations.ts";
 
 const terminations = new Terminations();
@@ -17,4 +18,6 @@ for (const name of environmentNames()) {
   const value = Deno.env.get(name);
   if (value !== undefined) env[name] = value;
 }
+// Packages look at the environment while they run, which the process may no longer do by then.
+(process as { env: Record<string, string> }).env = env;
 Deno.exit(await main(Deno.args, { env, terminations }));
