@@ -27,7 +27,7 @@ const END_POLL_MS = 20;
 /** While nothing new shows, all processes are still looked at this often. */
 const FULL_LOOK_MS = 200;
 /** While main runs, other containers are looked at this often, to find out that main was not the right one. */
-const RIVAL_LOOK_MS = 2000;
+const RIVAL_LOOK_MS = 5000;
 
 /** After this time without a main the log says what is missing. */
 const HINT_AFTER_MS = 10_000;
