@@ -19,6 +19,16 @@ function compiled(): string | undefined {
   }
 }
 
+/** Whether file systems can be mounted: as root, outside of containers that forbid it. */
+function mounts(): string | undefined {
+  const args = ["--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"];
+  try {
+    return new Deno.Command("unshare", { args }).outputSync().success ? "yes" : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** What there is, by the name that a skipped test shows. */
 export const MACHINE = {
   binary: compiled(),
@@ -26,6 +36,7 @@ export const MACHINE = {
   versitygw: Deno.env.get("COPILOT_TEST_S3"),
   versitygwTls: Deno.env.get("COPILOT_TEST_S3_TLS"),
   minio: Deno.env.get("COPILOT_TEST_MINIO"),
+  mounts: mounts(),
 } as const;
 
 /** Name of something that a test needs. */
