@@ -1,0 +1,173 @@
+/** Real pods that end in the ways in which pods end: killed, out of memory, evicted, in 20 ms, in mid-upload. */
+import assert from "assert";
+import { randomBytes } from "../flow_fixtures.ts";
+import { GOOD_MAIN, setting, testPod, watch } from "./pod.ts";
+import { scene, SHARED } from "./scene.ts";
+import { Throttle } from "./throttle.ts";
+
+/** Runs of the shortest main: the pods stage asks for 200 where time allows. */
+const SHORT_RUNS = Number(Deno.env.get("COPILOT_TEST_POD_RUNS") ?? 20);
+
+testPod(`pod: ${SHORT_RUNS} mains of 1 to 20 ms, none missed, none ended early`, async () => {
+  await using here = await scene();
+  const { pod, result, bucket } = here;
+  const lives = ["", "sleep 0.005; ", "sleep 0.01; ", "sleep 0.02; "];
+  for (let round = 0; round < SHORT_RUNS; round++) {
+    await pod.sidecar(SHARED);
+    await result.assertNothing();
+    await pod.main(`${lives[round % lives.length]}${GOOD_MAIN}`);
+    assert.equal(await pod.wait("sidecar"), 0, `round ${round}: ${await pod.log("sidecar")}`);
+    await result.assertSuccess();
+    await bucket.clear(pod.prefix);
+    await pod.forget("main");
+    await pod.forget("sidecar");
+  }
+});
+
+testPod("pod: main killed for memory, by a sidecar of the same user: errors.pb says OOMKilled", async () => {
+  await using here = await scene();
+  const { pod, result } = here;
+  await pod.sidecar(SHARED, { user: "65532:65532" });
+  const main = await pod.main(`${GOOD_MAIN}; sleep 2; tail /dev/zero`, { flags: ["--memory", "32m"] });
+  assert.equal(main.code, 137);
+  assert.equal(await pod.wait("sidecar"), 0);
+  await result.assertFailure("OOMKilled", "memory limit 33554432");
+});
+
+testPod(
+  "pod: main killed for memory before it has written its outputs, by another user: errors.pb, no success",
+  async () => {
+    await using here = await scene();
+    const { pod, result } = here;
+    await pod.sidecar(SHARED);
+    const main = await pod.main("sleep 1; tail /dev/zero", { flags: ["--memory", "32m"] });
+    assert.equal(main.code, 137);
+    assert.equal(await pod.wait("sidecar"), 0);
+    await result.assertFailure("OutputUploadFailed", "number");
+  },
+);
+
+testPod(
+  "pod: evicted while main runs: errors.pb says so, and no success, however complete the outputs look",
+  async (t) => {
+    for (const start of ["shared-process-ns", "signal"]) {
+      await t.step(`start watcher ${start}`, async () => {
+        await using here = await scene();
+        const { pod, result } = here;
+        await pod.sidecar(["--start-watcher-type", start, "--exit-watcher-type", "shared-process-ns"]);
+        await pod.start("main", ["sh", "-c", `${GOOD_MAIN}; sleep 600`], { image: setting("tools") });
+        await pod.said("sidecar", "main container found");
+        assert.equal(await pod.stop("sidecar"), 0);
+        await result.assertFailure("MainContainerInterrupted", "still ran");
+      });
+    }
+  },
+);
+
+testPod("pod: SIGKILL in mid-upload; the restarted native sidecar finishes the work", async () => {
+  await using here = await scene({ sharesProcesses: false });
+  const { pod, result } = here;
+  const content = randomBytes(40 * 1024 * 1024);
+  await Deno.writeFile(`${pod.volume}/file`, content);
+  await Deno.writeTextFile(`${pod.volume}/number`, "42\n");
+  await using proxy = new Throttle(setting("s3"), { holdAfter: 12 * 1024 * 1024 });
+  await pod.sidecar([], { endpoint: proxy.url });
+  await pod.kill("sidecar", "TERM");
+  await proxy.held;
+  await pod.kill("sidecar", "KILL");
+  assert.equal(await pod.wait("sidecar"), 137);
+  await result.assertNothing();
+  proxy.release();
+  await pod.restart("sidecar");
+  assert.equal(await pod.stop("sidecar"), 0);
+  await result.assertSuccess(content);
+});
+
+testPod(
+  "pod: SIGKILL in mid-upload of an ordinary sidecar, whose main is gone when it comes back",
+  async () => {
+    await using here = await scene();
+    const { pod, result } = here;
+    const content = randomBytes(40 * 1024 * 1024);
+    await Deno.writeFile(`${pod.volume}/file`, content);
+    await using proxy = new Throttle(setting("s3"), { holdAfter: 12 * 1024 * 1024 });
+    await pod.sidecar([...SHARED, "--start-timeout", "3s"], { endpoint: proxy.url });
+    await pod.main("sleep 1; echo 42 >/var/outputs/number");
+    await proxy.held;
+    await pod.kill("sidecar", "KILL");
+    await pod.wait("sidecar");
+    proxy.release();
+    await pod.restart("sidecar");
+    assert.equal(await pod.wait("sidecar"), 0);
+    // Main cannot be seen any more, so nobody knows that it ended well: never a success on a guess.
+    await result.assertFailure("Start of the main container");
+  },
+);
+
+testPod("pod: a restart after a finished upload changes nothing", async () => {
+  await using here = await scene();
+  const { pod, result } = here;
+  await pod.sidecar([...SHARED, "--start-timeout", "2s"]);
+  await pod.main(`sleep 1; ${GOOD_MAIN}`);
+  assert.equal(await pod.wait("sidecar"), 0);
+  await pod.restart("sidecar");
+  assert.equal(await pod.wait("sidecar"), 0);
+  await result.assertSuccess();
+  assert.match(await pod.log("sidecar"), /nothing to do: the outputs are there/);
+});
+
+testPod(
+  "pod: the second SIGTERM lets errors.pb out beside the upload, which goes on and takes it back",
+  async () => {
+    await using here = await scene({ sharesProcesses: false });
+    const { pod, result } = here;
+    const content = randomBytes(40 * 1024 * 1024);
+    await Deno.writeFile(`${pod.volume}/file`, content);
+    await Deno.writeTextFile(`${pod.volume}/number`, "42\n");
+    await using proxy = new Throttle(setting("s3"), { holdAfter: 12 * 1024 * 1024, spares: 8192 });
+    await pod.sidecar([], { endpoint: proxy.url });
+    await pod.kill("sidecar", "TERM");
+    await proxy.held;
+    await pod.kill("sidecar", "TERM");
+    await pod.said("sidecar", "wrote the error document");
+    await result.assertFailure("told for the second time to end");
+    proxy.release();
+    assert.equal(await pod.wait("sidecar"), 0);
+    await result.assertSuccess(content);
+  },
+);
+
+testPod("pod: a native sidecar that was not told to end stays after its upload", async () => {
+  await using here = await scene();
+  const { pod, result } = here;
+  await pod.sidecar(["--start-watcher-type", "signal", "--exit-watcher-type", "shared-process-ns,signal"]);
+  await pod.main(`sleep 1; ${GOOD_MAIN}`);
+  await pod.said("sidecar", "waiting to be told to end");
+  await result.assertSuccess();
+  assert.equal(await pod.inspect("sidecar", "{{.State.Running}}"), "true");
+  assert.equal(await pod.stop("sidecar"), 0);
+});
+
+const WRONG: [name: string, flags: string[], options: { sharesProcesses?: boolean }, texts: string[]][] = [
+  ["no shared process namespace", SHARED, { sharesProcesses: false }, ['"shareProcessNamespace: true"']],
+  [
+    "a container name that nobody has",
+    [...SHARED, "--watch-container", "primary", "--start-timeout", "4s"],
+    {},
+    ['none is named "primary"', '"main" (id '],
+  ],
+  ["no main at all", [...SHARED, "--start-timeout", "2s"], {}, ["no other container was seen"]],
+  ["no service account", watch("kube-api"), {}, ["service account", "--kubeconfig"]],
+];
+
+for (const [name, flags, options, texts] of WRONG) {
+  testPod(`pod, wrong set-up: ${name}: errors.pb names the mend`, async () => {
+    await using here = await scene(options);
+    const { pod, result } = here;
+    await pod.sidecar(flags);
+    const main = flags.includes("primary") ? pod.mainNamed("main", `${GOOD_MAIN}; sleep 6`) : null;
+    assert.equal(await pod.wait("sidecar"), 0);
+    await result.assertFailure(...texts);
+    await main;
+  });
+}

@@ -1,0 +1,186 @@
+/** Real pods, one for each way in which the sidecar learns that main has ended. */
+import assert from "assert";
+import { GOOD_MAIN, openBucket, Pod, type PodOptions, Result, setting, testPod, watch } from "./pod.ts";
+import type { Bucket } from "../faults/bucket.ts";
+
+interface Scene extends AsyncDisposable {
+  pod: Pod;
+  bucket: Bucket;
+  result: Result;
+}
+
+async function scene(options: PodOptions = {}): Promise<Scene> {
+  const bucket = await openBucket();
+  const pod = await Pod.create(options);
+  return {
+    pod,
+    bucket,
+    result: new Result(bucket, pod),
+    async [Symbol.asyncDispose]() {
+      await pod[Symbol.asyncDispose]();
+      bucket.close();
+    },
+  };
+}
+
+const SHARED = watch("shared-process-ns");
+
+testPod(
+  "pod: download in an init container, main of another image, native sidecar uploads after SIGTERM",
+  async () => {
+    await using here = await scene({ sharesProcesses: false });
+    const { pod, result } = here;
+    await pod.sidecar([]);
+    const inputs = await Deno.makeTempDir({ prefix: "copilot-pod-" });
+    await Deno.chmod(inputs, 0o1777);
+    try {
+      await pod.putInputs(here.bucket, { greeting: "hello" });
+      const flags = ["--volume", `${inputs}:/var/inputs`];
+      const download = await pod.run("download", pod.downloadCommand(), {
+        user: "1000:1000",
+        volume: false,
+        flags,
+      });
+      assert.equal(download.code, 0, download.stderr);
+      const main = await pod.main(
+        `[ "$(cat /var/inputs/greeting)" = hello ] && ${GOOD_MAIN}`,
+        { flags: ["--volume", `${inputs}:/var/inputs:ro`] },
+      );
+      assert.equal(main.code, 0, main.stderr);
+      await result.assertNothing();
+      assert.equal(await pod.stop("sidecar"), 0);
+      await result.assertSuccess();
+    } finally {
+      await Deno.remove(inputs, { recursive: true });
+    }
+  },
+);
+
+for (const cgroups of ["host", "private"] as const) {
+  testPod(`pod: shared-process-ns, other uid than main's, cgroup namespace ${cgroups}`, async () => {
+    await using here = await scene({ cgroups });
+    const { pod, result } = here;
+    await pod.sidecar(SHARED);
+    await pod.main(`sleep 1; ${GOOD_MAIN}`);
+    assert.equal(await pod.wait("sidecar"), 0);
+    await result.assertSuccess();
+    assert.match(await pod.log("sidecar"), /"main container found".*"by":"volume"/);
+  });
+}
+
+testPod(
+  "pod: shared-process-ns by --watch-container, against an extra container that shares the volume and outlives main",
+  async () => {
+    await using here = await scene();
+    const { pod, result } = here;
+    await pod.start("extra", ["sh", "-c", "sleep 600"], { image: setting("tools") });
+    await pod.sidecar([...SHARED, "--watch-container", "main"]);
+    await pod.mainNamed("main", `sleep 1; ${GOOD_MAIN}`);
+    assert.equal(await pod.wait("sidecar"), 0);
+    await result.assertSuccess();
+    assert.equal(await pod.inspect("extra", "{{.State.Running}}"), "true");
+  },
+);
+
+testPod("pod: shared-process-ns by --watch-container-id", async () => {
+  await using here = await scene();
+  const { pod, result } = here;
+  await pod.start("main", ["sh", "-c", `sleep 3; ${GOOD_MAIN}`], { image: setting("tools") });
+  await pod.start("extra", ["sh", "-c", "sleep 600"], { image: setting("tools") });
+  const id = await pod.inspect("main", "{{.Id}}");
+  await pod.sidecar([...SHARED, "--watch-container-id", id.slice(0, 12)]);
+  assert.equal(await pod.wait("sidecar"), 0);
+  await result.assertSuccess();
+});
+
+testPod(
+  "pod: shared-process-ns by the shared volume, against an extra container without it that outlives main",
+  async () => {
+    await using here = await scene();
+    const { pod, result } = here;
+    await pod.start("extra", ["sh", "-c", "sleep 600"], { image: setting("tools"), volume: false });
+    await pod.sidecar(SHARED);
+    await pod.main(`sleep 1; ${GOOD_MAIN}`);
+    assert.equal(await pod.wait("sidecar"), 0);
+    await result.assertSuccess();
+  },
+);
+
+testPod(
+  "pod: shared-process-ns, an exec into main that ends is not main's end, one that goes on does not hide it",
+  async () => {
+    await using here = await scene();
+    const { pod, result } = here;
+    await pod.sidecar(SHARED);
+    const main = pod.main(`${GOOD_MAIN}; sleep 4; echo changed >/var/outputs/file`);
+    await pod.said("sidecar", "main container found");
+    await pod.exec("main", ["sleep", "0.2"]);
+    const long = pod.exec("main", ["sleep", "8"]);
+    await result.assertNothing();
+    await main;
+    assert.equal(await pod.wait("sidecar"), 0);
+    await result.assertSuccess("changed\n");
+    await long;
+  },
+);
+
+testPod("pod: shared-process-ns, main's own children and orphans do not hide its end", async () => {
+  await using here = await scene();
+  const { pod, result } = here;
+  await pod.sidecar(SHARED);
+  await pod.main(`(sleep 600 &) ; sleep 1; ${GOOD_MAIN}`);
+  assert.equal(await pod.wait("sidecar"), 0);
+  await result.assertSuccess();
+});
+
+testPod("pod: file, markers tell a good end and a bad one", async (t) => {
+  await t.step("_SUCCESS", async () => {
+    await using here = await scene({ sharesProcesses: false });
+    const { pod, result } = here;
+    await pod.sidecar(watch("file"));
+    await pod.main(`touch /var/outputs/_START; sleep 1; ${GOOD_MAIN}; touch /var/outputs/_SUCCESS`);
+    assert.equal(await pod.wait("sidecar"), 0);
+    await result.assertSuccess();
+  });
+  await t.step("_ERROR", async () => {
+    await using here = await scene({ sharesProcesses: false });
+    const { pod, result } = here;
+    await pod.sidecar(watch("file"));
+    await pod.main(`${GOOD_MAIN}; echo "out of cheese" >/var/outputs/_ERROR; exit 1`);
+    assert.equal(await pod.wait("sidecar"), 0);
+    await result.assertFailure("User Error: out of cheese");
+  });
+  await t.step("none, but the process watcher sees the end", async () => {
+    await using here = await scene();
+    const { pod, result } = here;
+    await pod.sidecar(watch("file,shared-process-ns"));
+    await pod.main(`touch /var/outputs/_START; sleep 1; ${GOOD_MAIN}; kill -9 $$`);
+    assert.equal(await pod.wait("sidecar"), 0);
+    assert.match(await pod.log("sidecar"), /"by":"shared-process-ns"/);
+    await result.assertSuccess();
+  });
+});
+
+testPod("pod: UPLOAD_EAGER sends a stable file while main runs, and what changed at the end", async () => {
+  await using here = await scene();
+  const { pod, result, bucket } = here;
+  await pod.sidecar([...SHARED, "--upload-mode", "UPLOAD_EAGER"]);
+  const main = pod.main(`${GOOD_MAIN}; sleep 8; echo later >/var/outputs/file`);
+  for (let left = 100; left > 0 && await bucket.get(`${pod.prefix}/raw/file`) === null; left--) {
+    await new Promise((wake) => setTimeout(wake, 50));
+  }
+  assert.equal(new TextDecoder().decode((await bucket.get(`${pod.prefix}/raw/file`))!), "content\n");
+  await result.assertNothing();
+  await main;
+  assert.equal(await pod.wait("sidecar"), 0);
+  await result.assertSuccess("later\n");
+});
+
+testPod("pod: noop uploads what is there", async () => {
+  await using here = await scene({ sharesProcesses: false });
+  const { pod, result } = here;
+  await pod.main(GOOD_MAIN);
+  await pod.sidecar(watch("noop"));
+  assert.equal(await pod.wait("sidecar"), 0);
+  await result.assertSuccess();
+});
