@@ -54,7 +54,7 @@ const product = [...sources, read("main.ts")];
 const PURE = [
   /^src\/flyte\//,
   /^src\/cli(\.ts|\/)/,
-  /^src\/(config|config_files|durations|environment|errors|log|system|version)\.ts$/,
+  /^src\/(config|config_files|durations|environment|errors|log|system|version|yaml)\.ts$/,
   /^src\/storage\/(backend|store|uri|key_order)\.ts$/,
   /^src\/watch\/(watcher|proc)(\.ts|\/)/,
 ];
@@ -93,11 +93,22 @@ const FORBIDDEN: { from: RegExp; to: RegExp; why: string }[] = [
 Deno.test("pure modules import only pure modules, the idl its protobuf runtime, the configuration its YAML", () => {
   const packages: Record<string, RegExp> = {
     "src/flyte/idl.ts": /^protobufjs\/minimal$/,
-    "src/cli/config_yaml.ts": /^yaml$/,
+    "src/yaml.ts": /^yaml$/,
   };
   for (const { path, imports } of sources.filter(({ path }) => isPure(path))) {
     for (const { to } of imports) {
       assert(isPure(to) || packages[path]?.test(to), `${path} is pure and must not import ${to}`);
+    }
+  }
+});
+
+Deno.test("packages are imported statically: a bundled CommonJS package has no named exports otherwise", () => {
+  for (const { path, code } of product) {
+    for (const [, to] of code.matchAll(/\bimport\(\s*"([^"]+)"/g)) {
+      assert(
+        to!.startsWith("."),
+        `${path} must not import("${to}"): make a module that imports it, as src/yaml.ts`,
+      );
     }
   }
 });

@@ -183,7 +183,7 @@ function readToken(options: ProviderOptions, path: string): string {
 function webIdentity(options: ProviderOptions): Provider {
   const { env } = options.context;
   return fromSdk(options, "the web identity of AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN", async () => {
-    const { fromWebToken } = await import("@aws-sdk/credential-providers");
+    const { fromWebToken } = await import("./providers.ts");
     return await fromWebToken({
       roleArn: env.AWS_ROLE_ARN!,
       roleSessionName: env.AWS_ROLE_SESSION_NAME || "copilot",
@@ -196,7 +196,7 @@ function webIdentity(options: ProviderOptions): Provider {
 function container(options: ProviderOptions): Provider {
   const { env } = options.context;
   return fromSdk(options, "the container's endpoint (AWS_CONTAINER_CREDENTIALS_FULL_URI)", async () => {
-    const { fromHttp } = await import("@aws-sdk/credential-providers");
+    const { fromHttp } = await import("./providers.ts");
     const tokenFile = env.AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE;
     // The token is read here: the SDK would send a line break at its end, which the agent refuses.
     const token = tokenFile ? readToken(options, tokenFile) : env.AWS_CONTAINER_AUTHORIZATION_TOKEN;
@@ -211,7 +211,7 @@ function container(options: ProviderOptions): Provider {
 
 function profile(options: ProviderOptions, name: string): Provider {
   return fromSdk(options, `the profile "${name}" of the shared files`, async () => {
-    const { fromIni } = await import("@aws-sdk/credential-providers");
+    const { fromIni } = await import("./providers.ts");
     return await fromIni({ profile: name, clientConfig: clientConfig(options) })();
   });
 }
@@ -233,7 +233,7 @@ function instance(options: ProviderOptions): Provider {
     if (isTrue(options.context.env.AWS_EC2_METADATA_DISABLED)) {
       throw denied(new Error("AWS_EC2_METADATA_DISABLED is set"));
     }
-    const { fromInstanceMetadata } = await import("@aws-sdk/credential-providers");
+    const { fromInstanceMetadata } = await import("./providers.ts");
     try {
       return await fromInstanceMetadata({ timeout: 1000, maxRetries: 2 })();
     } catch (thrown) {

@@ -95,7 +95,7 @@ async function fromKubeconfig(
 }
 
 async function parseYaml(text: string, path: string): Promise<Record<string, unknown>> {
-  const { parse } = await import("yaml");
+  const { parse } = await import("../../../yaml.ts");
   let value: unknown;
   try {
     // Without aliases a small file stays small.
