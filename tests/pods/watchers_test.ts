@@ -1,29 +1,7 @@
 /** Real pods, one for each way in which the sidecar learns that main has ended. */
 import assert from "assert";
-import { GOOD_MAIN, openBucket, Pod, type PodOptions, Result, setting, testPod, watch } from "./pod.ts";
-import type { Bucket } from "../faults/bucket.ts";
-
-interface Scene extends AsyncDisposable {
-  pod: Pod;
-  bucket: Bucket;
-  result: Result;
-}
-
-async function scene(options: PodOptions = {}): Promise<Scene> {
-  const bucket = await openBucket();
-  const pod = await Pod.create(options);
-  return {
-    pod,
-    bucket,
-    result: new Result(bucket, pod),
-    async [Symbol.asyncDispose]() {
-      await pod[Symbol.asyncDispose]();
-      bucket.close();
-    },
-  };
-}
-
-const SHARED = watch("shared-process-ns");
+import { GOOD_MAIN, setting, testPod, watch } from "./pod.ts";
+import { scene, SHARED } from "./scene.ts";
 
 testPod(
   "pod: download in an init container, main of another image, native sidecar uploads after SIGTERM",
