@@ -72,7 +72,7 @@ const AZURE = [
 /** The yaml package looks at these while it parses, and a name without permission would throw. */
 const LIBRARIES = ["LOG_STREAM", "LOG_TOKENS"];
 
-const KUBERNETES = ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"];
+const KUBERNETES = ["HOSTNAME", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"];
 
 /** Names of environment variables, each once. */
 export function environmentNames(): string[] {

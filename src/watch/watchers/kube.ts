@@ -114,10 +114,10 @@ class KubeWatcher implements Watcher {
     const { pod, version } = await api.list(signal);
     if (pod === null) return this.#missing(api);
     yield { type: "ADDED", pod };
-    for (let from = version;;) {
-      for await (const event of api.watch(from, signal)) {
+    for (let latest = version;;) {
+      for await (const event of api.watch(latest, signal)) {
         this.#allIsWell();
-        from = event.pod.metadata?.resourceVersion ?? from;
+        latest = event.pod.metadata?.resourceVersion ?? latest;
         yield event;
       }
       this.#allIsWell();
