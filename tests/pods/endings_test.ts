@@ -157,7 +157,7 @@ const WRONG: [name: string, flags: string[], options: { sharesProcesses?: boolea
     ['none is named "primary"', '"main" (id '],
   ],
   ["no main at all", [...SHARED, "--start-timeout", "2s"], {}, ["no other container was seen"]],
-  ["no service account", watch("kube-api"), {}, ["service account", "--kubeconfig"]],
+  ["no service account", watch("kube-api"), {}, ["automountServiceAccountToken: true", "--kubeconfig"]],
 ];
 
 for (const [name, flags, options, texts] of WRONG) {

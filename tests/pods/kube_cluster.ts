@@ -1,0 +1,98 @@
+/**
+ * The tests' side of a real API server (scripts/kube_api_server.sh): its administrator, and the kubelet that it lacks.
+ * @module
+ */
+import assert from "assert";
+import { request } from "node:https";
+import { setting } from "./pod.ts";
+
+function read(name: string): string {
+  return Deno.readTextFileSync(`${setting("kubeDir")}/${name}`).trim();
+}
+
+/** One request as the administrator. */
+function ask(method: string, path: string, body: unknown): Promise<Record<string, unknown>> {
+  return new Promise((resolve, reject) => {
+    const type = method === "PATCH" ? "application/merge-patch+json" : "application/json";
+    const headers = { "Authorization": `Bearer ${read("token")}`, "Content-Type": type };
+    const options = { method, headers, ca: read("ca.crt"), agent: false };
+    const sent = request(setting("kube") + path, options, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (piece) => text += piece);
+      response.on("end", () => {
+        if ((response.statusCode ?? 500) < 300) return resolve(JSON.parse(text));
+        reject(new Error(`${method} ${path}: ${response.statusCode} ${text}`));
+      });
+    });
+    sent.on("error", reject);
+    sent.end(JSON.stringify(body));
+  });
+}
+
+/** A Kubernetes object as a manifest has it. */
+export interface Manifest {
+  apiVersion: string;
+  kind: string;
+  metadata: { name: string };
+  // deno-lint-ignore no-explicit-any -- manifests are what they are
+  [part: string]: any;
+}
+
+const PLACES: Readonly<Record<string, string>> = {
+  Pod: "/api/v1/namespaces/NS/pods",
+  ServiceAccount: "/api/v1/namespaces/NS/serviceaccounts",
+  Role: "/apis/rbac.authorization.k8s.io/v1/namespaces/NS/roles",
+  RoleBinding: "/apis/rbac.authorization.k8s.io/v1/namespaces/NS/rolebindings",
+};
+
+/** A namespace of its own, with what a kubelet would mount into a pod as its service account. */
+export class Namespace implements AsyncDisposable {
+  readonly name: string;
+  /** This machine's directory with token, ca.crt and namespace. */
+  readonly account: string;
+
+  private constructor(name: string, account: string) {
+    this.name = name;
+    this.account = account;
+  }
+
+  static async create(): Promise<Namespace> {
+    const name = `pods-${Deno.pid}-${Date.now()}`;
+    await ask("POST", "/api/v1/namespaces", { metadata: { name } });
+    return new Namespace(name, await Deno.makeTempDir({ prefix: "copilot-account-" }));
+  }
+
+  /** As `kubectl apply`. */
+  async apply(manifest: Manifest): Promise<void> {
+    const place = PLACES[manifest.kind];
+    assert(place !== undefined, manifest.kind);
+    await ask("POST", place.replace("NS", this.name), manifest);
+  }
+
+  /** Writes what the kubelet would mount for a service account. */
+  async mount(serviceAccount: string): Promise<string[]> {
+    const path = `/api/v1/namespaces/${this.name}/serviceaccounts/${serviceAccount}/token`;
+    const { status } = await ask("POST", path, { spec: { expirationSeconds: 600 } });
+    await Deno.writeTextFile(`${this.account}/token`, (status as { token: string }).token);
+    await Deno.writeTextFile(`${this.account}/ca.crt`, read("ca.crt"));
+    await Deno.writeTextFile(`${this.account}/namespace`, this.name);
+    for (const { name } of Deno.readDirSync(this.account)) await Deno.chmod(`${this.account}/${name}`, 0o644);
+    await Deno.chmod(this.account, 0o755);
+    const { port } = new URL(setting("kube"));
+    return [
+      ...["--volume", `${this.account}:/var/run/secrets/kubernetes.io/serviceaccount:ro`],
+      ...["--env", "KUBERNETES_SERVICE_HOST=127.0.0.1", "--env", `KUBERNETES_SERVICE_PORT=${port}`],
+    ];
+  }
+
+  /** Plays the kubelet: reports the state of a pod's container `main`. */
+  async report(pod: string, state: Record<string, unknown>): Promise<void> {
+    const status = { name: "main", state, ready: false, restartCount: 0, image: "x", imageID: "x" };
+    const path = `/api/v1/namespaces/${this.name}/pods/${pod}/status`;
+    await ask("PATCH", path, { status: { phase: "Running", containerStatuses: [status] } });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.account, { recursive: true });
+  }
+}
