@@ -45,7 +45,7 @@ Deno.test("reach: ambient credentials of S3 need the metadata addresses and the 
     reach("s3://b/k", "s3", { auth_type: "iam", endpoint: "http://minio:9000" }, { HOME: "/home/x" }),
     {
       hosts: [...AWS, ...METADATA, "minio:9000"].sort(),
-      paths: ["/home/x/.aws/config", "/home/x/.aws/credentials", "/home/x/.aws/sso/cache"],
+      paths: ["/home/x/.aws/config", "/home/x/.aws/credentials"],
     },
   );
   const env = {
@@ -56,7 +56,7 @@ Deno.test("reach: ambient credentials of S3 need the metadata addresses and the 
   };
   const { hosts, paths } = reach("s3://b/k", "s3", {}, env);
   assert(hosts.includes("127.0.0.1:51678"));
-  assert.deepEqual(paths, ["/etc/aws", "/home/x/.aws/config", "/home/x/.aws/sso/cache", "/var/run/token"]);
+  assert.deepEqual(paths, ["/etc/aws", "/home/x/.aws/config", "/var/run/token"]);
 });
 
 Deno.test("reach: with keys no metadata address and no credential file is reached", () => {

@@ -70,7 +70,7 @@ export function reachOf(uri: StoreUri, settings: StoreSettings, context: ReachCo
     case "abfss":
       return azureStore(uri, settings, context);
     default:
-      return objectStore(settings, env);
+      return objectStore(settings, context);
   }
 }
 
@@ -113,7 +113,7 @@ function azureStore(uri: StoreUri, settings: StoreSettings, { env, cwd }: ReachC
   return { hosts: [...new Set(hosts)], paths: paths.map((path) => absolute(path, cwd)) };
 }
 
-function objectStore(settings: StoreSettings, env: Env): Reach {
+function objectStore(settings: StoreSettings, { env, cwd, readText }: ReachContext): Reach {
   const endpoint = settings.values.endpoint ?? env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL ?? "";
   const hosts = [...(endpoint === "" ? AWS_HOSTS : hostOf(endpoint)), ...proxyHosts(env)];
   const paths: string[] = [];
@@ -131,14 +131,19 @@ function objectStore(settings: StoreSettings, env: Env): Reach {
     for (const name of ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]) {
       if (env[name]) paths.push(env[name]);
     }
-    const home = env.HOME ?? "/";
-    paths.push(
-      env.AWS_SHARED_CREDENTIALS_FILE ?? `${home}/.aws/credentials`,
-      env.AWS_CONFIG_FILE ?? `${home}/.aws/config`,
-    );
-    paths.push(`${home}/.aws/sso/cache`);
+    const shared = [
+      env.AWS_SHARED_CREDENTIALS_FILE || `${env.HOME ?? ""}/.aws/credentials`,
+      env.AWS_CONFIG_FILE || `${env.HOME ?? ""}/.aws/config`,
+    ];
+    const named = shared.flatMap((path) => tokenFiles(readText?.(path) ?? ""));
+    paths.push(...[...shared, ...named].map((path) => absolute(path, cwd)));
   }
   return { hosts: [...new Set(hosts)], paths };
+}
+
+/** Files that the profiles of a shared file name. */
+function tokenFiles(text: string): string[] {
+  return [...text.matchAll(/^\s*web_identity_token_file\s*=\s*(\S+)\s*$/gim)].map(([, path]) => path!);
 }
 
 function proxyHosts(env: Env): string[] {

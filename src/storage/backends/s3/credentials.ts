@@ -1,5 +1,5 @@
 /**
- * Credentials for S3: given ones, or those of the platform, fetched by the AWS SDK and renewed before they run out.
+ * Credentials for S3: given ones, or those of the platform, fetched when they are first needed and renewed before they run out.
  *
  * The platform's provider is chosen by what is configured and not by trial: a role that cannot be assumed is an error, and
  * never leads to the node's weaker or stronger identity.
@@ -8,27 +8,14 @@
 import { Secret, type StoreSettings } from "../../../config.ts";
 import { CopilotError, from } from "../../../errors.ts";
 import type { BackendContext } from "../../backend.ts";
-import type { HttpClient } from "../../http/client.ts";
-import { isTrue } from "./address.ts";
-import { s3Error } from "./reply.ts";
-import { faultOf, sdkConfig } from "./sdk.ts";
+import { HttpClient } from "../../http/client.ts";
+import { containerCredentials } from "./identity/container.ts";
+import { instanceCredentials } from "./identity/instance.ts";
+import type { Credentials, IdentityContext } from "./identity/mod.ts";
+import { profileCredentials, sharedFiles } from "./identity/profile.ts";
+import { assumeRoleWithToken } from "./identity/sts.ts";
 
-/** What requests are signed with. A renewal is another object. */
-export interface Credentials {
-  accessKeyId: string;
-  secretAccessKey: Secret;
-  sessionToken?: Secret;
-  /** Milliseconds since 1970; absent for credentials that do not run out. */
-  expiresAtMs?: number;
-}
-
-/** Credentials as the SDK gives them. */
-interface Identity {
-  accessKeyId: string;
-  secretAccessKey: string;
-  sessionToken?: string;
-  expiration?: Date;
-}
+export type { Credentials } from "./identity/mod.ts";
 
 /** A way to get credentials. */
 export interface Provider {
@@ -98,7 +85,7 @@ export interface ProviderOptions {
 /**
  * The provider that the settings and the environment ask for.
  *
- * @throws CopilotError `config` for an `auth_type` that is not known or lacks its keys
+ * @throws CopilotError `config` for an `auth_type` that is not known or lacks its keys, and for half of what a provider needs
  */
 export function providerFor(options: ProviderOptions): Provider {
   const { values, secrets } = options.settings;
@@ -129,115 +116,110 @@ export function providerFor(options: ProviderOptions): Provider {
 
 /** The platform's credentials: profile, keys in the environment, web identity (IRSA), container (EKS Pod Identity, ECS), instance. */
 function platformProvider(options: ProviderOptions): Provider {
-  const { env } = options.context;
+  const { env, system } = options.context;
   if (env.AWS_PROFILE) return profile(options, env.AWS_PROFILE);
-  if (env.AWS_ACCESS_KEY_ID && env.AWS_SECRET_ACCESS_KEY) {
-    return fixed("AWS_ACCESS_KEY_ID", {
-      accessKeyId: env.AWS_ACCESS_KEY_ID,
-      secretAccessKey: new Secret(env.AWS_SECRET_ACCESS_KEY),
-      ...(env.AWS_SESSION_TOKEN && { sessionToken: new Secret(env.AWS_SESSION_TOKEN) }),
-    });
-  }
-  if (env.AWS_WEB_IDENTITY_TOKEN_FILE && env.AWS_ROLE_ARN) return webIdentity(options);
+  if (env.AWS_ACCESS_KEY_ID || env.AWS_SECRET_ACCESS_KEY) return environment(env);
+  if (env.AWS_WEB_IDENTITY_TOKEN_FILE) return webIdentity(options, env.AWS_WEB_IDENTITY_TOKEN_FILE);
   if (env.AWS_CONTAINER_CREDENTIALS_FULL_URI || env.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI) {
-    return container(options);
+    return renewed(
+      options,
+      "the container's endpoint (AWS_CONTAINER_CREDENTIALS_FULL_URI)",
+      containerCredentials,
+    );
   }
-  const shared = env.AWS_SHARED_CREDENTIALS_FILE ?? `${env.HOME ?? "/"}/.aws/credentials`;
-  if (options.context.system.files.stat(shared) !== null) return profile(options, "default");
-  return instance(options);
+  const { config, credentials } = sharedFiles(env);
+  const isThere = [credentials, config].some((path) => system.files.stat(path) !== null);
+  return isThere ? profile(options, "default") : instance(options);
 }
 
-/** A provider of the SDK; errors name what was used and what else is looked at. */
-function fromSdk(options: ProviderOptions, name: string, load: () => Promise<Identity>): Provider {
-  const action = `Cannot get credentials for "${options.object}" from ${name}`;
+function environment(env: Readonly<Record<string, string>>): Provider {
+  const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: token } = env;
+  if (id && secret) {
+    return fixed("AWS_ACCESS_KEY_ID", {
+      accessKeyId: id,
+      secretAccessKey: new Secret(secret),
+      ...(token && { sessionToken: new Secret(token) }),
+    });
+  }
+  const missing = id ? "AWS_SECRET_ACCESS_KEY" : "AWS_ACCESS_KEY_ID";
+  throw new CopilotError("config", `Cannot sign requests: ${missing} is not set, expected both keys or none`);
+}
+
+/** Milliseconds that a service of this machine may take. The agent of EKS asks AWS before it answers. */
+const LOCAL_PATIENCE = { connectTimeoutMs: 1000, headTimeoutMs: 10_000, stallTimeoutMs: 5000 };
+
+function identityContext({ context, http, region, object }: ProviderOptions): IdentityContext {
+  const { env, system: { clock, files, network }, signal } = context;
+  return {
+    env,
+    files,
+    http,
+    localClient: () => new HttpClient({ network, clock, caCerts: context.caCerts, ...LOCAL_PATIENCE }),
+    nowMs: () => clock.nowMs(),
+    region,
+    object,
+    signal,
+  };
+}
+
+/** A provider that is asked again; errors name it. */
+function renewed(
+  options: ProviderOptions,
+  name: string,
+  load: (action: string, context: IdentityContext) => Promise<Credentials>,
+): Provider {
+  const { object } = options;
+  const action = `Cannot get credentials for "${object}" from ${name}`;
   return {
     name,
     isFixed: false,
     async fetch() {
       try {
-        const { accessKeyId, secretAccessKey, sessionToken, expiration } = await load();
-        return {
-          accessKeyId,
-          secretAccessKey: new Secret(secretAccessKey),
-          ...(sessionToken !== undefined && { sessionToken: new Secret(sessionToken) }),
-          ...(expiration !== undefined && { expiresAtMs: expiration.getTime() }),
-        };
+        return await load(action, identityContext(options));
       } catch (thrown) {
-        const fault = faultOf(thrown);
-        if (fault !== null) throw s3Error(fault, action, options.object);
-        throw from(thrown, action, { fallback: "unavailable", object: options.object });
+        const error = from(thrown, action, { fallback: "unavailable", object });
+        if (error.message.startsWith(action) || error.code === "aborted") throw error;
+        const { code, message, retryAfterMs } = error;
+        throw new CopilotError(code, `${action}: ${message}`, {
+          object,
+          cause: thrown,
+          ...(retryAfterMs !== undefined && { retryAfterMs }),
+        });
       }
     },
   };
 }
 
-function clientConfig({ http, region, object, context }: ProviderOptions) {
-  const endpoint = context.env.AWS_ENDPOINT_URL_STS ?? context.env.AWS_ENDPOINT_URL;
-  return { ...sdkConfig({ http, region, object, signal: context.signal }), ...(endpoint && { endpoint }) };
-}
-
-function readToken(options: ProviderOptions, path: string): string {
-  return new TextDecoder().decode(options.context.system.files.readFile(path, 64 * 1024)).trim();
-}
-
-function webIdentity(options: ProviderOptions): Provider {
+function webIdentity(options: ProviderOptions, path: string): Provider {
   const { env } = options.context;
-  return fromSdk(options, "the web identity of AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN", async () => {
-    const { fromWebToken } = await import("./providers.ts");
-    return await fromWebToken({
-      roleArn: env.AWS_ROLE_ARN!,
-      roleSessionName: env.AWS_ROLE_SESSION_NAME || "copilot",
-      webIdentityToken: readToken(options, env.AWS_WEB_IDENTITY_TOKEN_FILE!),
-      clientConfig: clientConfig(options),
-    })();
-  });
-}
-
-function container(options: ProviderOptions): Provider {
-  const { env } = options.context;
-  return fromSdk(options, "the container's endpoint (AWS_CONTAINER_CREDENTIALS_FULL_URI)", async () => {
-    const { fromHttp } = await import("./providers.ts");
-    const tokenFile = env.AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE;
-    // The token is read here: the SDK would send a line break at its end, which the agent refuses.
-    const token = tokenFile ? readToken(options, tokenFile) : env.AWS_CONTAINER_AUTHORIZATION_TOKEN;
-    return await fromHttp({
-      ...(env.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI
-        ? { awsContainerCredentialsRelativeUri: env.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI }
-        : { awsContainerCredentialsFullUri: env.AWS_CONTAINER_CREDENTIALS_FULL_URI! }),
-      ...(token && { awsContainerAuthorizationToken: token }),
-    })();
-  });
+  const arn = env.AWS_ROLE_ARN;
+  if (!arn) {
+    throw new CopilotError(
+      "config",
+      "Cannot use AWS_WEB_IDENTITY_TOKEN_FILE: AWS_ROLE_ARN is not set, expected the role that the token is for",
+    );
+  }
+  const role = { arn, sessionName: env.AWS_ROLE_SESSION_NAME || "copilot" };
+  const name = "the web identity of AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN";
+  return renewed(
+    options,
+    name,
+    (action, context) =>
+      assumeRoleWithToken(role, { path, what: "AWS_WEB_IDENTITY_TOKEN_FILE", action }, context),
+  );
 }
 
 function profile(options: ProviderOptions, name: string): Provider {
-  return fromSdk(options, `the profile "${name}" of the shared files`, async () => {
-    const { fromIni } = await import("./providers.ts");
-    return await fromIni({ profile: name, clientConfig: clientConfig(options) })();
-  });
+  return renewed(
+    options,
+    `the profile "${name}" of the shared files`,
+    (action, context) => profileCredentials(name, action, context),
+  );
 }
 
 function instance(options: ProviderOptions): Provider {
   const tried =
     "after storage.stow.config access_key_id, AWS_PROFILE, AWS_ACCESS_KEY_ID, AWS_WEB_IDENTITY_TOKEN_FILE, " +
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI and the shared credentials file, none of which is there";
-  const name = `the instance's metadata service, ${tried}`;
-  const denied = (cause?: Error) =>
-    new CopilotError(
-      "denied",
-      `Cannot get credentials for "${options.object}" from ${name}${cause ? `: ${cause.message}` : ""}`,
-      {
-        object: options.object,
-      },
-    );
-  return fromSdk(options, name, async () => {
-    if (isTrue(options.context.env.AWS_EC2_METADATA_DISABLED)) {
-      throw denied(new Error("AWS_EC2_METADATA_DISABLED is set"));
-    }
-    const { fromInstanceMetadata } = await import("./providers.ts");
-    try {
-      return await fromInstanceMetadata({ timeout: 1000, maxRetries: 2 })();
-    } catch (thrown) {
-      throw denied(thrown as Error);
-    }
-  });
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI and the shared files, none of which is there";
+  return renewed(options, `the instance's metadata service, ${tried}`, instanceCredentials);
 }

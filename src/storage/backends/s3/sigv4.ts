@@ -1,5 +1,5 @@
 /**
- * AWS Signature Version 4 for S3, for requests whose URI is already encoded.
+ * AWS Signature Version 4 for S3 and STS, for requests whose URI is already encoded.
  *
  * The signing key is derived once per day and credentials, so that a request costs one HMAC and one hash. Signed are `host`
  * and the `x-amz-*` headers; others (Range, If-Match) may be changed by a proxy without breaking the request.
@@ -7,7 +7,7 @@
  */
 import { createHash, createHmac } from "node:crypto";
 import { CopilotError } from "../../../errors.ts";
-import type { Credentials } from "./credentials.ts";
+import type { Credentials } from "./identity/mod.ts";
 
 /** A request as far as its signature covers it. */
 export interface SignedPart {
@@ -70,11 +70,13 @@ function hmac(key: string | Uint8Array, data: string): Uint8Array {
 /** Signs requests for one service and region. */
 export class Signer {
   readonly #region: string;
+  readonly #service: string;
   #key: { credentials: Credentials; day: string; bytes: Uint8Array } | null = null;
   #stamp = { second: -1, text: "" };
 
-  constructor(region: string) {
+  constructor(region: string, service = "s3") {
     this.#region = region;
+    this.#service = service;
   }
 
   /**
@@ -101,7 +103,7 @@ export class Signer {
     const lines = signed.map(([name, value]) => `${name}:${value}\n`).join("");
     const canonical = `${part.method}\n${part.path}\n${part.query}\n${lines}\n${names}\n${part.payload}`;
     const day = date.slice(0, 8);
-    const scope = `${day}/${this.#region}/s3/aws4_request`;
+    const scope = `${day}/${this.#region}/${this.#service}/aws4_request`;
     const text = `AWS4-HMAC-SHA256\n${date}\n${scope}\n${sha256Hex(canonical)}`;
     const signature = createHmac("sha256", this.#signingKey(credentials, day)).update(text).digest("hex");
     const credential = `${credentials.accessKeyId}/${scope}`;
@@ -126,7 +128,7 @@ export class Signer {
     const known = this.#key;
     if (known !== null && known.credentials === credentials && known.day === day) return known.bytes;
     let bytes = hmac(`AWS4${credentials.secretAccessKey.reveal()}`, day);
-    for (const step of [this.#region, "s3", "aws4_request"]) bytes = hmac(bytes, step);
+    for (const step of [this.#region, this.#service, "aws4_request"]) bytes = hmac(bytes, step);
     this.#key = { credentials, day, bytes };
     return bytes;
   }

@@ -1,0 +1,40 @@
+/**
+ * The container's credential endpoint: EKS Pod Identity's agent (169.254.170.23) and ECS (169.254.170.2).
+ * @module
+ */
+import { CopilotError } from "../../../../errors.ts";
+import { parseHttpUrl } from "../../../http/origin.ts";
+import { ask, type Credentials, credentialsOfJson, type IdentityContext, readToken, refusal } from "./mod.ts";
+
+const ECS = "http://169.254.170.2";
+/** Whom a token may be sent to without TLS. */
+const LOCAL = /^(localhost|127\.[0-9.]+|::1|169\.254\.170\.(2|23)|fd00:ec2::23)$/;
+
+/** Credentials of the container. */
+export async function containerCredentials(action: string, context: IdentityContext): Promise<Credentials> {
+  const { env, object } = context;
+  const relative = env.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI;
+  const from = relative ? "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI" : "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+  const url = relative ? `${ECS}${relative}` : env.AWS_CONTAINER_CREDENTIALS_FULL_URI!;
+  const { origin } = parseHttpUrl(url, from);
+  if (!origin.secure && !LOCAL.test(origin.hostname)) {
+    throw new CopilotError(
+      "config",
+      `Cannot use ${from} "${origin.key}": expected https://, or an address of this machine or of the container agent`,
+    );
+  }
+  const file = env.AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE;
+  const token = file
+    ? readToken(file, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", context)
+    : env.AWS_CONTAINER_AUTHORIZATION_TOKEN?.trim();
+  const http = context.localClient();
+  try {
+    const headers = token ? [["authorization", token] as const] : [];
+    const reply = await ask(http, { method: "GET", url, from, headers, action }, context);
+    const about = { action, object };
+    if (reply.status === 200) return credentialsOfJson(reply.text, about);
+    throw refusal(reply, { ...about, nowMs: context.nowMs() }, token ? [token] : []);
+  } finally {
+    http.close();
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * AWS Security Token Service: a role's credentials for a web identity (IRSA), or for other credentials.
+ * @module
+ */
+import { parseHttpUrl } from "../../../http/origin.ts";
+import { isTrue } from "../address.ts";
+import { encodeQuery, sha256Hex, Signer } from "../sigv4.ts";
+import { readXml } from "../xml.ts";
+import { ask, type Credentials, credentialsOf, type IdentityContext, readToken, refusal } from "./mod.ts";
+
+const VERSION = "2011-06-15";
+
+/** Which role. */
+export interface Role {
+  arn: string;
+  sessionName: string;
+  externalId?: string | undefined;
+  durationS?: string | undefined;
+}
+
+/** Where a region's STS is. */
+function endpoint({ env, region }: IdentityContext): { url: string; from: string } {
+  for (const name of ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"]) {
+    if (env[name]) return { url: env[name], from: name };
+  }
+  const service = isTrue(env.AWS_USE_FIPS_ENDPOINT) ? "sts-fips" : "sts";
+  const isChinese = region.startsWith("cn-");
+  const dualStack = isChinese ? "api.amazonwebservices.com.cn" : "api.aws";
+  const domain = isTrue(env.AWS_USE_DUALSTACK_ENDPOINT)
+    ? dualStack
+    : `amazonaws.com${isChinese ? ".cn" : ""}`;
+  return { url: `https://${service}.${region}.${domain}`, from: "AWS_REGION" };
+}
+
+/**
+ * Credentials of a role for the token in a file, which is read anew each time.
+ *
+ * @param names.what the setting that names the file, for messages
+ */
+export async function assumeRoleWithToken(
+  role: Role,
+  { path, what, action }: { path: string; what: string; action: string },
+  context: IdentityContext,
+): Promise<Credentials> {
+  const token = readToken(path, what, context);
+  const form = formOf("AssumeRoleWithWebIdentity", role, [["WebIdentityToken", token]]);
+  return await send(form, { action, context, secrets: [token], sign: () => [] });
+}
+
+/** Credentials of a role for those of somebody who may take it on. */
+export async function assumeRole(
+  role: Role,
+  source: Credentials,
+  { action, context }: { action: string; context: IdentityContext },
+): Promise<Credentials> {
+  const form = formOf("AssumeRole", role, []);
+  const sign = (url: string) => {
+    const { origin } = parseHttpUrl(url, "AWS_ENDPOINT_URL_STS");
+    const part = {
+      method: "POST",
+      path: "/",
+      query: "",
+      host: origin.authority,
+      headers: [],
+      payload: sha256Hex(form),
+    };
+    return new Signer(context.region, "sts").sign(part, source, context.nowMs());
+  };
+  return await send(form, { action, context, secrets: [source.secretAccessKey.reveal()], sign });
+}
+
+function formOf(action: string, role: Role, more: readonly (readonly [string, string])[]): string {
+  const fields: (readonly [string, string | undefined])[] = [
+    ["Action", action],
+    ["Version", VERSION],
+    ["RoleArn", role.arn],
+    ["RoleSessionName", role.sessionName],
+    ["ExternalId", role.externalId],
+    ["DurationSeconds", role.durationS],
+    ...more,
+  ];
+  return fields.filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${encodeQuery(value!)}`)
+    .join("&");
+}
+
+async function send(
+  form: string,
+  { action, context, secrets, sign }: {
+    action: string;
+    context: IdentityContext;
+    secrets: readonly string[];
+    sign(url: string): readonly (readonly [string, string])[];
+  },
+): Promise<Credentials> {
+  const { url, from } = endpoint(context);
+  const { origin } = parseHttpUrl(url, from);
+  const request = {
+    method: "POST",
+    url: `${origin.key}/`,
+    from,
+    headers: [["content-type", "application/x-www-form-urlencoded"], ...sign(url)] as const,
+    body: new TextEncoder().encode(form),
+    action,
+  };
+  const reply = await ask(context.http, request, context);
+  const about = { action, object: context.object };
+  if (reply.status !== 200) throw refusal(reply, { ...about, nowMs: context.nowMs() }, secrets);
+  return credentialsOf(partsOf(reply.text), about);
+}
+
+/** The elements of `Credentials`; none for a text that is no such document. */
+function partsOf(xml: string): Record<string, string> {
+  const parts: Record<string, string> = {};
+  try {
+    readXml(xml, (name, parent, text) => {
+      if (parent === "Credentials") parts[name] = text.trim();
+    });
+  } catch {
+    return {};
+  }
+  return parts;
+}
