@@ -78,6 +78,18 @@ export function openBucket(): Promise<Bucket> {
   return Bucket.open(setting("s3"), "pods");
 }
 
+/** Puts a task's inputs into the store, all of them strings. */
+export async function putInputs(
+  bucket: Bucket,
+  key: string,
+  values: Readonly<Record<string, string>>,
+): Promise<void> {
+  const literals = Object.entries(values).map(([name, value]) =>
+    [name, primitive({ case: "stringValue", value })] as const
+  );
+  await bucket.put(key, encode("LiteralMap", literalMap(Object.fromEntries(literals))));
+}
+
 /** How a pod is made. */
 export interface PodOptions {
   /** Whether its containers see each other's processes. */
@@ -174,15 +186,6 @@ export class Pod implements AsyncDisposable {
       ...["--from-local-dir", "/var/outputs", "--interface", INTERFACE],
       ...["--to-raw-output", `${to}/raw`, "--to-output-prefix", `${to}/out`],
     ];
-  }
-
-  /** Puts the inputs of this pod's task into the store, all of them strings. */
-  async putInputs(bucket: Bucket, values: Readonly<Record<string, string>>): Promise<void> {
-    const literals = Object.entries(values).map(([name, value]) =>
-      [name, primitive({ case: "stringValue", value })] as const
-    );
-    const document = encode("LiteralMap", literalMap(Object.fromEntries(literals)));
-    await bucket.put(`${this.prefix}/in/inputs.pb`, document);
   }
 
   /** The downloader's arguments, as Flyte's plugin writes them. */
@@ -304,23 +307,36 @@ export function watch(name: string, ...more: string[]): string[] {
 export class Result {
   readonly #bucket: Bucket;
   readonly #prefix: string;
+  readonly #documents: string;
+  readonly #names: { number: string; file: string };
 
-  constructor(bucket: Bucket, { prefix }: Pod) {
+  /**
+   * @param place.documents where outputs.pb and errors.pb are, below the prefix
+   * @param names of the two outputs
+   */
+  constructor(
+    bucket: Bucket,
+    { prefix, documents = "out" }: { prefix: string; documents?: string },
+    names = { number: "number", file: "file" },
+  ) {
     this.#bucket = bucket;
     this.#prefix = prefix;
+    this.#documents = `${prefix}/${documents}`;
+    this.#names = names;
   }
 
   /** Asserts a success: outputs.pb with both outputs, the file's object, no errors.pb. @param content the file's */
   async assertSuccess(content: string | Uint8Array = "content\n"): Promise<void> {
     assert.equal(await this.error(), null);
-    const document = await this.#bucket.get(`${this.#prefix}/out/outputs.pb`);
+    const document = await this.#bucket.get(`${this.#documents}/outputs.pb`);
     assert(document !== null, "outputs.pb is there");
     const { literals } = decodeLiteralMap(document);
-    assert.deepEqual([...literals.keys()].sort(), ["file", "number"]);
-    const number = literals.get("number")?.value;
-    assert(number?.case === "scalar" && number.value.value?.case === "primitive");
-    assert.deepEqual(number.value.value.value.value, { case: "integer", value: 42n });
-    const bytes = await this.#bucket.get(`${this.#prefix}/raw/file`);
+    const { number, file } = this.#names;
+    assert.deepEqual([...literals.keys()].sort(), [file, number].sort());
+    const value = literals.get(number)?.value;
+    assert(value?.case === "scalar" && value.value.value?.case === "primitive");
+    assert.deepEqual(value.value.value.value.value, { case: "integer", value: 42n });
+    const bytes = await this.#bucket.get(`${this.#prefix}/raw/${file}`);
     const expected = typeof content === "string" ? new TextEncoder().encode(content) : content;
     assert(bytes !== null && Buffer.compare(bytes, expected) === 0, "the file's object has its bytes");
     assert.deepEqual(await this.#bucket.openUploads(this.#prefix), []);
@@ -333,16 +349,16 @@ export class Result {
     for (const text of texts) {
       assert(typeof text === "string" ? error.includes(text) : text.test(error), error);
     }
-    assert.equal(await this.#bucket.get(`${this.#prefix}/out/outputs.pb`), null);
+    assert.equal(await this.#bucket.get(`${this.#documents}/outputs.pb`), null);
   }
 
   /** Asserts that there is neither outputs.pb nor errors.pb yet. */
   async assertNothing(): Promise<void> {
-    assert.deepEqual(await this.#bucket.keys(`${this.#prefix}/out`), []);
+    assert.deepEqual(await this.#bucket.keys(this.#documents), []);
   }
 
   /** Code and message of errors.pb, null without one. */
   async error(): Promise<string | null> {
-    return decodeErrorText(await this.#bucket.get(`${this.#prefix}/out/errors.pb`));
+    return decodeErrorText(await this.#bucket.get(`${this.#documents}/errors.pb`));
   }
 }

@@ -1,6 +1,6 @@
 /** Real pods, one for each way in which the sidecar learns that main has ended. */
 import assert from "assert";
-import { GOOD_MAIN, setting, testPod, watch } from "./pod.ts";
+import { GOOD_MAIN, putInputs, setting, testPod, watch } from "./pod.ts";
 import { scene, SHARED } from "./scene.ts";
 
 testPod(
@@ -12,7 +12,7 @@ testPod(
     const inputs = await Deno.makeTempDir({ prefix: "copilot-pod-" });
     await Deno.chmod(inputs, 0o1777);
     try {
-      await pod.putInputs(here.bucket, { greeting: "hello" });
+      await putInputs(here.bucket, `${pod.prefix}/in/inputs.pb`, { greeting: "hello" });
       const flags = ["--volume", `${inputs}:/var/inputs`];
       const download = await pod.run("download", pod.downloadCommand(), {
         user: "1000:1000",
