@@ -1,4 +1,5 @@
-# Real pods, with podman: every watcher, every example, every bad end; figures of a waiting sidecar. As root, and without a registry.
+# Real pods, with podman: every watcher, every example, every bad end; a real API server; figures of a waiting sidecar. As root, and
+# without a registry.
 . .ci/lib.sh
 state="$COPILOT_CI_STATE/pods"
 finish() {
@@ -15,10 +16,13 @@ run=(podman run --rm --network none --read-only --read-only-tmpfs=false --cap-dr
 check "it runs as another user, without a writable directory or a capability" \
   "${run[@]}" --user 65532:65532 "$COPILOT_TEST_POD_IMAGE" version
 
+echo "waiting for the API server's installation"
+while [ ! -e "$COPILOT_CI_STATE/kube-installed" ]; do sleep 1; done
+check "the API server is installed" grep -qx 0 "$COPILOT_CI_STATE/kube-installed"
 scripts/servers.sh install s3
 scripts/servers.sh start "$state" s3 >>"$state/env"
 scripts/kube_api_server.sh start "$state/kube" >>"$state/env"
 . "$state/env"
-deno_test --no-skips deno test -A tests/pods/
+deno_test --no-skips deno test -A tests/kube_test.ts tests/pods/
 deno run -A tests/pods/figures.ts "$([ -n "${COPILOT_TEST_POD_RUNS:-}" ] && echo 100 || echo 10)"
 done_counting
