@@ -236,6 +236,22 @@ for (const { version, events, limit, text } of MEMORY) {
   });
 }
 
+for (const isKilled of [true, false]) {
+  Deno.test(`process watcher: main's memory events are gone before they were read, the machine ${isKilled ? "has" : "has not"} killed`, async () => {
+    const { pod, clock, watcher } = scene();
+    const pid = pod.start(MAIN, "sh");
+    const events = `/proc/${pid}/root/sys/fs/cgroup/memory.events`;
+    pod.files.texts.set(events, "oom_kill 0\n").set("/proc/vmstat", "nr_free_pages 12\noom_kill 7\n");
+    const exit = watcher.waitForExit(never());
+    await clock.advance(5000);
+    if (isKilled) pod.files.texts.set("/proc/vmstat", "nr_free_pages 12\noom_kill 8\n");
+    pod.end(pid);
+    pod.files.texts.delete(events);
+    await clock.advance(200);
+    assert.equal((await exit).reason, isKilled ? "OOMKilled" : undefined);
+  });
+}
+
 Deno.test("process watcher: a main that is chosen while its runtime shows is looked at again as soon as it is itself", async () => {
   const { pod, clock, watcher } = scene({ command: { watchContainerId: MAIN.id } });
   const pid = pod.start(MAIN, "runc:[2:INIT]");

@@ -14,17 +14,27 @@ const PLACES = [
 /** A kill counts for main's end when it is seen this late or later. */
 const RECENT_MS = 2000;
 
+/** The machine's own count of kills, readable by everyone. */
+const MACHINE = "/proc/vmstat";
+
 /** Main's count of OOM kills, held open so that it can still be read for a moment after main's end. */
 export class MemoryEvents {
   /** Bytes; null where there is no limit. */
   readonly limitBytes: number | null;
+  readonly #files: Files;
   readonly #file: OpenFile;
   #kills: number;
+  #machineKills: number;
   #risenAtMs: number | null = null;
   #sampledAtMs: number;
 
-  private constructor(file: OpenFile, options: { limitBytes: number | null; kills: number; nowMs: number }) {
+  private constructor(
+    { files, file }: { files: Files; file: OpenFile },
+    options: { limitBytes: number | null; kills: number; nowMs: number },
+  ) {
+    this.#files = files;
     this.#file = file;
+    this.#machineKills = readMachineKills(files);
     this.limitBytes = options.limitBytes;
     this.#kills = options.kills;
     this.#sampledAtMs = options.nowMs;
@@ -39,7 +49,11 @@ export class MemoryEvents {
         file = files.openRead(base + events);
         const kills = readKills(file);
         if (kills !== null) {
-          return new MemoryEvents(file, { limitBytes: readLimit(files, base + limit), kills, nowMs });
+          return new MemoryEvents({ files, file }, {
+            limitBytes: readLimit(files, base + limit),
+            kills,
+            nowMs,
+          });
         }
       } catch { /* not allowed, or the other version's place */ }
       file?.close();
@@ -64,10 +78,24 @@ export class MemoryEvents {
 
   #look(nowMs: number): void {
     this.#sampledAtMs = nowMs;
-    const kills = readKills(this.#file);
+    const machineKills = readMachineKills(this.#files);
+    // Main's counter may be gone some 50 ms after main. A kill on the machine within the last second was then main's, as far as
+    // anyone can know, and a failure that is tried again does less harm than half an output.
+    const kills = readKills(this.#file) ?? (machineKills > this.#machineKills ? this.#kills + 1 : null);
+    this.#machineKills = machineKills;
     if (kills === null || kills <= this.#kills) return;
     this.#kills = kills;
     this.#risenAtMs = nowMs;
+  }
+}
+
+/** Infinity where it cannot be read, so that it never rises. */
+function readMachineKills(files: Files): number {
+  try {
+    const match = /^oom_kill (\d+)$/m.exec(new TextDecoder().decode(files.readHead(MACHINE, 64 * 1024)));
+    return match === null ? Infinity : Number(match[1]);
+  } catch {
+    return Infinity;
   }
 }
 
