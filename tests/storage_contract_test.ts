@@ -277,8 +277,7 @@ function redisFixture(endpoint: string): Fixture {
   return {
     name: "redis",
     open: () => at({}),
-    openDenied: () =>
-      at({ endpoint, username: "nobody" }, { password: new Secret("not-the-password") }),
+    openDenied: () => at({ endpoint, username: "nobody" }, { password: new Secret("not-the-password") }),
     openCut: () => at({ endpoint: new URL(proxy.url).host }),
     prefix: `contract-${sys.randomHex(12)}/`,
     manyObjects: MANY ? 12_000 : 5500,
