@@ -36,6 +36,10 @@ export const MACHINE = {
   versitygw: Deno.env.get("COPILOT_TEST_S3"),
   versitygwTls: Deno.env.get("COPILOT_TEST_S3_TLS"),
   minio: Deno.env.get("COPILOT_TEST_MINIO"),
+  ca: Deno.env.get("COPILOT_TEST_CA"),
+  gcs: Deno.env.get("COPILOT_TEST_GCS"),
+  azure: Deno.env.get("COPILOT_TEST_AZURE"),
+  redis: Deno.env.get("COPILOT_TEST_REDIS"),
   mounts: mounts(),
 } as const;
 

@@ -1,0 +1,151 @@
+/**
+ * Containers on the test servers, and the command lines that reach them.
+ * @module
+ */
+import { settingsFor, storageConfig } from "../../src/config.ts";
+import { openStore } from "../../src/storage/backends/mod.ts";
+import { bytesSource, type ObjectStore, readAll } from "../../src/storage/store.ts";
+import { parseUri } from "../../src/storage/uri.ts";
+import { sys } from "../../src/sys.ts";
+import { ACCOUNT, makeContainer } from "../azure_fixtures.ts";
+import { MACHINE, type Need } from "./harness.ts";
+
+/** How a container is reached. */
+export interface Access {
+  /** URI of the container, without a slash at its end. */
+  root: string;
+  kind: string;
+  /** `storage.stow.config`. */
+  config: Record<string, string>;
+  env: Record<string, string>;
+  /** What the program must not show. */
+  secrets: string[];
+}
+
+/** A server that can be tested. */
+export interface Place {
+  need: Need;
+  /** Makes a container that nobody else has. */
+  make(): Promise<Access>;
+}
+
+const { signal } = new AbortController();
+
+/** `storage.stow.*` as Flyte's plugin writes it. */
+export function stowFlags({ kind, config }: Pick<Access, "kind" | "config">): string[] {
+  const flags = ["--storage.limits.maxDownloadMBs=0", "--storage.type=stow", `--storage.stow.kind=${kind}`];
+  for (const [name, value] of Object.entries(config)) flags.push("--storage.stow.config", `${name}=${value}`);
+  return flags;
+}
+
+/** A container as the tests see it. */
+export class Container {
+  readonly root: string;
+  readonly #store: Promise<ObjectStore>;
+
+  constructor({ root, kind, config, env }: Access) {
+    this.root = root;
+    const uri = parseUri(`${root}/`, "the container");
+    const { config: storage } = storageConfig({
+      type: "stow",
+      container: "",
+      multiContainer: true,
+      maxDownloadMb: 0,
+      stow: { kind, config },
+      connection: {},
+      schemes: {},
+    });
+    const context = { system: sys, env, caCerts: [], allow: () => Promise.resolve(), signal };
+    this.#store = openStore(uri, settingsFor(uri.scheme, storage), context);
+  }
+
+  async put(key: string, text: string | Uint8Array): Promise<void> {
+    const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
+    await (await this.#store).put(key, bytesSource(bytes), { signal });
+  }
+
+  async read(key: string): Promise<Uint8Array> {
+    const { body } = await (await this.#store).get(key, { signal });
+    return await readAll(body, 1e8, () => new Error("too large"));
+  }
+
+  /** Keys below a prefix. */
+  async keys(prefix: string): Promise<string[]> {
+    const store = await this.#store;
+    const keys: string[] = [];
+    let token: string | undefined;
+    do {
+      const page = await store.list(prefix, { signal, ...(token !== undefined && { token }) });
+      keys.push(...page.objects.map(({ key }) => key));
+      token = page.next;
+    } while (token !== undefined);
+    return keys;
+  }
+
+  async close(): Promise<void> {
+    (await this.#store).close();
+  }
+}
+
+function url(need: Need): string {
+  return MACHINE[need]!;
+}
+
+async function s3(need: Need): Promise<Access> {
+  const bucket = `e2e-${sys.randomHex(8)}`;
+  const { CreateBucketCommand, S3Client } = await import("@aws-sdk/client-s3");
+  const credentials = { accessKeyId: "testkey", secretAccessKey: "testsecret" };
+  const client = new S3Client({
+    endpoint: url(need),
+    region: "us-east-1",
+    forcePathStyle: true,
+    credentials,
+  });
+  await client.send(new CreateBucketCommand({ Bucket: bucket }));
+  client.destroy();
+  return {
+    root: `s3://${bucket}`,
+    kind: "s3",
+    config: {
+      auth_type: "accesskey",
+      access_key_id: "testkey",
+      secret_key: "testsecret",
+      region: "us-east-1",
+      disable_ssl: "true",
+      endpoint: url(need),
+    },
+    env: {},
+    secrets: ["testsecret"],
+  };
+}
+
+async function gcs(): Promise<Access> {
+  const bucket = `e2e-${sys.randomHex(8)}`;
+  const body = JSON.stringify({ name: bucket });
+  const reply = await fetch(`${url("gcs")}/storage/v1/b`, { method: "POST", body });
+  await reply.body?.cancel();
+  const env = { STORAGE_EMULATOR_HOST: url("gcs") };
+  return { root: `gs://${bucket}`, kind: "google", config: { project_id: "p" }, env, secrets: [] };
+}
+
+async function azure(): Promise<Access> {
+  const key = Deno.env.get("COPILOT_TEST_AZURE_KEY") ?? "";
+  const container = `e2e-${sys.randomHex(8)}`;
+  await makeContainer(url("azure"), key, container);
+  const config = { account: ACCOUNT, key, base_url: url("azure") };
+  return { root: `abfs://${container}`, kind: "azure", config, env: {}, secrets: [key] };
+}
+
+function redis(): Promise<Access> {
+  const root = `${url("redis")}/e2e-${sys.randomHex(8)}`;
+  return Promise.resolve({ root, kind: "redis", config: { endpoint: url("redis") }, env: {}, secrets: [] });
+}
+
+/** Servers by name. */
+export const PLACES: Readonly<Record<string, Place>> = {
+  "versitygw": { need: "versitygw", make: () => s3("versitygw") },
+  "MinIO": { need: "minio", make: () => s3("minio") },
+  "fake-gcs-server": { need: "gcs", make: gcs },
+  "azurite": { need: "azure", make: azure },
+  "redis": { need: "redis", make: redis },
+};
