@@ -39,3 +39,15 @@ export function deadlineIn(
   }
   return { signal: controller.signal, clear: () => done.abort() };
 }
+
+/** A signal that fires `ms` milliseconds after another one, with its reason. */
+export function graceAfter(clock: Clock, parent: AbortSignal, ms: number): Deadline {
+  const controller = new AbortController();
+  const done = new AbortController();
+  const follow = () => {
+    clock.sleep(ms, done.signal).then(() => controller.abort(parent.reason), () => {});
+  };
+  if (parent.aborted) follow();
+  else parent.addEventListener("abort", follow, { once: true, signal: done.signal });
+  return { signal: controller.signal, clear: () => done.abort() };
+}

@@ -28,7 +28,7 @@ export async function inspectUri(command: InspectCommand, context: InspectContex
   const controller = new AbortController();
   const stores = new Stores({
     config: command.storage,
-    context: { ...context, allow: () => Promise.resolve(), signal: controller.signal },
+    context: { ...context, allow: () => Promise.resolve() },
     retry: { clock, random, deadlineMs: clock.monotonicMs() + TIMEOUT_MS },
   });
   try {

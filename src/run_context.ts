@@ -60,7 +60,7 @@ export function openStores(
   const { system, env, caCerts, log, allow } = context;
   return new Stores({
     config: configOf(command),
-    context: { system, env, caCerts, allow, signal: engine.signal },
+    context: { system, env, caCerts, allow },
     retry: {
       clock: system.clock,
       random: system.random,

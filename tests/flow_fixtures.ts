@@ -172,7 +172,7 @@ export class FixedStores extends Stores {
   constructor(stores: Record<string, ObjectStore>) {
     super({
       config: memoryConfig(),
-      context: { system: sys, env: {}, caCerts: [], allow: () => Promise.resolve(), signal },
+      context: { system: sys, env: {}, caCerts: [], allow: () => Promise.resolve() },
       retry: { clock: sys.clock, random: () => 0, deadlineMs: Infinity },
     });
     this.#stores = stores;

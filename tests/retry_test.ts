@@ -90,6 +90,17 @@ for (const code of ["throttled", "unavailable", "network", "timeout"] as const) 
   });
 }
 
+Deno.test("retry: bytes that were damaged on their way up are sent again, and only those", async () => {
+  const faults = script({ put: [fail("integrity")], part: [fail("integrity")], list: [fail("integrity")] });
+  const { store, events } = await setUp(faults);
+  await store.put("p", bytesSource(DATA), { signal });
+  const upload = await store.beginUpload("m", { signal });
+  await upload.part(1, bytesSource(DATA), { signal });
+  await upload.complete({ signal });
+  assert.deepEqual(events.map(({ error }) => error.code), ["integrity", "integrity"]);
+  await assert.rejects(store.list("", { signal }), codeIs("integrity"));
+});
+
 for (
   const code of [
     "not-found",

@@ -674,6 +674,30 @@ Deno.test("put: the upload is aborted also when the run's signal has fired", asy
   assert(abortSignal !== undefined);
 });
 
+Deno.test("put: a run that is cancelled while an upload is begun waits for its name and removes it", async () => {
+  const controller = new AbortController();
+  using dir = temporaryDirectory();
+  const store = new MemoryStore("mem://b");
+  const engine = engineOn({ signal: controller.signal });
+  let aborts = 0;
+  const outer = overriding(store, {
+    async beginUpload(key, options) {
+      controller.abort(new CopilotError("deadline", "Over"));
+      await Promise.resolve();
+      assert.equal(options.signal.aborted, false, "the reply is still waited for");
+      const upload = await store.beginUpload(key, options);
+      const abort: MultipartUpload["abort"] = (options) => {
+        aborts++;
+        return upload.abort(options);
+      };
+      return { ...upload, part: () => assert.fail("nothing is sent any more"), abort };
+    },
+  });
+  sparse(dir.at("f"), 40 * MIB);
+  await assert.rejects(putFile(engine, outer, "f", localFile(dir.at("f"))), codeIs("aborted"));
+  assert.equal(aborts, 1);
+});
+
 Deno.test("put: an abort that fails does not hide why the upload failed", async () => {
   using setup = putSetup({
     faultOf: script({

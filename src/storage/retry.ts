@@ -9,9 +9,10 @@
  * - All stores of a policy share a {@linkcode RetryBudget}, so that a run does not hammer a store that is down.
  * - A body that breaks is resumed at the byte where it broke, for the version that it began with: by ETag where the store
  *   has them, by size else. Another version is `changed`, never a mix.
- * - `put` and parts open their source again. `complete` after a lost reply: when the upload is then unknown and an object of
- *   the expected size is there, the first try did it. (An older object of the same size would be taken for it, if somebody
- *   else ended the upload in that very moment.) `beginUpload` after a lost reply may leave an upload without parts behind.
+ * - `put` and parts open their source again, also when the store has got other bytes than were sent (`integrity`).
+ *   `complete` after a lost reply: when the upload is then unknown and an object of the expected size is there, the first try
+ *   did it. (An older object of the same size would be taken for it, if somebody else ended the upload in that very moment.)
+ *   `beginUpload` after a lost reply may leave an upload without parts behind, where the store cannot list uploads.
  * @module
  */
 import { CopilotError, from } from "../errors.ts";
@@ -77,17 +78,26 @@ export class RetryBudget {
   }
 }
 
+/** What is attempted. */
+interface Job {
+  /** The verb of the message: `Cannot ${action} "${object}"`. */
+  action: string;
+  object: string;
+  signal: AbortSignal;
+  /** Sends bytes, so that `integrity` means that they were damaged on their way: they are sent again. */
+  sends?: boolean;
+}
+
 /** The attempts of one operation. */
 export class Attempts {
   readonly #policy: RetryPolicy & { budget: RetryBudget };
-  readonly #job: { action: string; object: string; signal: AbortSignal };
+  readonly #job: Job;
   #total = 0;
   #inARow = 0;
 
-  /** @param job.action the verb of the message: `Cannot ${action} "${object}"` */
   constructor(
     policy: RetryPolicy & { budget: RetryBudget },
-    job: { action: string; object: string; signal: AbortSignal },
+    job: Job,
   ) {
     this.#policy = policy;
     this.#job = job;
@@ -109,7 +119,8 @@ export class Attempts {
     const error = from(thrown, `Cannot ${action} "${object}"`, { object });
     this.#total++;
     this.#inARow++;
-    if (!error.retryable) throw this.#total === 1 ? error : this.#final(error, "");
+    const mayHelp = error.retryable || (this.#job.sends === true && error.code === "integrity");
+    if (!mayHelp) throw this.#total === 1 ? error : this.#final(error, "");
     if (this.#inARow >= (this.#policy.attempts ?? DEFAULT_ATTEMPTS)) throw this.#final(error, "");
     const waitMs = this.#waitMs(error);
     if (clock.monotonicMs() + waitMs >= deadlineMs) {
@@ -176,6 +187,11 @@ class RetryStore implements ObjectStore {
     return new Attempts(this.#policy, { action, object: shownUri(`${this.root}/${key}`), signal });
   }
 
+  #sending(action: string, key: string, signal: AbortSignal): Attempts {
+    const object = shownUri(`${this.root}/${key}`);
+    return new Attempts(this.#policy, { action, object, signal, sends: true });
+  }
+
   async #run<T>(attempts: Attempts, call: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
@@ -204,7 +220,7 @@ class RetryStore implements ObjectStore {
     this.#run(this.#attempts("list", prefix, options.signal), () => this.#store.list(prefix, options));
 
   put: ObjectStore["put"] = (key, source, options) =>
-    this.#run(this.#attempts("store", key, options.signal), () => this.#store.put(key, source, options));
+    this.#run(this.#sending("store", key, options.signal), () => this.#store.put(key, source, options));
 
   delete: ObjectStore["delete"] = (key, options) =>
     this.#run(this.#attempts("delete", key, options.signal), () => this.#store.delete(key, options));
@@ -216,7 +232,7 @@ class RetryStore implements ObjectStore {
     return {
       part: (number, source, options) => {
         sizes.set(number, source.size);
-        const attempts = this.#attempts(`store part ${number} of`, key, options.signal);
+        const attempts = this.#sending(`store part ${number} of`, key, options.signal);
         return this.#run(attempts, () => upload.part(number, source, options));
       },
       complete: (options) => {

@@ -22,7 +22,7 @@ export interface Place {
 /** What a run may reach. */
 export interface StoresOptions {
   config: StorageConfig;
-  context: BackendContext;
+  context: Omit<BackendContext, "signal">;
   retry: RetryPolicy;
 }
 
@@ -30,6 +30,8 @@ export interface StoresOptions {
 export class Stores {
   readonly #options: StoresOptions;
   readonly #open = new Map<string, Promise<ObjectStore>>();
+  /** Not the run's own signal: what a cancelled run has begun is taken back over the same connections. */
+  readonly #over = new AbortController();
 
   constructor(options: StoresOptions) {
     // One budget of retries for all stores of the run.
@@ -48,9 +50,10 @@ export class Stores {
     let opening = this.#open.get(id);
     if (opening === undefined) {
       const { config, context, retry } = this.#options;
-      opening = openStore(uri, settingsFor(uri.scheme, config), context).then((store) =>
-        withRetry(store, retry)
-      );
+      opening = openStore(uri, settingsFor(uri.scheme, config), {
+        ...context,
+        signal: this.#over.signal,
+      }).then((store) => withRetry(store, retry));
       this.#open.set(id, opening);
     }
     return { store: await opening, key: uri.key, uri };
@@ -90,6 +93,7 @@ export class Stores {
   async close(): Promise<void> {
     for (const opening of this.#open.values()) await opening.then((store) => store.close(), () => {});
     this.#open.clear();
+    this.#over.abort(new CopilotError("aborted", "The run is over"));
   }
 }
 

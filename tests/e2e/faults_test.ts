@@ -179,6 +179,20 @@ testWith("each passing fault alone is healed by a retry: uploads", NEEDS, async 
     largeBytes: 40 * MIB,
     plan: faultFor({ kind: "late-error" }, { matches: isComplete, times: 2 }),
   };
+  for (
+    const [what, matches, largeBytes] of [["an object", isPut("/raw/file"), 0], [
+      "a part",
+      isPart,
+      40 * MIB,
+    ]] as const
+  ) {
+    const damaged = { kind: "corrupt-upload", at: 0.7 } as const;
+    cases[`a wrong byte on the way up, of ${what}`] = {
+      kind,
+      largeBytes,
+      plan: faultFor(damaged, { matches, times: 2 }),
+    };
+  }
   await steps(t, has, cases);
 });
 
@@ -242,16 +256,37 @@ testWith("what no retry heals is told, once, and leaves nothing behind", NEEDS, 
       deadlineMs: 3000,
       error: /InputDownloadFailed: .*not finished within 3 s/,
     },
+    "another output that fails while parts are on their way": {
+      kind: "upload",
+      largeBytes: 40 * MIB,
+      plan: (asked) => {
+        if (isPart(asked)) return { kind: "silence" };
+        if (!isPut("/raw/dir/last")(asked)) return null;
+        return { kind: "status", status: 403, code: "AccessDenied", delayMs: 1500 };
+      },
+      error: /variable dir.*dir\/last.*AccessDenied/,
+    },
+    "another output that fails while an upload is begun": {
+      kind: "upload",
+      largeBytes: 40 * MIB,
+      plan: (asked) => {
+        if (asked.method === "POST") return { kind: "slow", bytesPerSecond: 400 };
+        if (!isPut("/raw/dir/last")(asked)) return null;
+        return { kind: "status", status: 403, code: "AccessDenied", delayMs: 600 };
+      },
+      error: /variable dir.*dir\/last.*AccessDenied/,
+    },
     "bytes that are damaged on the way up": {
       kind: "upload",
       plan: faultFor({ kind: "corrupt-upload", at: 0.5 }, { matches: isPut("/raw/file"), times: ALWAYS }),
-      error: /variable file/,
+      deadlineMs: 3000,
+      error: /variable file.*after \d+ attempts.*(BadDigest|Mismatch)/,
     },
     "a part that is damaged on the way up": {
       kind: "upload",
       largeBytes: 40 * MIB,
       plan: faultFor({ kind: "corrupt-upload", at: 0.5 }, { matches: isPart, times: ALWAYS }),
-      deadlineMs: 20_000,
+      deadlineMs: 3000,
       error: /variable large/,
     },
     "a part that fails for good": {

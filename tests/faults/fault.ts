@@ -15,8 +15,8 @@ export interface Asked {
 
 /** One fault. `at` is a place in a body as a fraction in [0, 1). */
 export type Fault =
-  /** An error reply instead of the store's. The store sees nothing. */
-  | { kind: "status"; status: number; code: string; retryAfterS?: number }
+  /** An error reply instead of the store's, after a while. The store sees nothing. */
+  | { kind: "status"; status: number; code: string; retryAfterS?: number; delayMs?: number }
   /** The connection is reset before the request is read. */
   | { kind: "reset" }
   /** The store carries the request out; its reply is thrown away. */

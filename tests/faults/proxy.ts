@@ -112,6 +112,7 @@ export class FaultProxy {
     const length = Number(field(head, "content-length") ?? 0);
     if (fault?.kind === "status" || fault?.kind === "late-error") {
       for await (const _ of client.body(length));
+      await new Promise((resolve) => setTimeout(resolve, "delayMs" in fault ? fault.delayMs : 0));
       await client.write(cannedReply(fault));
       return true;
     }

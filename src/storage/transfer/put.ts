@@ -2,9 +2,10 @@
  * Files to objects: one request for a small file, parts at once for a large one, streamed through reused buffers.
  * @module
  */
-import { deadlineIn } from "../../deadline.ts";
+import { deadlineIn, graceAfter } from "../../deadline.ts";
 import { CopilotError } from "../../errors.ts";
 import type { FileInfo, OpenFile } from "../../system.ts";
+import { throwIfAborted } from "../abort.ts";
 import { createHasher } from "../checksum.ts";
 import {
   type ByteSource,
@@ -18,6 +19,8 @@ import type { Engine } from "./engine.ts";
 const MIB = 1024 * 1024;
 /** A file from here on goes up in parts, where more than one stream helps. */
 const MULTIPART_BYTES = 32 * MIB;
+/** Milliseconds that a cancelled run waits for the name of an upload that it has begun: without it nobody could remove it. */
+const BEGIN_GRACE_MS = 5000;
 /** Milliseconds for removing the parts of a failed upload, when the run's own time is over. */
 const ABORT_MS = 10_000;
 
@@ -132,8 +135,10 @@ async function putSmall(engine: Engine, store: ObjectStore, key: string, job: Pu
 
 /** In parts, each streamed from the file; removed again when anything fails. */
 async function putParts(engine: Engine, store: ObjectStore, key: string, job: PutJob): Promise<void> {
-  const upload = await store.beginUpload(key, { signal: engine.signal });
+  const grace = graceAfter(engine.system.clock, engine.signal, BEGIN_GRACE_MS);
+  const upload = await store.beginUpload(key, grace).finally(grace.clear);
   try {
+    throwIfAborted(engine.signal, `${store.root}/${key}`);
     await sendParts(engine, store.traits, upload, job);
     job.unchanged();
     await upload.complete({ signal: engine.signal });
