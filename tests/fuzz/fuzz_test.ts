@@ -1,0 +1,233 @@
+/**
+ * Hostile bytes and texts for everything that reads them: an answer or a CopilotError, never another error, never a path
+ * outside. COPILOT_FUZZ_MS is the time for each target, COPILOT_FUZZ_SEED where it begins; the seed of an execution is in the
+ * message of its failure.
+ * @module
+ */
+import assert from "assert";
+import { posix } from "node:path";
+import { readEntries } from "../../src/cli/config_yaml.ts";
+import { CopilotError } from "../../src/errors.ts";
+import { inputsJson, inputsYaml } from "../../src/flyte/documents.ts";
+import { parseTaskError, toErrorDocument } from "../../src/flyte/error_document.ts";
+import {
+  decodeLiteral,
+  decodeLiteralMap,
+  decodeTypedInterface,
+  encodeErrorDocument,
+  encodeLiteralMap,
+} from "../../src/flyte/idl.ts";
+import { KeyTree, relativePathOfKey } from "../../src/flyte/keys.ts";
+import { planDownload } from "../../src/flyte/plan_download.ts";
+import { planUpload } from "../../src/flyte/plan_upload.ts";
+import { pageOf, parseError } from "../../src/storage/backends/gcs/reply.ts";
+import { parseErrorXml } from "../../src/storage/backends/s3/reply.ts";
+import { readXml } from "../../src/storage/backends/s3/xml.ts";
+import { framing, parseHead } from "../../src/storage/http/head.ts";
+import { parseUri } from "../../src/storage/uri.ts";
+import { isPrivateReader, membershipOf, parseCgroup } from "../../src/watch/proc/cgroup.ts";
+import {
+  containerNameOf,
+  hidepidOf,
+  mountOf,
+  parseMountinfo,
+  podUidOf,
+} from "../../src/watch/proc/mountinfo.ts";
+import { parseStat } from "../../src/watch/proc/stat.ts";
+import { Random } from "../faults/random.ts";
+import { caseFile, caseInputs, caseNames } from "../flyte_fixtures.ts";
+import { type Directory, literalMap, MemoryTree, text } from "../plan_fixtures.ts";
+import { mutateBytes, mutateText, NASTY_TEXTS } from "./mutate.ts";
+
+const TIME_MS = Number(Deno.env.get("COPILOT_FUZZ_MS") ?? "200");
+const SEED = Number(Deno.env.get("COPILOT_FUZZ_SEED") ?? "1");
+const ROOT = "/run/inputs";
+
+/** Feeds a target until its time is over. */
+function fuzz(name: string, target: (random: Random) => unknown): void {
+  Deno.test(`fuzz: ${name}`, async () => {
+    const untilMs = performance.now() + TIME_MS;
+    let refused = 0;
+    let seed = SEED;
+    for (; performance.now() < untilMs; seed++) {
+      try {
+        await target(new Random(seed));
+      } catch (thrown) {
+        if (!(thrown instanceof CopilotError)) {
+          throw new Error(`Seed ${seed}: ${(thrown as Error).stack}`, { cause: thrown });
+        }
+        assert.notEqual(thrown.code, "internal", `Seed ${seed}: ${thrown.message}`);
+        refused++;
+      }
+    }
+    if (Deno.env.has("COPILOT_FUZZ_MS")) {
+      Deno.stdout.writeSync(
+        new TextEncoder().encode(`\n# ${name}: ${seed - SEED} executions, ${refused} refused\n`),
+      );
+    }
+  });
+}
+
+/** Whether a path is below the root whatever the file system makes of it. */
+function assertBelow(path: string): void {
+  assert(
+    path.startsWith(`${ROOT}/`) && posix.normalize(path) === path.replace(/\/$/, ""),
+    JSON.stringify(path),
+  );
+  assert(!path.includes("\0") && !path.split("/").includes(".."), JSON.stringify(path));
+}
+
+function plan(map: ReturnType<typeof decodeLiteralMap>, random: Random): void {
+  const options = {
+    root: ROOT,
+    layout: random.pick(["DIRECT", "NAMED_DIR"] as const),
+    mode: random.pick(["DOWNLOAD_EAGER", "DO_NOT_DOWNLOAD"] as const),
+    reserved: ["inputs.pb", "inputs.json", ".copilot-tmp"],
+  };
+  const { actions, local } = planDownload(map, options);
+  for (const { path } of actions) assertBelow(path);
+  assert.equal(new Set(actions.map(({ path }) => path)).size, actions.length, "no path twice");
+  encodeLiteralMap(local);
+  if (random.chance(0.5)) inputsJson(local);
+  else inputsYaml(local);
+}
+
+const MAPS = caseInputs().map(({ bytes }) => bytes);
+const base64 = (bytes: Uint8Array) => Uint8Array.fromBase64(new TextDecoder().decode(bytes).trim());
+const INTERFACES = caseNames("upload-").flatMap((name) => {
+  const bytes = caseFile(name, "interface.b64");
+  return bytes === undefined || name === "upload-bad-interface" ? [] : [base64(bytes)];
+});
+
+fuzz("a LiteralMap's bytes, planned and written as documents", (random) => {
+  const bytes = mutateBytes(random, MAPS);
+  const map = decodeLiteralMap(bytes);
+  decodeLiteralMap(encodeLiteralMap(map));
+  plan(map, random);
+});
+
+fuzz("a literal's bytes", (random) => decodeLiteral(mutateBytes(random, MAPS)));
+
+fuzz("an interface's bytes, planned against a directory", (random) => {
+  const typed = decodeTypedInterface(mutateBytes(random, INTERFACES));
+  const directory: Directory = Object.create(null);
+  for (const { key } of typed.outputs?.variables ?? []) {
+    directory[key] = random.chance(0.4)
+      ? { "0": "1", a: random.pick(NASTY_TEXTS) }
+      : random.pick(["1", "", "x", ...NASTY_TEXTS]);
+  }
+  const options = { rawPrefix: "s3://b/raw", mode: "UPLOAD_ON_EXIT" } as const;
+  const { outputs, uploads } = planUpload(typed, new MemoryTree(directory), options);
+  for (const { uri, path } of uploads) {
+    assert(uri.startsWith("s3://b/raw/"), uri);
+    assert(!path.startsWith("/") && !path.split("/").includes(".."), path);
+  }
+  encodeLiteralMap(outputs);
+});
+
+fuzz("names of variables", (random) => {
+  const names = Array.from(
+    { length: 1 + random.below(4) },
+    () => mutateText(random, ["a", "b/c", "file.txt", ".."]),
+  );
+  plan(literalMap(Object.fromEntries(names.map((name) => [name, text("x")]))), random);
+});
+
+fuzz("keys of a listing", (random) => {
+  const prefix = random.pick(["p", "p/", "", "a b"]);
+  const tree = new KeyTree({ sorted: random.chance(0.5) });
+  for (let count = 0; count < 6; count++) {
+    const key = `${prefix}/${mutateText(random, ["a", "a/b", "a/", "x/../y"])}`;
+    const place = relativePathOfKey(prefix, { key, size: random.below(2) });
+    if (place === null) continue;
+    if (place.path !== "") assertBelow(`${ROOT}/${place.path}`);
+    for (const directory of tree.add(place)) assertBelow(`${ROOT}/${directory}`);
+  }
+});
+
+fuzz("URIs", (random) => {
+  const uri = parseUri(
+    mutateText(random, ["s3://b/k", "http://h:1/p?q", "file:///a", "/a/b", "abfs://c@h/k", "gs://b/"]),
+    "x",
+  );
+  assert.equal(typeof uri.key, "string");
+});
+
+const XML = [
+  "<?xml version='1.0'?><ListBucketResult><Contents><Key>a%20b</Key><Size>3</Size></Contents></ListBucketResult>",
+  "<Error><Code>SlowDown</Code><Message>a &amp; b</Message></Error>",
+  "<a><b><c>1</c></b><![CDATA[x]]><!-- y --></a>",
+];
+
+fuzz("XML", (random) => {
+  const xml = mutateText(random, XML);
+  const { code, message } = parseErrorXml(xml);
+  assert(typeof code === "string" && typeof message === "string");
+  try {
+    readXml(xml, () => {});
+  } catch (thrown) {
+    assert.match((thrown as Error).message, /XML/, (thrown as Error).stack);
+  }
+});
+
+const JSONS = [
+  '{"items":[{"name":"p/a","size":"3","generation":"1","crc32c":"AAAAAA=="}],"nextPageToken":"x"}',
+  '{"error":{"code":403,"message":"m","errors":[{"reason":"forbidden"}]}}',
+];
+
+fuzz("JSON of listings and errors", (random) => {
+  const text = mutateText(random, JSONS);
+  parseError(text);
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return;
+  }
+  const page = pageOf(json, { prefix: "p/", token: undefined, object: "gs://b/p/" });
+  for (const { key, size } of page.objects) assert(key.startsWith("p/") && size >= 0);
+});
+
+const YAML = [
+  "storage:\n  type: stow\n  stow:\n    kind: s3\n    config:\n      region: r\n      secret_key: 'x'\n",
+  "logger: {level: 4}\n---\nb: [1, 2]\n",
+  "storage: &a {type: mem}\nother: *a\n",
+];
+
+fuzz("configuration YAML", async (random) => {
+  await readEntries([{ name: "c.yaml", text: mutateText(random, YAML) }]);
+});
+
+const data = (name: string) => Deno.readTextFileSync(new URL(`../data/proc/${name}`, import.meta.url));
+const PROC = ["cgroup.txt", "mountinfo_main.txt", "stat.txt"].map(data);
+
+fuzz("texts of /proc", (random) => {
+  const text = mutateText(random, [...PROC, ...PROC.flatMap((all) => all.split("\n"))]);
+  parseCgroup(text);
+  membershipOf(text, { isPrivate: isPrivateReader(text) });
+  const mounts = parseMountinfo(text);
+  mountOf(mounts, "/var/outputs");
+  containerNameOf(mounts);
+  podUidOf(mounts);
+  hidepidOf(mounts);
+  parseStat(text);
+});
+
+const ERRORS = ["failed", '{"message":"m","code":"c","kind":"NON_RECOVERABLE","origin":"USER"}', "\xff", ""];
+
+fuzz("_ERROR files", (random) => {
+  const bytes = mutateBytes(random, ERRORS.map((text) => Uint8Array.from(text, (c) => c.charCodeAt(0))));
+  const details = parseTaskError(bytes);
+  encodeErrorDocument(toErrorDocument({ code: "c", ...details }));
+});
+
+const HEADS = [
+  'HTTP/1.1 200 OK\r\nContent-Length: 3\r\nETag: "a"\r\n\r\n',
+  "HTTP/1.0 206 Partial\r\nTransfer-Encoding: chunked\r\nContent-Range: bytes 0-1/2\r\n\r\n",
+].map((text) => new TextEncoder().encode(text));
+
+fuzz("heads of replies", (random) => {
+  const head = parseHead(mutateBytes(random, HEADS));
+  const frame = framing("GET", head);
+  if (frame.kind === "length") assert(Number.isSafeInteger(frame.length) && frame.length >= 0);
+});
