@@ -171,3 +171,29 @@ for (const [name, flags, options, texts] of WRONG) {
     await main;
   });
 }
+
+testPod(
+  "pod, wrong set-up: two containers share the output volume: errors.pb names both and the mend",
+  async () => {
+    await using here = await scene();
+    const { pod, result } = here;
+    await pod.sidecar([...SHARED, "--start-timeout", "4s"]);
+    for (const role of ["main", "other"]) {
+      await pod.start(role, ["sh", "-c", "sleep 600"], { image: setting("tools") });
+    }
+    assert.equal(await pod.wait("sidecar"), 0);
+    await result.assertFailure(
+      "more than one mounts the output volume",
+      "--watch-container NAME",
+      /\(id .*\(id /,
+    );
+  },
+);
+
+testPod("pod, wrong set-up: a /proc with hidepid: errors.pb names the mend", async () => {
+  await using here = await scene();
+  const { pod, result } = here;
+  await pod.sidecar(SHARED, { flags: ["--security-opt", "proc-opts=hidepid=invisible"] });
+  assert.equal(await pod.wait("sidecar"), 0);
+  await result.assertFailure("hidepid", "expected a /proc mounted without hidepid");
+});
