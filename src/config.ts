@@ -109,6 +109,9 @@ export const REDIS_KEYS: Readonly<Record<string, string>> = {
   db: "db",
 };
 
+/** Settings of stores that are reached by their S3 interface. */
+const S3_INTERFACE = ["endpoint", "region", "access_key_id", "secret_key", "disable_ssl"];
+
 /** Keys of `stow.config` by kind; others are passed on with a warning. */
 export const STOW_KEYS: Readonly<Record<string, readonly string[]>> = {
   s3: [
@@ -120,12 +123,16 @@ export const STOW_KEYS: Readonly<Record<string, readonly string[]>> = {
     "endpoint",
     "disable_ssl",
     "v2_signing",
+    "server_side_encryption",
+    "kms_key_id",
+    "sse_customer_key",
+    "request_payer",
   ],
   google: ["json", "project_id", "scopes", "endpoint"],
   azure: ["account", "key", "auth_type", "domain_suffix", "base_url", "upload_concurrency"],
   local: ["path"],
-  swift: ["username", "key", "tenant_name", "tenant_auth_url"],
-  oracle: ["username", "password", "authorization_endpoint"],
+  swift: ["username", "key", "tenant_name", "tenant_auth_url", ...S3_INTERFACE],
+  oracle: ["username", "password", "authorization_endpoint", ...S3_INTERFACE],
   redis: ["endpoint", "username", "password", "db"],
 };
 
@@ -142,7 +149,14 @@ const SCHEMES_OF_KIND: Readonly<Record<string, readonly string[]>> = {
   http: ["http", "https"],
 };
 
-const SECRET_KEYS: ReadonlySet<string> = new Set(["secret_key", "token", "json", "key", "password"]);
+const SECRET_KEYS: ReadonlySet<string> = new Set([
+  "secret_key",
+  "token",
+  "json",
+  "key",
+  "password",
+  "sse_customer_key",
+]);
 /** A misspelt secret (`secretkey`, `sas_token`) must not show either. */
 const SECRET_LOOK = /secret|token|passw|credential|json|key$/i;
 

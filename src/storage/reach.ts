@@ -70,7 +70,7 @@ export function reachOf(uri: StoreUri, settings: StoreSettings, context: ReachCo
     case "abfss":
       return azureStore(uri, settings, context);
     default:
-      return objectStore(settings, context);
+      return objectStore(uri, settings, context);
   }
 }
 
@@ -113,11 +113,13 @@ function azureStore(uri: StoreUri, settings: StoreSettings, { env, cwd }: ReachC
   return { hosts: [...new Set(hosts)], paths: paths.map((path) => absolute(path, cwd)) };
 }
 
-function objectStore(settings: StoreSettings, { env, cwd, readText }: ReachContext): Reach {
+function objectStore(uri: StoreUri, settings: StoreSettings, { env, cwd, readText }: ReachContext): Reach {
   const endpoint = settings.values.endpoint ?? env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL ?? "";
   const hosts = [...(endpoint === "" ? AWS_HOSTS : hostOf(endpoint)), ...proxyHosts(env)];
   const paths: string[] = [];
-  if (settings.values.auth_type !== "accesskey") {
+  const isAmbient = uri.scheme === "s3" && settings.values.auth_type !== "accesskey" &&
+    (settings.values.auth_type === "iam" || !settings.values.access_key_id);
+  if (isAmbient) {
     hosts.push(...METADATA_HOSTS, ...AWS_HOSTS);
     for (
       const name of [

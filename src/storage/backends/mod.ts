@@ -25,15 +25,12 @@ export type BackendName = "file" | "mem" | "s3" | "gcs" | "azure" | "redis" | "h
 export const BACKENDS: Readonly<Record<BackendName, BackendEntry>> = {
   file: { schemes: ["file"], load: () => import("./file.ts") },
   mem: { schemes: ["mem"], load: () => import("./memory.ts") },
-  s3: { schemes: ["s3"], load: () => import("./s3.ts") },
+  s3: { schemes: ["s3", "sw", "os"], load: () => import("./s3.ts") },
   gcs: { schemes: ["gs"], load: () => import("./gcs.ts") },
   azure: { schemes: ["abfs", "abfss"], load: () => import("./azure.ts") },
   redis: { schemes: ["redis", "rediss"], load: () => import("./redis.ts") },
   http: { schemes: ["http", "https"], load: () => import("./http.ts") },
 };
-
-/** Schemes that Flyte knows and this program does not, so that the error can say so. */
-const FLYTE_ONLY: ReadonlySet<string> = new Set(["os", "sw"]);
 
 function entryFor(uri: StoreUri, settings: StoreSettings): BackendEntry {
   const isOwnPlace = uri.scheme === "http" || uri.scheme === "https" || uri.scheme === "file";
@@ -44,9 +41,7 @@ function entryFor(uri: StoreUri, settings: StoreSettings): BackendEntry {
   if (found !== undefined) return found;
   const object = formatUri(uri);
   const known = entries.flatMap(({ schemes }) => schemes).join(", ");
-  const why = FLYTE_ONLY.has(uri.scheme)
-    ? `storage of scheme "${uri.scheme}" is not supported`
-    : `no storage has the scheme "${uri.scheme}"`;
+  const why = `no storage has the scheme "${uri.scheme}"`;
   throw new CopilotError("unsupported", `Cannot open "${object}": ${why}, expected one of ${known}`, {
     object,
   });

@@ -9,6 +9,8 @@ import { encodeKey } from "./sigv4.ts";
 /** A bucket's address. */
 export interface BucketAddress {
   bucket: string;
+  /** URI of the bucket, without a slash at its end. */
+  root: string;
   region: string;
   origin: Origin;
   /** What stands before a key in the path: `/` or `/bucket/`, percent-encoded, below the endpoint's own path. */
@@ -25,6 +27,9 @@ const PARTITIONS: readonly (readonly [RegExp, string])[] = [
   [/^us-iso-/, "c2s.ic.gov"],
   [/^us-isob-/, "sc2s.sgov.gov"],
 ];
+
+/** Schemes by the kind of the settings; others are S3. */
+const SCHEMES: Readonly<Record<string, string>> = { swift: "sw", oracle: "os" };
 
 /** Names that are a host name and match the wildcard certificate. */
 const VIRTUAL_HOSTED = /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/;
@@ -47,9 +52,9 @@ export function addressOf(bucket: string, settings: StoreSettings, env: Env): Bu
   if (!configured) return awsAddress(bucket, region, { env, isSecure: scheme === "https" });
   const endpoint = configured.includes("://") ? configured : `${scheme}://${configured}`;
   const { origin, path } = parseHttpUrl(endpoint, "the endpoint (storage.stow.config endpoint)");
-  const root = path.replace(/\?.*$/, "").replace(/\/+$/, "");
-  const base = `${root}/${encodeKey(bucket)}/`;
-  return { bucket, region, origin, base, isAws: false };
+  const above = path.replace(/\?.*$/, "").replace(/\/+$/, "");
+  const root = `${SCHEMES[settings.kind] ?? "s3"}://${bucket}`;
+  return { bucket, root, region, origin, base: `${above}/${encodeKey(bucket)}/`, isAws: false };
 }
 
 function awsAddress(bucket: string, region: string, options: { env: Env; isSecure: boolean }): BucketAddress {
@@ -61,6 +66,7 @@ function awsAddress(bucket: string, region: string, options: { env: Env; isSecur
   const isPathStyle = !VIRTUAL_HOSTED.test(bucket);
   return {
     bucket,
+    root: `s3://${bucket}`,
     region,
     origin: makeOrigin(isSecure, isPathStyle ? host : `${bucket}.${host}`, isSecure ? 443 : 80),
     base: isPathStyle ? `/${encodeKey(bucket)}/` : "/",

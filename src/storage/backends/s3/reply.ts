@@ -76,6 +76,11 @@ export function parseErrorXml(xml: string): { code: string; message: string } {
   return { code: element(error, "Code"), message: element(error, "Message") };
 }
 
+/** Where an error's XML says that the bucket is, as a request signed for another region is answered. */
+export function regionOfError(xml: string): string | undefined {
+  return element(xml, "Region") || undefined;
+}
+
 /** S3's codes where the status alone would be read wrongly or says less. */
 const CODES: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
   ["NoSuchKey", "not-found"],

@@ -59,7 +59,7 @@ export class S3Store implements ObjectStore {
   readonly #earlier: EarlierUploads;
 
   constructor(options: TransportOptions & { context: BackendContext }) {
-    this.root = `s3://${options.address.bucket}`;
+    this.root = options.address.root;
     this.#transport = new Transport(options);
     this.#control = new Control(this.#transport);
     this.#sender = new Sender(this.#transport, this.#policy);

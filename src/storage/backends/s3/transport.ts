@@ -11,7 +11,8 @@ import { type ByteReader, readAll } from "../../store.ts";
 import { CopilotError } from "../../../errors.ts";
 import { type BucketAddress, inRegion } from "./address.ts";
 import type { Credentials, CredentialSource } from "./credentials.ts";
-import { parseErrorXml, s3Error, type S3Fault } from "./reply.ts";
+import { parseErrorXml, regionOfError, s3Error, type S3Fault } from "./reply.ts";
+import type { RequestHeaders } from "./request_headers.ts";
 import { encodeKey, Signer } from "./sigv4.ts";
 
 /** A request for an object. */
@@ -35,6 +36,9 @@ export interface ObjectRequest {
 const MAX_TEXT_BYTES = 64 * 1024;
 /** A page of a listing with keys of 1,024 bytes, encoded, stays well below it. */
 const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
+
+/** A region may become part of a host name. */
+const REGION = /^[a-z0-9-]{1,40}$/;
 
 /** The start of a document that is an error. */
 const LATE_ERROR = /^\s*(<\?xml[^>]*\?>)?\s*<Error[\s>]/;
@@ -60,6 +64,8 @@ export interface TransportOptions {
   credentials: CredentialSource;
   http: HttpClient;
   context: BackendContext;
+  /** What the settings add to requests. Default: nothing. */
+  headers?: RequestHeaders;
 }
 
 /** Connections and identity of one store. */
@@ -67,15 +73,17 @@ export class Transport {
   readonly http: HttpClient;
   readonly credentials: CredentialSource;
   readonly #context: BackendContext;
+  readonly #headers: RequestHeaders;
   #address: BucketAddress;
   #signer: Signer;
   /** The server's clock minus ours, in milliseconds. */
   #skewMs = 0;
 
-  constructor({ address, credentials, http, context }: TransportOptions) {
+  constructor({ address, credentials, http, context, headers = () => [] }: TransportOptions) {
     this.http = http;
     this.credentials = credentials;
     this.#context = context;
+    this.#headers = headers;
     this.#address = address;
     this.#signer = new Signer(address.region);
   }
@@ -86,7 +94,7 @@ export class Transport {
 
   /** The URI of a key. */
   uri(key: string): string {
-    return `s3://${this.#address.bucket}/${key}`;
+    return `${this.#address.root}/${key}`;
   }
 
   /**
@@ -124,7 +132,8 @@ export class Transport {
     const { method, key, query = "", payload, body, signal } = request;
     const { origin, base } = this.#address;
     const path = request.of === "bucket" ? base : base + this.#encode(key);
-    const part = { method, path, query, host: origin.authority, headers: request.headers, payload };
+    const headers = [...request.headers, ...this.#headers(request)];
+    const part = { method, path, query, host: origin.authority, headers, payload };
     const reply = await this.http.request({
       method,
       origin,
@@ -188,14 +197,17 @@ export class Transport {
       code,
       message: redact(message, credentials),
       retryAfterMs: retryAfterMs(reply.headers.get("retry-after"), now),
-      region: reply.headers.get("x-amz-bucket-region"),
+      region: reply.headers.get("x-amz-bucket-region") ?? regionOfError(xml),
       ...(!Number.isNaN(dateMs) && { dateMs }),
     };
   }
 
   /** Takes what a refusal says into account; null where the same request would be refused again. */
   #learn({ status, code, region, dateMs }: S3Fault, credentials: Credentials): string | null {
-    if (region !== undefined && region !== this.#address.region && [301, 307, 400, 403].includes(status)) {
+    if (
+      region !== undefined && REGION.test(region) && region !== this.#address.region &&
+      [301, 307, 400, 403].includes(status)
+    ) {
       this.#address = inRegion(this.#address, region, this.#context.env);
       this.#signer = new Signer(region);
       return "region";
