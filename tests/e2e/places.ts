@@ -2,8 +2,9 @@
  * Containers on the test servers, and the command lines that reach them.
  * @module
  */
-import { settingsFor, storageConfig } from "../../src/config.ts";
+import { Secret, settingsFor, storageConfig } from "../../src/config.ts";
 import { openStore } from "../../src/storage/backends/mod.ts";
+import { EMPTY_PAYLOAD, Signer } from "../../src/storage/backends/s3/sigv4.ts";
 import { bytesSource, type ObjectStore, readAll } from "../../src/storage/store.ts";
 import { parseUri } from "../../src/storage/uri.ts";
 import { sys } from "../../src/sys.ts";
@@ -55,7 +56,8 @@ export class Container {
       connection: {},
       schemes: {},
     });
-    const context = { system: sys, env, caCerts: [], allow: () => Promise.resolve(), signal };
+    const caCerts = env.SSL_CERT_FILE === undefined ? [] : [Deno.readTextFileSync(env.SSL_CERT_FILE)];
+    const context = { system: sys, env, caCerts, allow: () => Promise.resolve(), signal };
     this.#store = openStore(uri, settingsFor(uri.scheme, storage), context);
   }
 
@@ -91,30 +93,34 @@ function url(need: Need): string {
   return MACHINE[need]!;
 }
 
-async function s3(need: Need): Promise<Access> {
+async function createBucket(endpoint: string, bucket: string, caCerts: string[]): Promise<void> {
+  const credentials = { accessKeyId: "testkey", secretAccessKey: new Secret("testsecret") };
+  const { host } = new URL(endpoint);
+  const part = { method: "PUT", path: `/${bucket}`, query: "", host, headers: [], payload: EMPTY_PAYLOAD };
+  const headers = new Signer("us-east-1").sign(part, credentials, Date.now());
+  using client = Deno.createHttpClient({ caCerts });
+  const reply = await fetch(`${endpoint}/${bucket}`, { method: "PUT", headers, client });
+  await reply.body?.cancel();
+  if (!reply.ok) throw new Error(`Cannot create the bucket ${bucket}: status ${reply.status}`);
+}
+
+/** A bucket that is reached as S3, or as the S3 interface of another kind. */
+async function s3(need: Need, kind: "s3" | "swift" | "oracle" = "s3"): Promise<Access> {
   const bucket = `e2e-${sys.randomHex(8)}`;
-  const { CreateBucketCommand, S3Client } = await import("@aws-sdk/client-s3");
-  const credentials = { accessKeyId: "testkey", secretAccessKey: "testsecret" };
-  const client = new S3Client({
-    endpoint: url(need),
-    region: "us-east-1",
-    forcePathStyle: true,
-    credentials,
-  });
-  await client.send(new CreateBucketCommand({ Bucket: bucket }));
-  client.destroy();
+  const ca = need === "versitygwTls" ? url("ca") : undefined;
+  await createBucket(url(need), bucket, ca === undefined ? [] : [Deno.readTextFileSync(ca)]);
   return {
-    root: `s3://${bucket}`,
-    kind: "s3",
+    root: `${{ s3: "s3", swift: "sw", oracle: "os" }[kind]}://${bucket}`,
+    kind,
     config: {
-      auth_type: "accesskey",
+      ...(kind === "s3" && { auth_type: "accesskey" }),
       access_key_id: "testkey",
       secret_key: "testsecret",
       region: "us-east-1",
-      disable_ssl: "true",
+      disable_ssl: ca === undefined ? "true" : "false",
       endpoint: url(need),
     },
-    env: {},
+    env: ca === undefined ? {} : { SSL_CERT_FILE: ca },
     secrets: ["testsecret"],
   };
 }
@@ -144,6 +150,9 @@ function redis(): Promise<Access> {
 /** Servers by name. */
 export const PLACES: Readonly<Record<string, Place>> = {
   "versitygw": { need: "versitygw", make: () => s3("versitygw") },
+  "versitygw as Swift's S3 interface": { need: "versitygw", make: () => s3("versitygw", "swift") },
+  "versitygw as Oracle's S3 interface": { need: "versitygw", make: () => s3("versitygw", "oracle") },
+  "versitygw behind a private CA": { need: "versitygwTls", make: () => s3("versitygwTls") },
   "MinIO": { need: "minio", make: () => s3("minio") },
   "fake-gcs-server": { need: "gcs", make: gcs },
   "azurite": { need: "azure", make: azure },
