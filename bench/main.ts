@@ -173,6 +173,7 @@ async function measure(
     }
   }
   const { bytes, files } = set;
+  const versions = Object.fromEntries(contestants.map(({ name, version }) => [name, version]));
   return {
     ...{
       variant,
@@ -184,6 +185,7 @@ async function measure(
     ...{
       date: new Date().toISOString().slice(0, 10),
       server: SERVERS[options.server!] ?? options.server!,
+      versions,
       costs,
     },
   };
@@ -206,14 +208,13 @@ async function verified(contestant: Contestant, work: Work, home: string): Promi
   return got === expected ? "" : `wrong result: ${got}, expected ${expected}`;
 }
 
-function machine(contestants: readonly Contestant[]): Machine {
+function machine(): Machine {
   const cpu = /model name\s*: (.*)/.exec(Deno.readTextFileSync("/proc/cpuinfo"))?.[1] ?? Deno.build.arch;
   return {
     cpu,
     cores: navigator.hardwareConcurrency,
     memoryGib: Math.round(Deno.systemMemoryInfo().total / 2 ** 30),
     kernel: Deno.osRelease(),
-    versions: Object.fromEntries(contestants.map(({ name, version }) => [name, version])),
   };
 }
 
@@ -274,12 +275,23 @@ async function main(): Promise<void> {
     ...(options.directory && { dir: options.directory }),
   });
   const servers = `${home}/servers`;
+  const cleanUp = () => {
+    run([`${ROOT}scripts/servers.sh`, "stop", servers]);
+    Deno.removeSync(home, { recursive: true });
+  };
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(name, () => {
+      cleanUp();
+      Deno.exit(1);
+    });
+  }
   const wanted = options.cases!.split(",");
   const sets = DATA_SETS.filter(({ name }) => wanted.some((one) => one.startsWith(`${name}-`)))
     .map((set) => scaled(set, Number(options.scale)));
   try {
     const server = startServers(servers, options.variants!.includes("tls"));
     const results: CaseResult[] = [];
+    const about = machine();
     for (const set of sets) writeDataSet(set, `${home}/data/${set.name}`);
     const prepared = new Set<string>();
     for (const setting of settings(server)) {
@@ -304,16 +316,16 @@ async function main(): Promise<void> {
         for (const direction of set.directions) {
           if (!wanted.includes(`${set.name}-${direction}`)) continue;
           results.push(await measure(set, direction, { setting, contestants, home }));
+          // After each case, so that a sitting that is broken off is not lost.
+          if (options.save) save(results, about);
         }
       }
     }
-    const about = machine(contestants);
     console.log(markdown(results, about));
-    if (options.save) save(results, about);
   } finally {
-    run([`${ROOT}scripts/servers.sh`, "stop", servers]);
-    Deno.removeSync(home, { recursive: true });
+    cleanUp();
   }
+  Deno.exit(0);
 }
 
 await main();

@@ -24,6 +24,8 @@ export interface CaseResult {
   scale: number;
   date: string;
   server: string;
+  /** By contestant. */
+  versions: Record<string, string>;
   /** By contestant, a cost for each round. */
   costs: Record<string, Cost[]>;
 }
@@ -34,7 +36,6 @@ export interface Machine {
   cores: number;
   memoryGib: number;
   kernel: string;
-  versions: Record<string, string>;
 }
 
 /** The middle value; the mean of both for an even number. */
@@ -83,6 +84,7 @@ const TITLES: Readonly<Record<string, string>> = {
 
 /** RESULTS.md. */
 export function markdown(results: readonly CaseResult[], machine: Machine): string {
+  const versions: Record<string, string> = Object.assign({}, ...results.map((result) => result.versions));
   const lines = [
     "# Results",
     "",
@@ -91,9 +93,7 @@ export function markdown(results: readonly CaseResult[], machine: Machine): stri
     "the servers run on the same machine.",
     "",
     `Machine: ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGib} GiB, Linux ${machine.kernel}.`,
-    `Versions: ${
-      Object.entries(machine.versions).map(([name, version]) => `${name} (${version})`).join(", ")
-    }.`,
+    `Versions: ${Object.entries(versions).map(([name, version]) => `${name} (${version})`).join(", ")}.`,
   ];
   for (const variant of Object.keys(TITLES)) {
     const rows = results.filter((result) => result.variant === variant);
