@@ -6,6 +6,7 @@ import { parseProfiles } from "../src/storage/backends/s3/identity/profile.ts";
 import { type ObjectStore, readAll } from "../src/storage/store.ts";
 import { parseUri } from "../src/storage/uri.ts";
 import { sys } from "../src/sys.ts";
+import type { Clock } from "../src/system.ts";
 import { AwsServer, secretsOf, TOKEN } from "./aws_server.ts";
 import { failsWith } from "./http_fixtures.ts";
 
@@ -25,6 +26,7 @@ async function withRun(
   env: (url: string) => Record<string, string>,
   files: Record<string, string>,
   test: (run: Run) => Promise<void>,
+  options: { clock?: Partial<Clock> } = {},
 ): Promise<void> {
   await using server = new AwsServer();
   server.objects.set("k", new TextEncoder().encode("bytes"));
@@ -32,7 +34,7 @@ async function withRun(
   const context: BackendContext = {
     system: {
       ...sys,
-      clock: { ...sys.clock, nowMs: () => Date.now() + passed },
+      clock: { ...sys.clock, nowMs: () => Date.now() + passed, ...options.clock },
       files: {
         ...sys.files,
         stat: (path) => path in files ? sys.files.stat("/") : null,
@@ -179,6 +181,19 @@ for (const [name, { env, files, first }] of Object.entries(PROVIDERS)) {
         assert(asked[0] === first, asked.join());
       }
     }));
+
+  Deno.test(`s3 identity: ${name}: no answer is a time-out, and then it is asked again`, () => {
+    // The bounds count ticks, which come a thousand times as fast here.
+    const clock = { every: (_ms: number, tick: () => void) => sys.clock.every(1, tick) };
+    return withRun(env, files, async ({ server, read }) => {
+      // Silence of the metadata service three times over means that there is none.
+      const tries = name === "IMDSv2" ? 3 : 1;
+      server.failures.push(...Array<"hang">(tries).fill("hang"));
+      await assert.rejects(read(), failsWith(tries === 3 ? "denied" : "timeout", /Cannot get credentials/));
+      assert.equal(server.requests.length, tries);
+      assert.equal(await read(), "bytes");
+    }, { clock });
+  });
 
   Deno.test(`s3 identity: ${name}: a run that is cancelled does not wait for a service that does not answer`, () =>
     withRun(env, files, async ({ server, store }) => {
