@@ -1,7 +1,7 @@
 /** Real pods that end in the ways in which pods end: killed, out of memory, evicted, in 20 ms, in mid-upload. */
 import assert from "assert";
 import { randomBytes } from "../flow_fixtures.ts";
-import { GOOD_MAIN, setting, testPod, watch } from "./pod.ts";
+import { GOOD_MAIN, setting, testPod, watch, WATCHING } from "./pod.ts";
 import { scene, SHARED } from "./scene.ts";
 import { Throttle } from "./throttle.ts";
 
@@ -79,6 +79,8 @@ testPod("pod: SIGKILL in mid-upload; the restarted native sidecar finishes the w
   await result.assertNothing();
   proxy.release();
   await pod.restart("sidecar");
+  // A signal in the first 60 ms would be the kernel's to lose: the sidecar is process 1 of its container here.
+  await pod.said("sidecar", WATCHING, 2);
   assert.equal(await pod.stop("sidecar"), 0);
   await result.assertSuccess(content);
 });

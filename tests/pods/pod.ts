@@ -98,6 +98,9 @@ export interface PodOptions {
   cgroups?: "host" | "private";
 }
 
+/** What a sidecar says as soon as it watches. */
+export const WATCHING = "waiting for the main container";
+
 /** How a container of a pod is made. */
 export interface ContainerOptions {
   /** `uid:gid`. */
@@ -116,8 +119,6 @@ const RESTRICTED = [
   "--cap-drop=all",
   "--security-opt=no-new-privileges",
 ];
-
-let count = 0;
 
 /** One pod, and the directory that is its volume at /var/outputs. `await using` removes both. */
 export class Pod implements AsyncDisposable {
@@ -138,7 +139,7 @@ export class Pod implements AsyncDisposable {
 
   static async create(options: PodOptions = {}): Promise<Pod> {
     const { sharesProcesses = true } = options;
-    const name = `copilot-${Deno.pid}-${++count}`;
+    const name = `copilot-${crypto.randomUUID().slice(0, 8)}`;
     const volume = await Deno.makeTempDir({ prefix: "copilot-pod-" });
     await Deno.chmod(volume, 0o1777);
     const share = sharesProcesses ? "pid,net,ipc,uts" : "net,ipc,uts";
@@ -174,7 +175,7 @@ export class Pod implements AsyncDisposable {
       user: "1000:1000",
       ...options,
     });
-    await this.said("sidecar", "waiting for the main container");
+    await this.said("sidecar", WATCHING);
   }
 
   /** The sidecar's arguments, as Flyte's plugin writes them. */
@@ -199,10 +200,10 @@ export class Pod implements AsyncDisposable {
     ];
   }
 
-  /** Waits until a container's log holds a text. */
-  async said(role: string, text: string): Promise<void> {
+  /** Waits until a container's log holds a text, or holds it several times. */
+  async said(role: string, text: string, times = 1): Promise<void> {
     for (let left = 600; left > 0; left--) {
-      if ((await this.log(role)).includes(text)) return;
+      if ((await this.log(role)).split(text).length > times) return;
       await new Promise((wake) => setTimeout(wake, 50));
     }
     assert.fail(`${role} never said "${text}": ${await this.log(role)}`);
