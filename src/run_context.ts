@@ -61,6 +61,7 @@ export function openStores(
   return new Stores({
     config: configOf(command),
     context: { system, env, caCerts, allow },
+    memoryLimitBytes: context.memoryLimitBytes,
     retry: {
       clock: system.clock,
       random: system.random,

@@ -23,7 +23,27 @@ export interface Place {
 export interface StoresOptions {
   config: StorageConfig;
   context: Omit<BackendContext, "signal">;
+  /** Bytes that the whole process may use; metadata that would not fit is refused. Default: no bound. */
+  memoryLimitBytes?: number;
   retry: RetryPolicy;
+}
+
+/** Memory of the program before it holds any metadata, and what a byte of metadata takes once decoded. Measured. */
+const PROGRAM_BYTES = 70 * 1024 * 1024;
+const BYTES_PER_BYTE = 6;
+/** What the original takes by default; less would be no use. */
+const MIN_METADATA_BYTES = 2 * 1024 * 1024;
+
+/**
+ * The largest metadata object that a process can hold: one that does not fit would have it killed, and a killed process tells
+ * nobody why.
+ *
+ * @param memoryLimitBytes of the whole process; absent for no bound
+ */
+export function metadataBytesFor(memoryLimitBytes: number | undefined): number {
+  if (memoryLimitBytes === undefined) return Infinity;
+  const room = Math.floor((memoryLimitBytes - PROGRAM_BYTES) / BYTES_PER_BYTE);
+  return Math.max(MIN_METADATA_BYTES, room);
 }
 
 /** Opens stores on demand. */
@@ -72,12 +92,15 @@ export class Stores {
     const { store, key, uri } = await this.at(text, options.what);
     const got = await store.get(key, { signal: options.signal });
     const object = shownUri(formatUri(uri));
-    const bound = options.maxBytes === 0 ? Number.MAX_SAFE_INTEGER : options.maxBytes;
+    const byMemory = metadataBytesFor(this.#options.memoryLimitBytes);
+    const bound = Math.min(options.maxBytes === 0 ? Infinity : options.maxBytes, byMemory);
+    const setting = bound === byMemory
+      ? "what the memory limit leaves for it; --memory-limit or the container's limit raise that"
+      : "storage.limits.maxDownloadMBs; 0 means no bound";
     const tooLarge = () =>
       new CopilotError(
         "input",
-        `Cannot read ${options.what} "${object}": it is larger than ${bound} bytes ` +
-          "(storage.limits.maxDownloadMBs; 0 means no bound)",
+        `Cannot read ${options.what} "${object}": it is larger than ${bound} bytes (${setting})`,
         { object },
       );
     if (got.info.size > bound) {
