@@ -157,6 +157,8 @@ export class FaultProxy {
       if (fault?.kind === "slow") await drip(client, piece, fault.bytesPerSecond);
       else await client.write(piece);
     }
+    // A byte of the head may be left unread, so nothing can follow on this connection.
+    if (fault?.kind === "reset-mid") return false;
     return field(reply, "connection")?.toLowerCase() !== "close";
   }
 }
