@@ -85,10 +85,16 @@ Deno.test("pool: slots double while that is clearly faster, up to the maximum", 
 Deno.test("pool: slots stay where more of them were not faster", async () => {
   const { pool, clock } = poolOf({ min: 2, start: 4, max: 64 });
   await window(pool, clock, 100);
-  await window(pool, clock, 105);
+  for (const perSecond of [105, 107]) await window(pool, clock, perSecond);
   assert.equal(pool.limit, 8);
   for (const perSecond of [1000, 2000]) await window(pool, clock, perSecond);
   assert.equal(pool.limit, 8, "found once, it is kept");
+});
+
+Deno.test("pool: one slow window is chance, and growth goes on after it", async () => {
+  const { pool, clock } = poolOf({ min: 2, start: 4, max: 64 });
+  for (const perSecond of [100, 20, 200]) await window(pool, clock, perSecond);
+  assert.equal(pool.limit, 16);
 });
 
 Deno.test("pool: a store that asks to slow down halves the slots, at most once a second, never below the minimum", async () => {

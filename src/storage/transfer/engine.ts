@@ -14,7 +14,7 @@ const PROGRAM_BYTES = 90 * 1024 * 1024;
 const CONNECTION_BYTES = 128 * 1024;
 const MAX_SLOTS = 64;
 const MIN_SLOTS = 2;
-const START_SLOTS = 16;
+const START_SLOTS = 32;
 
 /** Counters of a run, for progress and the closing line. */
 export interface Progress {

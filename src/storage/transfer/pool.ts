@@ -25,6 +25,8 @@ interface Waiter {
 
 /** A throughput gain below this is noise, and no reason to open more connections. */
 const WORTHWHILE_GAIN = 1.1;
+/** Windows in a row without that gain after which the number of slots is kept: one may be slow by chance. */
+const FLAT_WINDOWS = 2;
 /** Milliseconds after a retreat in which further complaints are about requests that were already out. */
 const RETREAT_PAUSE_MS = 1000;
 
@@ -38,6 +40,7 @@ export class Pool {
   #finishedInWindow = 0;
   #windowStartMs: number;
   #bestRate = 0;
+  #flatWindows = 0;
   #settled = false;
   #lastRetreatMs = -Infinity;
   #failure: unknown;
@@ -105,7 +108,7 @@ export class Pool {
     }
   }
 
-  /** Doubles the slots as long as a window of as many finished requests as there are slots was clearly faster. */
+  /** Doubles the slots as long as a window of twice as many finished requests as there are slots was clearly faster. */
   #measure(): void {
     this.#finishedInWindow++;
     if (this.#settled || this.#finishedInWindow < this.#limit * 2) return;
@@ -114,9 +117,10 @@ export class Pool {
     this.#finishedInWindow = 0;
     this.#windowStartMs = now;
     if (rate < this.#bestRate * WORTHWHILE_GAIN) {
-      this.#settled = true;
+      this.#settled = ++this.#flatWindows === FLAT_WINDOWS;
       return;
     }
+    this.#flatWindows = 0;
     this.#bestRate = rate;
     this.#limit = Math.min(this.#limits.max, this.#limit * 2);
     this.#settled = this.#limit === this.#limits.max;
