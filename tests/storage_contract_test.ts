@@ -1,9 +1,9 @@
 /**
  * Every backend of the registry held to the contract, alone and in the retry layer. A backend is added by one entry here.
  *
- * Servers are named by the environment: `COPILOT_TEST_S3=http://127.0.0.1:PORT` (keys testkey and testsecret), `COPILOT_TEST_GCS`
- * likewise (fake-gcs-server). Without it the backend is shown as ignored; with `CI=true` and `COPILOT_REQUIRE_SERVERS=1` that is a failure. `COPILOT_TEST_MANY=1` lists
- * more than 5,000 objects.
+ * Servers are named by the environment, as scripts/servers.sh does: `COPILOT_TEST_S3` and, besides it, `COPILOT_TEST_MINIO`,
+ * `COPILOT_TEST_GCS`, `COPILOT_TEST_AZURE`, `COPILOT_TEST_REDIS`. Without its server a backend is shown as ignored; with `CI=true`
+ * and `COPILOT_REQUIRE_SERVERS=1` that is a failure. `COPILOT_TEST_MANY=1` lists more than 5,000 objects.
  */
 import type { BackendContext } from "../src/storage/backend.ts";
 import { type BACKENDS, openStore } from "../src/storage/backends/mod.ts";
@@ -335,7 +335,8 @@ const ENTRIES: Record<keyof typeof BACKENDS, Entry> = {
       if (endpoint === "") {
         throw new Error("COPILOT_TEST_S3 is not set, expected http://HOST:PORT of an S3 server");
       }
-      return [await s3Fixture(endpoint)];
+      const others = [Deno.env.get("COPILOT_TEST_MINIO") ?? ""].filter((other) => other !== "");
+      return await Promise.all([endpoint, ...others].map(s3Fixture));
     },
   },
   gcs: {

@@ -11,6 +11,8 @@ import { CopilotError } from "../../../errors.ts";
 import type { Clock, Connection, Network } from "../../../system.ts";
 import { orAborted, throwIfAborted } from "../../abort.ts";
 import { Channel } from "../../http/channel.ts";
+import { dial } from "../../http/dial.ts";
+import { makeOrigin } from "../../http/origin.ts";
 import type { ByteSource } from "../../store.ts";
 import type { RedisTarget } from "../../redis_settings.ts";
 import { redisError } from "./faults.ts";
@@ -159,9 +161,9 @@ export class RedisClient {
 
   #dial(signal: AbortSignal): Promise<Connection> {
     const { network, caCerts, target: { secure, hostname, port } } = this.#options;
-    return secure
-      ? network.connectTls(hostname, port, { caCerts, signal })
-      : network.connect(hostname, port, signal);
+    // Redis has no proxies; a certificate that is not trusted is told as such.
+    const origin = makeOrigin(secure, hostname, port);
+    return dial(network, origin, { proxy: null, caCerts, signal });
   }
 
   async #logIn(channel: Channel, object: string): Promise<void> {
