@@ -241,9 +241,9 @@ export class Pod implements AsyncDisposable {
     return await must(["inspect", "--format", format, `${this.name}-${role}`]);
   }
 
-  /** Runs a command in a running container. */
-  async exec(role: string, command: readonly string[]): Promise<Output> {
-    return await podman(["exec", `${this.name}-${role}`, ...command]);
+  /** Runs a command in a running container. @param flags podman's */
+  async exec(role: string, command: readonly string[], flags: readonly string[] = []): Promise<void> {
+    await must(["exec", ...flags, `${this.name}-${role}`, ...command]);
   }
 
   /** Removes a container, so that its role can be played again. */
