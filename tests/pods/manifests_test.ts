@@ -7,7 +7,8 @@ import assert from "assert";
 import { parseAllDocuments, stringify } from "yaml";
 import { ACCESS_KEY, SECRET_KEY } from "../faults/bucket.ts";
 import { Namespace } from "./kube_cluster.ts";
-import { openBucket, podman, putInputs, Result, setting, testPod } from "./pod.ts";
+import { openBucket, podman, setting, testPod } from "./pod.ts";
+import { putInputs, Result } from "./result.ts";
 import type { Manifest } from "./kube_cluster.ts";
 
 const EXAMPLES = new URL("../../examples/pods/", import.meta.url);

@@ -3,7 +3,8 @@
  * @module
  */
 import type { Bucket } from "../faults/bucket.ts";
-import { openBucket, Pod, type PodOptions, Result, watch } from "./pod.ts";
+import { openBucket, Pod, type PodOptions, watch } from "./pod.ts";
+import { Result } from "./result.ts";
 
 /** Flags for the flagship watcher in both roles. */
 export const SHARED = watch("shared-process-ns");

@@ -1,6 +1,7 @@
 /** Real pods, one for each way in which the sidecar learns that main has ended. */
 import assert from "assert";
-import { GOOD_MAIN, putInputs, setting, testPod, watch } from "./pod.ts";
+import { GOOD_MAIN, setting, testPod, watch } from "./pod.ts";
+import { putInputs } from "./result.ts";
 import { scene, SHARED } from "./scene.ts";
 
 testPod(
