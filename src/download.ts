@@ -20,6 +20,8 @@ import { FAILED_MARKER, STREAM_DIRECTORY, StreamMarkers } from "./stream_markers
 
 /** Variables whose objects are looked for at the same time; the objects themselves are bounded by the pool. */
 const PRODUCERS = 8;
+/** Actions that are begun before timers and messages get their turn. */
+const ACTIONS_PER_TURN = 256;
 /** A literal that was offloaded may hold offloaded ones, and so on; real ones do not. */
 const OFFLOADED_ROUNDS = 16;
 /** Offloaded literals of all rounds: a few that hold each other could ask for any number. */
@@ -178,8 +180,11 @@ interface CarryOut extends DownloadContext {
 async function carryOut(plan: DownloadPlan, context: CarryOut): Promise<void> {
   const { engine, markers } = context;
   markers?.expect(plan.actions);
+  let turn = 0;
   await inParallel(plan.actions, async (action) => {
     try {
+      // Values are written without a wait: of a million, the deadline and a signal have to get their turn too.
+      if (++turn % ACTIONS_PER_TURN === 0) await engine.system.clock.sleep(0, engine.signal);
       await act(action, context, () => markers?.finished(action));
     } catch (error) {
       // At once, so that a long listing of another variable ends too.

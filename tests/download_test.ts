@@ -299,6 +299,19 @@ Deno.test("download: inputs and offloaded literals with a wrong byte are an erro
   }
 });
 
+Deno.test("download: the deadline passes also while nothing but values is written", async () => {
+  const controller = new AbortController();
+  const values = Object.fromEntries(
+    Array.from({ length: 3000 }, (_, index) => [`v${index}`, integer(index)]),
+  );
+  using setup = await setUp(values, {}, { signal: controller.signal });
+  const downloading = setup.download();
+  const timer = setTimeout(() => controller.abort(new CopilotError("deadline", "Over")), 0);
+  await assert.rejects(downloading, codeIs("deadline"));
+  clearTimeout(timer);
+  assert(Object.keys(setup.dir.tree()).length < 3000);
+});
+
 Deno.test("download: metadata over its bound is an error that names the setting, in inputs and in offloaded literals", async () => {
   using setup = await setUp({ s: text("x".repeat(1000)) });
   await assert.rejects(setup.download({ maxMetadataBytes: 1000 }), codeIs("input", "maxDownloadMBs", "1000"));
