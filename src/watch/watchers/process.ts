@@ -15,9 +15,12 @@ import { ProcScan } from "./process/scan.ts";
 
 const NAME = "shared-process-ns";
 
-/** Milliseconds between looks. A container shows for 40 ms and more before its program runs, so none of them is missed. */
+/**
+ * Milliseconds between looks. A container shows for 40 ms and more before its program runs, so none of them is missed, also where a
+ * busy machine wakes this one late.
+ */
 const ARRIVAL_POLL_MS = 2;
-const START_POLL_MS = 25;
+const START_POLL_MS = 10;
 const RUN_POLL_MS = 100;
 /** Waking up is what costs, more than the look: once main has run for a while, half as often still sees its end within 250 ms. */
 const LONG_RUN_POLL_MS = 200;
