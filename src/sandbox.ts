@@ -6,7 +6,8 @@
  * place that was not foreseen (an http URL, another cloud), the Worker asks, and is started anew with that place added, or refused.
  * @module
  */
-import { settingsFor, type StorageConfig, toTransferable } from "./config.ts";
+import { settingsFor, type StorageConfig } from "./config.ts";
+import { toTransferable } from "./config_transfer.ts";
 import { CopilotError, explain } from "./errors.ts";
 import { decodedKey } from "./flyte/keys.ts";
 import type { LogSettings } from "./log.ts";

@@ -3,7 +3,8 @@
  * @module
  */
 import process from "node:process";
-import { fromTransferable, secretValues } from "./config.ts";
+import { secretValues } from "./config.ts";
+import { fromTransferable } from "./config_transfer.ts";
 import { CopilotError } from "./errors.ts";
 import { createLog, createMasker } from "./log.ts";
 import { tell } from "./report.ts";

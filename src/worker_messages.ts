@@ -2,7 +2,8 @@
  * What the main thread and the run's Worker say to each other.
  * @module
  */
-import type { StorageConfig, TransferableConfig } from "./config.ts";
+import type { StorageConfig } from "./config.ts";
+import type { TransferableConfig } from "./config_transfer.ts";
 import type { LogSettings } from "./log.ts";
 import type { ForeignFailure, RunCommand } from "./run_context.ts";
 

@@ -1,15 +1,14 @@
 import assert from "assert";
 import { type DownloadCommand, parse, resolve } from "../src/cli.ts";
 import {
-  fromTransferable,
   Secret,
   secretValues,
   settingsFor,
   type StorageConfig,
   storageConfig,
   type StorageInput,
-  toTransferable,
 } from "../src/config.ts";
+import { fromTransferable, toTransferable } from "../src/config_transfer.ts";
 import type { ConfigFile } from "../src/config_files.ts";
 import { CopilotError } from "../src/errors.ts";
 

@@ -54,7 +54,7 @@ const product = [...sources, read("main.ts")];
 const PURE = [
   /^src\/flyte\//,
   /^src\/cli(\.ts|\/)/,
-  /^src\/(config|config_files|durations|environment|errors|log|system|version|yaml)\.ts$/,
+  /^src\/(config|config_files|config_transfer|durations|environment|errors|log|system|version|yaml)\.ts$/,
   /^src\/storage\/(backend|store|uri|key_order)\.ts$/,
   /^src\/watch\/(watcher|proc)(\.ts|\/)/,
 ];
