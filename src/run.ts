@@ -47,8 +47,9 @@ export async function run(command: RunCommand, context: RunContext): Promise<num
     deadline.signal.addEventListener("abort", () => engine.fail(deadline!.signal.reason), { once: true });
     await flow(command, { engine, stores, verdict, context, eager: eager?.uploads });
   } catch (thrown) {
-    // What ends the engine ends every call that waits, as "cancelled": the reason says why.
-    failure = from(engine.signal.aborted ? engine.signal.reason : thrown, `${what} failed`);
+    // What ends the engine ends every call that waits, as "cancelled": its failure says why.
+    engine.fail(thrown);
+    failure = from(engine.failure, `${what} failed`);
   } finally {
     stopProgress();
     log.progress("");

@@ -172,6 +172,40 @@ Deno.test("retry: an attempt that could not begin before the deadline is not wai
   assert(clock.monotonicMs() < 1000);
 });
 
+Deno.test("retry: an attempt that the deadline cuts off tells the failure before it, and a signal stays a signal", async () => {
+  const over = new CopilotError("deadline", "Download not finished within 3 s");
+  const stopped = new CopilotError("aborted", "Ended by a signal");
+  const cases = [
+    {
+      reason: over,
+      wanted: codeIs("network", 'Cannot look at "mem://b/k" after 1 attempt, with no time left'),
+    },
+    { reason: stopped, wanted: codeIs("aborted", "after 2 attempts") },
+  ];
+  for (const { reason, wanted } of cases) {
+    const controller = new AbortController();
+    const cutOff = (call: Call) => {
+      if (flaky.count(call.method) === 1) return fail("network");
+      controller.abort(reason);
+      return fail("aborted");
+    };
+    const { store, flaky } = await setUp(cutOff);
+    await assert.rejects(store.head("k", { signal: controller.signal }), wanted);
+  }
+});
+
+Deno.test("retry: a wait that the deadline cuts off tells the failure before it", async () => {
+  const controller = new AbortController();
+  const { store } = await setUp(always(fail("network")), {
+    clock: new FakeClock(),
+    onRetry: () => controller.abort(new CopilotError("deadline", "Download not finished within 3 s")),
+  });
+  await assert.rejects(
+    store.head("k", { signal: controller.signal }),
+    codeIs("network", "after 1 attempt, with no time left for another"),
+  );
+});
+
 Deno.test("retry: a Retry-After beyond the deadline ends at once", async () => {
   const error = storeError("throttled", { retryAfterMs: 60_000 });
   const { store, clock } = await setUp(always({ error }), { deadlineMs: 30_000 });

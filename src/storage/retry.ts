@@ -78,14 +78,17 @@ export class RetryBudget {
   }
 }
 
+/** Why there is no further attempt: it could not begin, or was under way, when the run's time was over. */
+const NO_TIME = ", with no time left for another";
+
 /** What is attempted. */
-interface Job {
+export interface Job {
   /** The verb of the message: `Cannot ${action} "${object}"`. */
   action: string;
   object: string;
   signal: AbortSignal;
-  /** Sends bytes, so that `integrity` means that they were damaged on their way: they are sent again. */
-  sends?: boolean;
+  /** Moves bytes and compares them, so that `integrity` means that they were damaged on their way: they are moved again. */
+  compares?: boolean;
 }
 
 /** The attempts of one operation. */
@@ -94,6 +97,8 @@ export class Attempts {
   readonly #job: Job;
   #total = 0;
   #inARow = 0;
+  /** What went wrong before the attempt that is under way. */
+  #last: CopilotError | undefined;
 
   constructor(
     policy: RetryPolicy & { budget: RetryBudget },
@@ -106,29 +111,35 @@ export class Attempts {
   /** Something has gone well: the next failure is the first again. */
   progressed(): void {
     this.#inARow = 0;
+    this.#last = undefined;
   }
 
   /**
    * Waits for the next attempt.
    *
-   * @throws CopilotError the final one, when there is to be no further attempt; `aborted`
+   * @throws CopilotError the final one, when there is to be no further attempt or the run's time is over; `aborted`
    */
   async failed(thrown: unknown): Promise<void> {
     const { clock, deadlineMs, budget, onRetry } = this.#policy;
     const { action, object, signal } = this.#job;
     const error = from(thrown, `Cannot ${action} "${object}"`, { object });
+    // Cut off by the end of the run's time: what was wrong until then says more.
+    if (error.code === "aborted" && this.#last !== undefined && outOfTime(signal)) {
+      throw this.#final(this.#last, NO_TIME);
+    }
     this.#total++;
     this.#inARow++;
-    const mayHelp = error.retryable || (this.#job.sends === true && error.code === "integrity");
+    const mayHelp = error.retryable || (this.#job.compares === true && error.code === "integrity");
     if (!mayHelp) throw this.#total === 1 ? error : this.#final(error, "");
     if (this.#inARow >= (this.#policy.attempts ?? DEFAULT_ATTEMPTS)) throw this.#final(error, "");
     const waitMs = this.#waitMs(error);
-    if (clock.monotonicMs() + waitMs >= deadlineMs) {
-      throw this.#final(error, ", with no time left for another");
-    }
+    if (clock.monotonicMs() + waitMs >= deadlineMs) throw this.#final(error, NO_TIME);
     if (!budget.take()) throw this.#final(error, ", with no retries left for the run");
     onRetry?.({ object, error, attempt: this.#total, waitMs });
-    await clock.sleep(waitMs, signal);
+    this.#last = error;
+    await clock.sleep(waitMs, signal).catch((thrown) => {
+      throw outOfTime(signal) ? this.#final(error, NO_TIME) : thrown;
+    });
   }
 
   #waitMs(error: CopilotError): number {
@@ -152,6 +163,10 @@ export class Attempts {
       },
     );
   }
+}
+
+function outOfTime({ aborted, reason }: AbortSignal): boolean {
+  return aborted && reason instanceof CopilotError && reason.code === "deadline";
 }
 
 /** What is wrong, without the action and the object, which the new message names itself. */
@@ -189,7 +204,7 @@ class RetryStore implements ObjectStore {
 
   #sending(action: string, key: string, signal: AbortSignal): Attempts {
     const object = shownUri(`${this.root}/${key}`);
-    return new Attempts(this.#policy, { action, object, signal, sends: true });
+    return new Attempts(this.#policy, { action, object, signal, compares: true });
   }
 
   async #run<T>(attempts: Attempts, call: () => Promise<T>): Promise<T> {

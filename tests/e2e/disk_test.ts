@@ -53,8 +53,8 @@ async function failing(
     const outcome = await runCopilot({
       binary: has.binary,
       endpoint: has.versitygw,
-      args: scene.args(30_000),
-      boundMs: 45_000,
+      args: scene.args(60_000),
+      boundMs: 120_000,
     });
     const error = await scene.error();
     assert.equal(outcome.hung, false);
@@ -129,24 +129,25 @@ testWith("a file that cannot be read, a FIFO, a dangling symlink: told by name",
   }
 });
 
+/** Where, until when, and the reason that is told; a resolver may take up to the bound of a connection to answer. */
 const UNREACHABLE = [
-  ["http://127.0.0.1:9", /onnection refused/],
-  ["http://store.invalid:80", /store\.invalid/],
+  ["http://127.0.0.1:9", "5s", /onnection refused/],
+  ["http://store.invalid:80", "15s", /store\.invalid/],
 ] as const;
 
 testWith("servers that cannot be reached: the run ends, and says so on stderr", ["binary"], async (has) => {
-  await Promise.all(UNREACHABLE.map(async ([endpoint, wanted]) => {
+  await Promise.all(UNREACHABLE.map(async ([endpoint, timeout, wanted]) => {
     const directory = Deno.makeTempDirSync();
     const flags = ["--from-remote=s3://b/in", "--to-output-prefix=s3://b/out", `--to-local-dir=${directory}`];
     const { code, stderr, hung } = await runCopilot({
       binary: has.binary,
       endpoint,
-      args: ["download", ...flags, "--timeout=3s"],
+      args: ["download", ...flags, `--timeout=${timeout}`],
       boundMs: 90_000,
     });
     assert.equal(hung, false);
     assert.equal(code, 1, stderr);
-    assert.match(stderr, /download failed.*after \d+ attempts, with no time left for another/);
+    assert.match(stderr, /download failed.*after \d+ attempts?, with no time left for another/);
     assert.match(stderr, /cannot write the error document/);
     assert.match(stderr, wanted);
     assert.deepEqual([...Deno.readDirSync(directory)], []);

@@ -100,9 +100,9 @@ async function download(
       `--from-remote=${root}/in`,
       `--to-output-prefix=${root}/out`,
       `--to-local-dir=${directory}`,
-      "--timeout=10s",
+      "--timeout=30s",
     ],
-    boundMs: 30_000,
+    boundMs: 90_000,
   });
   assert.equal(outcome.hung, false);
   const error = decodeErrorText(await bucket.get(`${id}/out/errors.pb`));

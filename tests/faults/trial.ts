@@ -10,9 +10,9 @@ import { Random } from "./random.ts";
 import { downloadScene, type Scene, uploadScene } from "./scene.ts";
 
 const MIB = 1024 * 1024;
-const DEADLINE_MS = 60_000;
+const DEADLINE_MS = 120_000;
 /** What a run may take after its deadline, for its last words. */
-const LAST_WORDS_MS = 10_000;
+const LAST_WORDS_MS = 45_000;
 
 /** What a trial needs. */
 export interface TrialOptions {

@@ -2,7 +2,7 @@
  * What all transfers of a run share: slots, buffers, the signal, and the counters of its summary.
  * @module
  */
-import { CopilotError } from "../../errors.ts";
+import { CopilotError, type ErrorCode } from "../../errors.ts";
 import type { System } from "../../system.ts";
 import { Buffers, Pool } from "./pool.ts";
 
@@ -58,9 +58,17 @@ export class Engine {
     return this.#controller.signal;
   }
 
-  /** Ends the run with an error. The first one counts. */
+  /** What the run has failed with; undefined as long as it has not. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  /** Ends the run with an error. The first one counts, but what was wrong when time was over says more than that it was over. */
   fail(error: unknown): void {
-    if (this.#failure !== undefined) return;
+    if (this.#failure !== undefined) {
+      if (codeOf(this.#failure) === "deadline" && codeOf(error) !== "aborted") this.#failure = error;
+      return;
+    }
     this.#failure = error ?? new CopilotError("aborted", "Transfer cancelled");
     this.pool.fail(this.#failure);
     this.#controller.abort(this.#failure);
@@ -93,4 +101,8 @@ export class Engine {
     while (this.#running.size > 0) await Promise.all(this.#running);
     if (this.#failure !== undefined) throw this.#failure;
   }
+}
+
+function codeOf(error: unknown): ErrorCode | undefined {
+  return error instanceof CopilotError ? error.code : undefined;
 }
