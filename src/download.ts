@@ -12,7 +12,7 @@ import type { LiteralMap } from "./flyte/types.ts";
 import type { Engine } from "./storage/transfer/engine.ts";
 import { getFile } from "./storage/transfer/get.ts";
 import { Staging, STAGING_NAME } from "./storage/transfer/staging.ts";
-import type { ListPage, ObjectInfo } from "./storage/store.ts";
+import type { ListPage, ObjectInfo, ObjectStore } from "./storage/store.ts";
 import type { Place, Stores } from "./storage/stores.ts";
 import type { Log } from "./log.ts";
 import { shownUri } from "./storage/uri.ts";
@@ -221,18 +221,34 @@ type BlobAction = Extract<Action, { kind: "object" | "prefix" }>;
 
 /** Fetches one object; where its key does not exist and holds `%XX`, the decoded key (../conformance, rule 7). */
 async function fetchObject(action: BlobAction, context: CarryOut): Promise<void> {
-  const { engine, staging } = context;
   const place = await context.stores.at(action.uri, `variable ${action.variable}`);
-  const target = { staging, path: action.path, named: (error: unknown) => withVariable(error, action) };
+  const fetch = (key: string) => fetchWhole(key, place.store, { action, path: action.path, context });
   try {
-    await getFile(engine, place.store, place.key, target);
+    await fetch(place.key);
   } catch (error) {
     const other = error instanceof CopilotError && error.code === "not-found" ? otherKey(place) : null;
     if (other === null) throw error;
-    await getFile(engine, place.store, other, target).catch((second) => {
+    await fetch(other).catch((second) => {
       throw second instanceof CopilotError && second.code === "not-found" ? error : second;
     });
   }
+}
+
+/** Fetches one object to a path, again while its bytes are damaged on their way. */
+function fetchWhole(key: string, store: ObjectStore, target: Target): Promise<void> {
+  const { engine, staging, stores } = target.context;
+  const named = (error: unknown) => withVariable(error, target.action);
+  return stores.whole(
+    shownUri(`${store.root}/${key}`),
+    engine.signal,
+    () => getFile(engine, store, key, { staging, path: target.path, named }),
+  );
+}
+
+interface Target {
+  action: BlobAction;
+  path: string;
+  context: CarryOut;
 }
 
 function otherKey(place: Place): string | null {
@@ -284,14 +300,13 @@ interface PrefixJob {
 
 /** What there is to do for one listed object, its directories made; null where that was all. */
 function placeObject(object: ObjectInfo, job: PrefixJob): (() => Promise<void>) | null {
-  const { action, context: { engine, staging }, tree } = job;
+  const { action, context: { staging }, tree } = job;
   const found = relativePathOfKey(job.prefix, object);
   if (found === null) return null;
   for (const directory of tree.add(found)) staging.ensureDirectory(`${action.path}/${directory}`);
   if (found.kind === "directory") return null;
   const path = `${action.path}/${found.path}`;
-  const named = (error: unknown) => withVariable(error, action);
-  return () => getFile(engine, job.place.store, object.key, { staging, path, named });
+  return () => fetchWhole(object.key, job.place.store, { action, path, context: job.context });
 }
 
 function named(action: Action, task: () => Promise<void>): Promise<void> {

@@ -281,23 +281,44 @@ for (const bytes of [[0x0a, 0xff], [0xff, 0xff, 0xff]]) {
   });
 }
 
-Deno.test("download: inputs and offloaded literals with a wrong byte are an error, not other inputs", async () => {
-  const damage = (got: GetResult): GetResult => {
-    const read = async (into: Uint8Array) => {
-      const count = await got.body.read(into);
-      if (count !== null) into[count - 1]! ^= 1;
-      return count;
-    };
-    return { ...got, body: { ...got.body, read, close: () => got.body.close() } };
+/** One wrong byte in each read of a body. */
+function damaged(got: GetResult): GetResult {
+  const read = async (into: Uint8Array) => {
+    const count = await got.body.read(into);
+    if (count !== null) into[count - 1]! ^= 1;
+    return count;
   };
-  for (const key of ["in/inputs.pb", "o"]) {
-    using setup = await setUp({ o: offloaded("mem://b/o") }, { o: encode("Literal", text("a value")) }, {
-      faultOf: (call) => call.method === "get" && call.key === key ? { reply: damage } : null,
+  return { ...got, body: { ...got.body, read, close: () => got.body.close() } };
+}
+
+for (const key of ["in/inputs.pb", "o", "f", "d/x"]) {
+  const inputs = { o: offloaded("mem://b/o"), f: blob("mem://b/f"), d: tree("mem://b/d") };
+  const objects = { o: encode("Literal", text("a value")), f: "file", "d/x": "in a directory" };
+  const setUpDamaged = async (times: number) => {
+    const setup: Setup = await setUp(inputs, objects, {
+      faultOf: ({ method, key: asked }) => {
+        if (method !== "get" || asked !== key) return null;
+        const before = setup.flaky.calls.filter((call) => call.method === "get" && call.key === key).length;
+        return before <= times ? { reply: damaged } : null;
+      },
     });
-    await assert.rejects(setup.download(), codeIs("integrity", `mem://b/${key}`, "crc32"));
-    assert.deepEqual(setup.dir.tree(), {});
-  }
-});
+    return setup;
+  };
+  Deno.test(`download: ${key} is fetched again while its bytes are damaged on their way`, async () => {
+    using setup = await setUpDamaged(4);
+    await setup.download();
+    assert.deepEqual(setup.files(), { "d/": null, "d/x": "in a directory", f: "file", o: "a value" });
+  });
+  Deno.test(`download: ${key} whose bytes stay wrong is an error that counts the attempts`, async () => {
+    using setup = await setUpDamaged(Infinity);
+    await assert.rejects(
+      setup.download(),
+      codeIs("integrity", `mem://b/${key}" after 5 attempts: its crc32 is`),
+    );
+    assert.deepEqual(hasDocuments(setup), []);
+    assert.equal(setup.dir.tree()[key], undefined);
+  });
+}
 
 Deno.test("download: the deadline passes also while nothing but values is written", async () => {
   const controller = new AbortController();

@@ -82,7 +82,7 @@ export class RetryBudget {
 const NO_TIME = ", with no time left for another";
 
 /** What is attempted. */
-export interface Job {
+interface Job {
   /** The verb of the message: `Cannot ${action} "${object}"`. */
   action: string;
   object: string;

@@ -3,11 +3,11 @@
  * @module
  */
 import { settingsFor, type StorageConfig } from "../config.ts";
-import { CopilotError } from "../errors.ts";
+import { CopilotError, from } from "../errors.ts";
 import type { BackendContext } from "./backend.ts";
 import { openStore } from "./backends/mod.ts";
 import { createHasher } from "./checksum.ts";
-import { RetryBudget, type RetryPolicy, withRetry } from "./retry.ts";
+import { Attempts, RetryBudget, type RetryPolicy, withRetry } from "./retry.ts";
 import { type ObjectInfo, type ObjectStore, readAll } from "./store.ts";
 import { lengthError, verify } from "./transfer/pump.ts";
 import { formatUri, parseUri, shownUri, type StoreUri } from "./uri.ts";
@@ -28,9 +28,19 @@ export interface StoresOptions {
   retry: RetryPolicy;
 }
 
+/** How a metadata object is read. */
+interface ReadOptions {
+  /** For messages: `the inputs`. */
+  what: string;
+  maxBytes: number;
+  signal: AbortSignal;
+}
+
 /** Memory of the program before it holds any metadata, and what a byte of metadata takes once decoded. Measured. */
 const PROGRAM_BYTES = 70 * 1024 * 1024;
 const BYTES_PER_BYTE = 6;
+/** How often an object is fetched whose bytes are not those that the store has; each time costs all of it. */
+const DAMAGED_ATTEMPTS = 5;
 /** What the original takes by default; less would be no use. */
 const MIN_METADATA_BYTES = 2 * 1024 * 1024;
 
@@ -48,14 +58,17 @@ export function metadataBytesFor(memoryLimitBytes: number | undefined): number {
 
 /** Opens stores on demand. */
 export class Stores {
-  readonly #options: StoresOptions;
+  readonly #options: StoresOptions & { retry: { budget: RetryBudget } };
   readonly #open = new Map<string, Promise<ObjectStore>>();
   /** Not the run's own signal: what a cancelled run has begun is taken back over the same connections. */
   readonly #over = new AbortController();
 
   constructor(options: StoresOptions) {
     // One budget of retries for all stores of the run.
-    this.#options = { ...options, retry: { budget: new RetryBudget(), ...options.retry } };
+    this.#options = {
+      ...options,
+      retry: { ...options.retry, budget: options.retry.budget ?? new RetryBudget() },
+    };
   }
 
   /**
@@ -80,18 +93,41 @@ export class Stores {
   }
 
   /**
+   * Fetches an object again, from its first byte, while its bytes are damaged on their way.
+   *
+   * @param object URI, for messages
+   * @param fetch fetches and compares it; throws CopilotError `integrity` for bytes that are not the store's
+   * @throws CopilotError as `fetch`, with the number of attempts where it was tried more than once
+   */
+  async whole<T>(object: string, signal: AbortSignal, fetch: () => Promise<T>): Promise<T> {
+    const policy = { ...this.#options.retry, attempts: DAMAGED_ATTEMPTS };
+    const attempts = new Attempts(policy, { action: "read", object, signal, compares: true });
+    for (;;) {
+      try {
+        return await fetch();
+      } catch (thrown) {
+        const { code } = from(thrown, `Cannot read "${object}"`);
+        // Everything else has been tried again below.
+        if (code !== "integrity" && code !== "aborted") throw thrown;
+        await attempts.failed(thrown);
+      }
+    }
+  }
+
+  /**
    * Reads a metadata object (LiteralMap, literal, interface) into memory.
    *
    * @param options.maxBytes 0 for no bound (`storage.limits.maxDownloadMBs`)
-   * @throws CopilotError `input` when it is larger; `integrity` when bytes differ from the store's checksum
+   * @throws CopilotError `input` when it is larger; `integrity` when bytes differ from the store's checksum, time after time
    */
-  async read(
-    text: string,
-    options: { what: string; maxBytes: number; signal: AbortSignal },
-  ): Promise<Uint8Array> {
-    const { store, key, uri } = await this.at(text, options.what);
+  async read(text: string, options: ReadOptions): Promise<Uint8Array> {
+    const place = await this.at(text, options.what);
+    const object = shownUri(formatUri(place.uri));
+    return await this.whole(object, options.signal, () => this.#read(place, object, options));
+  }
+
+  async #read({ store, key }: Place, object: string, options: ReadOptions): Promise<Uint8Array> {
     const got = await store.get(key, { signal: options.signal });
-    const object = shownUri(formatUri(uri));
     const byMemory = metadataBytesFor(this.#options.memoryLimitBytes);
     const bound = Math.min(options.maxBytes === 0 ? Infinity : options.maxBytes, byMemory);
     const setting = bound === byMemory

@@ -146,6 +146,17 @@ testWith("each passing fault alone is healed by a retry: downloads", NEEDS, asyn
       plan: faultFor(paced, { matches: LARGE, times: 3 }),
     };
   }
+  for (const [what, matches] of [["an object", FILE], ["the inputs", isGet("/inputs.pb")]] as const) {
+    cases[`a wrong byte on the way down, of ${what}`] = {
+      kind,
+      plan: faultFor({ kind: "corrupt", at: 0.5 }, { matches, times: 2 }),
+    };
+  }
+  cases["a wrong byte on the way down, in each range of a large object"] = {
+    kind,
+    largeBytes: 40 * MIB,
+    plan: faultFor({ kind: "corrupt", at: 0.01 }, { matches: LARGE }),
+  };
   cases["a Content-Range that does not fit is not taken"] = {
     kind,
     largeBytes: 20 * MIB,
@@ -204,18 +215,19 @@ testWith("what no retry heals is told, once, and leaves nothing behind", NEEDS, 
     "a wrong byte in a small object": {
       kind: "download",
       plan: faultFor({ kind: "corrupt", at: 0.5 }, { matches: FILE, times: ALWAYS }),
-      error: /InputDownloadFailed: .*variable file.*\/data\/file": its \w+ is [0-9a-f]+, the store says/,
+      error:
+        /InputDownloadFailed: .*variable file.*\/data\/file" after 5 attempts: its \w+ is [0-9a-f]+, the store says/,
     },
     "a wrong byte in a large object": {
       kind: "download",
       largeBytes: 40 * MIB,
       plan: faultFor({ kind: "corrupt", at: 0.01 }, { matches: LARGE, times: ALWAYS }),
-      error: /variable large.*the store says/,
+      error: /variable large.*after 5 attempts.*the store says/,
     },
     "a wrong byte in the inputs": {
       kind: "download",
       plan: faultFor({ kind: "corrupt", at: 0.5 }, { matches: isGet("/inputs.pb"), times: ALWAYS }),
-      error: /InputDownloadFailed: .*inputs\.pb": its \w+ is [0-9a-f]+, the store says/,
+      error: /InputDownloadFailed: .*inputs\.pb" after 5 attempts: its \w+ is [0-9a-f]+, the store says/,
     },
     "an object that is overwritten between two ranges": {
       kind: "download",

@@ -82,7 +82,7 @@ export const isPut = (key: string) => ({ method, target }: Asked) =>
  * A plan under which each request fails with a probability, in a way that a retry heals. The same seed gives each request, by
  * its method, target and number, the same fate in whatever order they come.
  *
- * @param options.corrupt probability of a wrong byte, which no retry heals
+ * @param options.corrupt probability of a wrong byte
  */
 export function chaos(seed: number, options: { rate: number; corrupt?: number }): Plan {
   return (asked) => {

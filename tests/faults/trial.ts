@@ -100,7 +100,7 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
 async function judgeFirst(
   scene: Scene,
   outcome: Outcome,
-  { kill, corrupt, rate }: Terms,
+  { kill, rate }: Terms,
 ): Promise<{ succeeded: boolean; broken: string[] }> {
   const broken = (await scene.violations()).map((text) => `after the faulted run ${text}`);
   const error = await scene.error();
@@ -114,7 +114,7 @@ async function judgeFirst(
   if (succeeded === (error !== null)) {
     broken.push(succeeded ? "success and error are both declared" : "neither success nor error is declared");
   }
-  const mustSucceed = kill === undefined && corrupt === 0 && rate <= 0.3;
+  const mustSucceed = kill === undefined && rate <= 0.3;
   if (mustSucceed && !succeeded) broken.push(`the faulted run failed: ${error}`);
   broken.push(...(await scene.leftovers()).map((what) => `after the faulted run there is ${what}`));
   return { succeeded, broken };
