@@ -1,12 +1,14 @@
 /**
  * Flyte's messages on the wire and back: the shapes of types.ts, driven by the tables of schema.ts.
  *
- * The only file that knows protobufjs, of which it uses the reader and the writer: what they lack for documents that
- * are passed on (64-bit integers without loss, unknown fields, merging, a bound on nesting) is here.
+ * The only file that knows protobufjs, of which it uses the reader: what that lacks for documents that are passed on
+ * (64-bit integers without loss, unknown fields, merging, a bound on nesting) is here. Its writer keeps five objects for each
+ * number until the end, which a document of many small values has no memory for: backward_writer.ts keeps bytes.
  * @module
  */
-import { Reader, Writer } from "protobufjs/minimal";
+import { Reader } from "protobufjs/minimal";
 import { CopilotError } from "../errors.ts";
+import { BackwardWriter } from "./backward_writer.ts";
 import { DELIMITED, empty, type Fields, isZero, type Plan, type PlannedField, planOf } from "./plans.ts";
 import type { ErrorDocument, Literal, LiteralMap, TypedInterface, VariableMap } from "./types.ts";
 
@@ -175,9 +177,9 @@ export function decode<Name extends keyof Documents>(name: Name, bytes: Uint8Arr
   }
 }
 
-/** Writes one message. */
+/** Writes one message, from its last byte to its first. */
 class Encoder {
-  readonly #writer = new Writer();
+  readonly #writer = new BackwardWriter();
   readonly #name: string;
   #depth = 0;
 
@@ -196,16 +198,18 @@ class Encoder {
         `Cannot encode ${this.#name}: nested deeper than ${MAX_NESTING} messages`,
       );
     }
-    for (const field of plan.fields) this.#field(field, message);
-    for (const raw of message.unknown ?? []) this.#writer.raw(raw);
+    for (const raw of message.unknown?.toReversed() ?? []) this.#writer.raw(raw);
+    for (let index = plan.fields.length; index-- > 0;) this.#field(plan.fields[index]!, message);
     this.#depth--;
   }
 
   #field(field: PlannedField, message: Fields): void {
     if (field.map) {
-      for (const entry of message[field.name] as Map<string, unknown>) this.#entry(field, entry);
+      const map = message[field.name] as ReadonlyMap<string, unknown>;
+      for (const key of [...map.keys()].reverse()) this.#entry(field, key, map.get(key));
     } else if (field.repeated) {
-      for (const value of message[field.name] as unknown[]) this.#tagged(field, value);
+      const values = message[field.name] as unknown[];
+      for (let index = values.length; index-- > 0;) this.#tagged(field, values[index]);
     } else if (field.oneof === undefined) {
       const value = message[field.name];
       if (!isZero(value)) this.#tagged(field, value);
@@ -216,35 +220,46 @@ class Encoder {
   }
 
   /** Key and value are written even when they are zero, as every implementation of protobuf does. */
-  #entry(field: PlannedField, [key, value]: [string, unknown]): void {
-    this.#writer.uint32(field.no << 3 | DELIMITED).fork();
+  #entry(field: PlannedField, key: string, value: unknown): void {
+    const end = this.#writer.length;
     this.#depth++;
-    for (const part of field.entry!.fields) this.#tagged(part, part.no === 1 ? key : value);
+    for (const part of field.entry!.fields.toReversed()) this.#tagged(part, part.no === 1 ? key : value);
     this.#depth--;
-    this.#writer.ldelim();
+    this.#head(field, end);
   }
 
   #tagged(field: PlannedField, value: unknown): void {
-    const writer = this.#writer.uint32(field.no << 3 | field.wire);
+    const end = this.#writer.length;
+    this.#value(field, value);
+    this.#head(field, end);
+  }
+
+  /** What stands in front of a value: its tag and, where it has one, its length. @param end of the bytes behind it */
+  #head(field: PlannedField, end: number): void {
+    const writer = this.#writer;
+    if (field.wire === DELIMITED) writer.varint(writer.length - end);
+    writer.varint((field.no << 3 | field.wire) >>> 0);
+  }
+
+  #value(field: PlannedField, value: unknown): void {
+    const writer = this.#writer;
     switch (field.type) {
       case "string":
-        return void writer.string(this.#checked(value as string));
+        return writer.text(this.#checked(value as string));
       case "bytes":
-        return void writer.bytes(value as Uint8Array);
+        return writer.raw(value as Uint8Array);
       case "bool":
-        return void writer.bool(value as boolean);
+        return writer.varint(value ? 1 : 0);
       case "int32":
       case "enum":
-        return void writer.int32(value as number);
+        return writer.varint64(BigInt(value as number));
       case "int64":
       case "uint64":
-        return void writer.uint64(halves(value as bigint));
+        return writer.varint64(value as bigint);
       case "double":
-        return void writer.double(value as number);
+        return writer.double(value as number);
       default:
-        writer.fork();
-        this.message(field.message!, value as Fields);
-        return void writer.ldelim();
+        return this.message(field.message!, value as Fields);
     }
   }
 
@@ -254,14 +269,6 @@ class Encoder {
     throw new CopilotError("internal", `Cannot encode ${this.#name}: the text ${shown} is not valid Unicode`);
   }
 }
-
-function halves(value: bigint): Long {
-  const low = Number(BigInt.asIntN(32, value));
-  const high = Number(BigInt.asIntN(32, value >> 32n));
-  return { low, high, unsigned: false } as Long;
-}
-
-type Long = Exclude<Parameters<Writer["uint64"]>[0], number | string>;
 
 /**
  * Writes a message: fields by number, maps in their own order, unknown fields last.
