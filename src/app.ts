@@ -114,9 +114,10 @@ type Special = Pick<SandboxOptions, "failure" | "ended">;
 /** Hands the run to a Worker with the permissions that it needs, and no others. */
 async function moveData(
   command: RunCommand,
-  { env, terminations, limitBytes }: World,
+  world: World,
   special: Special = {},
 ): Promise<number> {
+  const { env, terminations, limitBytes } = world;
   // While main still runs its watcher may need to read /proc.
   if (special.ended === undefined) dropRights();
   else special.ended.then(dropRights);
@@ -143,6 +144,7 @@ async function moveData(
     readText: readCredentials,
     signal: stop.signal,
     hurry: hurry.signal,
+    crashed: (error, stack) => openLog(command, world).error("the run crashed", { error, stack }),
     ...special,
   }).finally(() => over.abort());
 }

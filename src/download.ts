@@ -4,7 +4,7 @@
  */
 import { about, CopilotError, explain } from "./errors.ts";
 import { inputsJson, inputsYaml } from "./flyte/documents.ts";
-import { decodeLiteral, decodeLiteralMap, encodeLiteralMap } from "./flyte/idl.ts";
+import { countMessages, decodeLiteral, decodeLiteralMap, encodeLiteralMap } from "./flyte/idl.ts";
 import { decodedKey, KeyTree, listPrefix, relativePathOfKey } from "./flyte/keys.ts";
 import { offloadedIn, resolveOffloaded } from "./flyte/offloaded.ts";
 import { type Action, type DownloadPlan, planDownload } from "./flyte/plan_download.ts";
@@ -139,7 +139,11 @@ async function readInputs(job: DownloadJob, { engine, stores, allow }: DownloadC
   const { signal } = engine;
   const read = (uri: string, what: string) =>
     stores.read(uri, { what, maxBytes: job.maxMetadataBytes, signal });
-  const map = decoded(await read(job.from, "the inputs"), `the inputs "${job.from}"`, decodeLiteralMap);
+  const room = stores.room();
+  const bytes = await read(job.from, "the inputs");
+  const what = `the inputs "${shownUri(job.from)}"`;
+  room.take(countMessages("LiteralMap", bytes), what);
+  const map = decoded(bytes, what, decodeLiteralMap);
   for (let round = 0, total = 0;; round++) {
     const references = offloadedIn(map);
     if (references.length === 0) return map;
@@ -153,13 +157,11 @@ async function readInputs(job: DownloadJob, { engine, stores, allow }: DownloadC
     }
     await allow(references.map(({ uri }) => uri));
     await inParallel(references, async (reference) => {
-      const what = `the offloaded literal of variable ${reference.variable}`;
-      const bytes = await read(reference.uri, what);
-      resolveOffloaded(
-        reference,
-        decoded(bytes, `${what} "${shownUri(reference.uri)}"`, decodeLiteral),
-        bytes.length,
-      );
+      const asked = `the offloaded literal of variable ${reference.variable}`;
+      const bytes = await read(reference.uri, asked);
+      const what = `${asked} "${shownUri(reference.uri)}"`;
+      room.take(countMessages("Literal", bytes), what);
+      resolveOffloaded(reference, decoded(bytes, what, decodeLiteral), bytes.length);
     });
   }
 }

@@ -10,8 +10,11 @@ import { joinKey } from "./storage/uri.ts";
 import { assertNoTaskError, TaskFailure } from "./upload.ts";
 import { exists, type Failure, failureOf, type VerdictContext, writeVerdict } from "./verdict.ts";
 
-/** Milliseconds for the error document, counted from the failure: the run's own deadline may be what failed. */
-const REPORT_MS = 60_000;
+/**
+ * Milliseconds for the error document, counted from the failure: the run's own deadline may be what failed. Less than the 30 s
+ * that Kubernetes gives a pod from SIGTERM to SIGKILL.
+ */
+const REPORT_MS = 20_000;
 
 /** Flyte's code for a failure of a command. */
 export function codeOf(command: RunCommand): string {

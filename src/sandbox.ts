@@ -56,6 +56,8 @@ export interface SandboxOptions {
   signal: AbortSignal;
   /** Fires when the process is about to be killed. */
   hurry: AbortSignal;
+  /** Logs what the Worker has crashed of; both texts may hold secrets. */
+  crashed(error: string, stack: string): void;
   /** Set when there is nothing to do but to tell this. */
   failure?: ForeignFailure;
   /** UPLOAD_EAGER: main still runs; resolves when it has ended, with what was wrong about that. */
@@ -193,8 +195,17 @@ function once(command: RunCommand, options: SandboxOptions, scope: Scope): Promi
   hurry.addEventListener("abort", hurryUp, { once: true });
   if (hurry.aborted) hurryUp();
   return new Promise<number | "again">((resolve) => {
+    const crashed = (error: string, stack: string) => {
+      worker.terminate();
+      options.crashed(error, stack);
+      // A crash has to reach errors.pb too; a second crash is beyond help.
+      if (failure !== undefined) return resolve(1);
+      const crash = { code: "CopilotCrashed", message: `The run crashed: ${error}`, unlessDone: false };
+      resolve(once(command, { ...options, failure: crash }, scope));
+    };
     worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
       if (data.kind === "done") return resolve(data.status);
+      if (data.kind === "crashed") return crashed(data.error, data.stack);
       try {
         if (widen(scope, data.uris, command, options)) resolve("again");
         else send({ kind: "allowed" });
@@ -204,14 +215,7 @@ function once(command: RunCommand, options: SandboxOptions, scope: Scope): Promi
     };
     worker.onerror = (event) => {
       event.preventDefault();
-      // A crash has to reach errors.pb too; a second crash is beyond help.
-      if (failure !== undefined) return resolve(1);
-      const crash = {
-        code: "CopilotCrashed",
-        message: `The run crashed: ${event.message}`,
-        unlessDone: false,
-      };
-      resolve(once(command, { ...options, failure: crash }, scope));
+      crashed(event.message, "");
     };
   }).finally(() => {
     signal.removeEventListener("abort", abort);

@@ -5,7 +5,7 @@
 import process from "node:process";
 import { secretValues } from "./config.ts";
 import { fromTransferable } from "./config_transfer.ts";
-import { CopilotError } from "./errors.ts";
+import { CopilotError, explain } from "./errors.ts";
 import { createLog, createMasker } from "./log.ts";
 import { tell } from "./report.ts";
 import { run } from "./run.ts";
@@ -13,7 +13,7 @@ import type { ForeignFailure, RunCommand, RunContext } from "./run_context.ts";
 import { sys, writeStderr } from "./sys.ts";
 import type { FromWorker, ToWorker } from "./worker_messages.ts";
 
-const scope = self as unknown as {
+const scope = self as unknown as EventTarget & {
   onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
   postMessage(message: FromWorker): void;
 };
@@ -39,6 +39,18 @@ scope.onmessage = ({ data }) => {
       return answers.shift()!.reject(new CopilotError("denied", data.message));
   }
 };
+
+// Left to the runtime, a crash would be printed past the log, with whatever secret is in its text.
+const crashed = (event: Event, reason: unknown) => {
+  event.preventDefault();
+  const stack = reason instanceof Error ? reason.stack ?? "" : "";
+  scope.postMessage({ kind: "crashed", error: explain(reason), stack });
+};
+scope.addEventListener("error", (event) => crashed(event, (event as ErrorEvent).error));
+scope.addEventListener(
+  "unhandledrejection",
+  (event) => crashed(event, (event as PromiseRejectionEvent).reason),
+);
 
 async function start(job: Extract<ToWorker, { kind: "run" }>): Promise<void> {
   // SDKs read the environment and ask for the user's id; both are denied here, so they get the run's copy, and no id.

@@ -37,5 +37,7 @@ export type ToWorker =
 /** From the Worker. */
 export type FromWorker =
   | { kind: "done"; status: number }
+  /** Something was thrown that nothing catches. */
+  | { kind: "crashed"; error: string; stack: string }
   /** May the run reach these places? Answered by `allowed`, `refused`, or the Worker's end. */
   | { kind: "allow"; uris: string[] };

@@ -1,6 +1,7 @@
 import assert from "assert";
 import { CopilotError } from "../src/errors.ts";
 import {
+  countMessages,
   decode,
   decodeLiteral,
   decodeLiteralMap,
@@ -12,8 +13,17 @@ import {
   MAX_NESTING,
 } from "../src/flyte/idl.ts";
 import { messageJson } from "../src/flyte/proto_json.ts";
-import { ErrorKind, ErrorOrigin, type Literal } from "../src/flyte/types.ts";
-import { caseInputs, caseNames, caseText, literal, literalMap, primitive, scalar } from "./flyte_fixtures.ts";
+import { ErrorKind, ErrorOrigin, type Literal, type LiteralMap } from "../src/flyte/types.ts";
+import {
+  caseInputs,
+  caseNames,
+  caseText,
+  list,
+  literal,
+  literalMap,
+  primitive,
+  scalar,
+} from "./flyte_fixtures.ts";
 import { seeded } from "./plan_fixtures.ts";
 
 const SDK_INPUTS = ["sdk-inputs/inputs.pb", "sdk-inputs/flyte2/inputs.pb"];
@@ -292,4 +302,22 @@ Deno.test("views into the data are what bytes and unknown fields are, so that no
   const { value } = decodeLiteral(bytes);
   assert(value?.case === "scalar" && value.value.value?.case === "binary");
   assert.equal(value.value.value.value.value.buffer, bytes.buffer);
+});
+
+Deno.test("messages are counted as they will be decoded: nested ones, entries of maps, fields that nobody knows", () => {
+  const seven = primitive({ case: "integer", value: 7n });
+  const count = (map: LiteralMap) => countMessages("LiteralMap", encodeLiteralMap(map));
+  assert.equal(count({ literals: new Map() }), 1);
+  // The map; for each variable an entry, a literal, a scalar, a primitive.
+  assert.equal(count({ literals: new Map([["a", seven], ["b", seven]]) }), 1 + 2 * 4);
+  // In a list without the entries, but with the list and the literal that it is in.
+  assert.equal(count({ literals: new Map([["l", list(seven, seven)]]) }), 1 + 3 + 2 * 3);
+  assert.equal(count({ literals: new Map(), unknown: [fromHex("f801 01")] }), 1 + 1);
+});
+
+Deno.test("counting ends where the bytes are at fault, or nested too deep, and leaves it to the decoder to tell", () => {
+  for (const bytes of [fromHex("0a ff"), fromHex("0a 05 0a"), fromHex("07"), nested(5000, [0x0a, 0x12])]) {
+    assert(countMessages("LiteralMap", bytes) >= 1);
+    assert.throws(() => decodeLiteralMap(bytes));
+  }
 });

@@ -1,6 +1,7 @@
 import assert from "assert";
 import { MemoryStore } from "../src/storage/backends/memory.ts";
-import { metadataBytesFor, Stores } from "../src/storage/stores.ts";
+import { metadataBytesFor, metadataMessagesFor, MetadataRoom } from "../src/storage/metadata_room.ts";
+import { Stores } from "../src/storage/stores.ts";
 import { sys } from "../src/sys.ts";
 import { codeIs, memoryConfig, MIB, signal } from "./flow_fixtures.ts";
 import { bytesSource } from "../src/storage/store.ts";
@@ -29,4 +30,17 @@ Deno.test("metadata: a document that would not fit the memory is refused before 
   await assert.rejects(read(0), codeIs("input", "the inputs", "mem://b/in", "--memory-limit"));
   await assert.rejects(read(100), codeIs("input", "100 bytes", "maxDownloadMBs"));
   await stores.close();
+});
+
+Deno.test("metadata: documents of more messages than the memory holds are refused, together, with what to raise", () => {
+  assert.equal(metadataMessagesFor(undefined), Infinity);
+  assert.equal(metadataMessagesFor(64 * MIB), 20_000);
+  const room = new MetadataRoom(128 * MIB);
+  const max = metadataMessagesFor(128 * MIB);
+  room.take(max - 1, "the inputs");
+  room.take(1, "an offloaded literal");
+  assert.throws(
+    () => room.take(1, 'the inputs "s3://b/k"'),
+    codeIs("input", 'the inputs "s3://b/k"', `${max + 1} messages`, `room for ${max}`, "--memory-limit"),
+  );
 });

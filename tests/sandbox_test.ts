@@ -27,6 +27,7 @@ function options(change: Partial<SandboxOptions> = {}): SandboxOptions {
     realLocalDir: "/local",
     signal,
     hurry: signal,
+    crashed: () => {},
     ...change,
   };
 }

@@ -7,6 +7,7 @@ import { CopilotError, from } from "../errors.ts";
 import type { BackendContext } from "./backend.ts";
 import { openStore } from "./backends/mod.ts";
 import { createHasher } from "./checksum.ts";
+import { metadataBytesFor, MetadataRoom, MORE_MEMORY } from "./metadata_room.ts";
 import { Attempts, RetryBudget, type RetryPolicy, withRetry } from "./retry.ts";
 import { type ObjectInfo, type ObjectStore, readAll } from "./store.ts";
 import { lengthError, verify } from "./transfer/pump.ts";
@@ -36,25 +37,8 @@ interface ReadOptions {
   signal: AbortSignal;
 }
 
-/** Memory of the program before it holds any metadata, and what a byte of metadata takes once decoded. Measured. */
-const PROGRAM_BYTES = 70 * 1024 * 1024;
-const BYTES_PER_BYTE = 6;
 /** How often an object is fetched whose bytes are not those that the store has; each time costs all of it. */
 const DAMAGED_ATTEMPTS = 5;
-/** What the original takes by default; less would be no use. */
-const MIN_METADATA_BYTES = 2 * 1024 * 1024;
-
-/**
- * The largest metadata object that a process can hold: one that does not fit would have it killed, and a killed process tells
- * nobody why.
- *
- * @param memoryLimitBytes of the whole process; absent for no bound
- */
-export function metadataBytesFor(memoryLimitBytes: number | undefined): number {
-  if (memoryLimitBytes === undefined) return Infinity;
-  const room = Math.floor((memoryLimitBytes - PROGRAM_BYTES) / BYTES_PER_BYTE);
-  return Math.max(MIN_METADATA_BYTES, room);
-}
 
 /** Opens stores on demand. */
 export class Stores {
@@ -131,7 +115,7 @@ export class Stores {
     const byMemory = metadataBytesFor(this.#options.memoryLimitBytes);
     const bound = Math.min(options.maxBytes === 0 ? Infinity : options.maxBytes, byMemory);
     const setting = bound === byMemory
-      ? "what the memory limit leaves for it; --memory-limit or the container's limit raise that"
+      ? `what the memory limit leaves for it; ${MORE_MEMORY}`
       : "storage.limits.maxDownloadMBs; 0 means no bound";
     const tooLarge = () =>
       new CopilotError(
@@ -146,6 +130,11 @@ export class Stores {
     const bytes = await readAll(got.body, bound, tooLarge);
     await assertWhole(bytes, got.info, object);
     return bytes;
+  }
+
+  /** The room for decoded documents, of which a run makes one. */
+  room(): MetadataRoom {
+    return new MetadataRoom(this.#options.memoryLimitBytes);
   }
 
   /** Closes every store. */

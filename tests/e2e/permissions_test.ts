@@ -12,15 +12,20 @@ import { Loopback, reply } from "../loopback.ts";
 import { blob, literalMap, text, tree } from "../plan_fixtures.ts";
 import { PROJECT, testWith } from "./harness.ts";
 
-/** Compiles the program with another Worker; gives the binary's path. */
-async function compiledWith(worker: string, directory: string): Promise<string> {
+/** Compiles the program with a probe instead of its Worker, or in front of it; gives the binary's path. */
+async function compiledWith(
+  probe: string,
+  directory: string,
+  options: { place: "instead" | "in front" },
+): Promise<string> {
   for (const name of ["main.ts", "deno.json", "deno.lock", "src", "scripts", "tests/e2e/probe"]) {
     const target = `${directory}/${name}`;
     Deno.mkdirSync(target.slice(0, target.lastIndexOf("/")), { recursive: true });
     const { success } = await new Deno.Command("cp", { args: ["-r", `${PROJECT}${name}`, target] }).output();
     assert(success, name);
   }
-  Deno.writeTextFileSync(`${directory}/src/worker.ts`, `import "../${worker}";\n`);
+  const rest = options.place === "instead" ? "" : Deno.readTextFileSync(`${directory}/src/worker.ts`);
+  Deno.writeTextFileSync(`${directory}/src/worker.ts`, `import "../${probe}";\n${rest}`);
   const binary = `${directory}/probe-binary`;
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "scripts/compile.ts", "--output", binary],
@@ -36,7 +41,7 @@ testWith(
   async ({ versitygw }, t) => {
     const home = Deno.makeTempDirSync({ prefix: "copilot-probe-" });
     try {
-      const binary = await compiledWith("tests/e2e/probe/worker.ts", home);
+      const binary = await compiledWith("tests/e2e/probe/worker.ts", home, { place: "instead" });
       const directory = `${home}/inputs`;
       const { code, stdout, stderr } = await runCopilot({
         binary,
@@ -60,6 +65,47 @@ testWith(
         });
       }
     } finally {
+      Deno.removeSync(home, { recursive: true });
+    }
+  },
+);
+
+testWith(
+  "a crash is one log line without secrets, an errors.pb, and the status of a failure that is told",
+  ["binary", "versitygw"],
+  async ({ versitygw }, t) => {
+    const home = Deno.makeTempDirSync({ prefix: "copilot-crash-" });
+    const bucket = await Bucket.open(versitygw, "crashes");
+    try {
+      const binary = await compiledWith("tests/e2e/probe/crash.ts", home, { place: "in front" });
+      for (const kind of ["thrown", "rejected"]) {
+        await t.step(kind, async () => {
+          const root = `s3://${bucket.name}/c${Deno.pid}-${kind}`;
+          const { code, stdout, stderr, hung } = await runCopilot({
+            binary,
+            endpoint: versitygw,
+            args: [
+              "download",
+              `--from-remote=${root}/in`,
+              `--to-output-prefix=${root}/out`,
+              `--to-local-dir=${home}/${kind}`,
+              "--logger.level=3",
+            ],
+            env: { AWS_SECRET_ACCESS_KEY: "a-secret-of-the-tests" },
+            boundMs: 90_000,
+          });
+          const error = decodeErrorText(await bucket.get(`c${Deno.pid}-${kind}/out/errors.pb`));
+          await bucket.clear(`c${Deno.pid}-${kind}/`);
+          assert.deepEqual([code, hung], [0, false], stderr);
+          assert.match(error ?? "", /^CopilotCrashed: The run crashed: near \*\*\*/);
+          assert.doesNotMatch(stdout + stderr + error, /a-secret-of-the-tests|testsecret/);
+          const lines = stderr.trim().split("\n").map((line) => JSON.parse(line));
+          assert.deepEqual(lines.map(({ msg }) => msg), ["the run crashed"], stderr);
+          assert.match(lines[0].stack, /crash|worker/);
+        });
+      }
+    } finally {
+      bucket.close();
       Deno.removeSync(home, { recursive: true });
     }
   },
