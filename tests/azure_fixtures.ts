@@ -6,6 +6,7 @@ import { Secret, type StoreSettings } from "../src/config.ts";
 import type { BackendContext } from "../src/storage/backend.ts";
 import { backend } from "../src/storage/backends/azure.ts";
 import { sharedKey } from "../src/storage/backends/azure/shared_key.ts";
+import { Hmac } from "../src/storage/hmac.ts";
 import type { ObjectStore } from "../src/storage/store.ts";
 import { parseUri } from "../src/storage/uri.ts";
 import { sys } from "../src/sys.ts";
@@ -45,7 +46,7 @@ export async function makeContainer(endpoint: string, key: string, container: st
     headers,
     length: 0,
   };
-  const authorization = sharedKey(account, Uint8Array.fromBase64(key), part);
+  const authorization = sharedKey(account, new Hmac(Uint8Array.fromBase64(key)), part);
   const reply = await fetch(`${url}?restype=container`, {
     method: "PUT",
     headers: [...headers.map(([name, value]): [string, string] => [name, value]), [

@@ -19,6 +19,7 @@ import {
   isPrivate,
 } from "../azure_settings.ts";
 import type { Backend, BackendContext } from "../backend.ts";
+import { Hmac } from "../hmac.ts";
 import { clientFor, HttpClient, type HttpResponse } from "../http/client.ts";
 import {
   type ByteReader,
@@ -254,7 +255,7 @@ function identityOf(credential: AzureCredential, object: string, context: Backen
     case "anonymous":
       return { kind: "anonymous" };
     case "key":
-      return { kind: "key", key: decodeKey(credential), secret: credential.key };
+      return { kind: "key", hmac: new Hmac(decodeKey(credential)), secret: credential.key };
     case "sas":
       return { kind: "sas", query: sasQuery(credential) };
     default: {

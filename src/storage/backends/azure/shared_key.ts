@@ -6,8 +6,8 @@
  * rights that a run has given up (environment, name of the operating system).
  * @module
  */
-import { createHmac } from "node:crypto";
 import { CopilotError } from "../../../errors.ts";
+import type { Hmac } from "../../hmac.ts";
 
 /** Names and values, not encoded. */
 export type Query = readonly (readonly [name: string, value: string])[];
@@ -57,11 +57,10 @@ export function stringToSign(account: string, part: SignedPart): string {
 /**
  * The `Authorization` header of a request.
  *
- * @param key the account's key, decoded
+ * @param hmac of the account's key, decoded
  */
-export function sharedKey(account: string, key: Uint8Array, part: SignedPart): string {
-  const signature = createHmac("sha256", key).update(stringToSign(account, part)).digest("base64");
-  return `SharedKey ${account}:${signature}`;
+export function sharedKey(account: string, hmac: Hmac, part: SignedPart): string {
+  return `SharedKey ${account}:${hmac.digest(stringToSign(account, part), "base64")}`;
 }
 
 const SAFE_KEY = /^[A-Za-z0-9\-_~/]+$/;

@@ -7,6 +7,7 @@ import { CopilotError } from "../../../errors.ts";
 import { orAborted } from "../../abort.ts";
 import type { AzureAddress, AzureCredential } from "../../azure_settings.ts";
 import type { HttpClient, HttpResponse, StreamBody } from "../../http/client.ts";
+import type { Hmac } from "../../hmac.ts";
 import { retryAfterMs } from "../../http/head.ts";
 import { readAll } from "../../store.ts";
 import type { Clock } from "../../../system.ts";
@@ -24,7 +25,7 @@ const MAX_SKEW_MS = 10 * 60_000;
 /** How requests are authorized. */
 export type Identity =
   | { kind: "anonymous" }
-  | { kind: "key"; key: Uint8Array; secret: Secret }
+  | { kind: "key"; hmac: Hmac; secret: Secret }
   | { kind: "sas"; query: Secret }
   | { kind: "token"; tokens: TokenSource };
 
@@ -121,7 +122,7 @@ export class Transport {
     let search = query.map(([name, value]) => `${name}=${encodeQuery(value)}`).join("&");
     if (identity.kind === "key") {
       const part = { method, path, query, headers, length: body?.length ?? 0 };
-      headers.push(["authorization", sharedKey(address.account, identity.key, part)]);
+      headers.push(["authorization", sharedKey(address.account, identity.hmac, part)]);
     }
     if (identity.kind === "sas") search += (search === "" ? "" : "&") + identity.query.reveal();
     if (token !== null) headers.push(["authorization", `Bearer ${token.value.reveal()}`]);

@@ -5,8 +5,9 @@
  * and the `x-amz-*` headers; others (Range, If-Match) may be changed by a proxy without breaking the request.
  * @module
  */
-import { createHash, createHmac } from "node:crypto";
+import { createHash } from "node:crypto";
 import { CopilotError } from "../../../errors.ts";
+import { Hmac } from "../../hmac.ts";
 import type { Credentials } from "./identity/mod.ts";
 
 /** A request as far as its signature covers it. */
@@ -63,15 +64,11 @@ export function sha256Hex(data: string | Uint8Array): string {
   return createHash("sha256").update(data).digest("hex");
 }
 
-function hmac(key: string | Uint8Array, data: string): Uint8Array {
-  return createHmac("sha256", key).update(data).digest();
-}
-
 /** Signs requests for one service and region. */
 export class Signer {
   readonly #region: string;
   readonly #service: string;
-  #key: { credentials: Credentials; day: string; bytes: Uint8Array } | null = null;
+  #key: { credentials: Credentials; day: string; hmac: Hmac } | null = null;
   #stamp = { second: -1, text: "" };
 
   constructor(region: string, service = "s3") {
@@ -105,7 +102,7 @@ export class Signer {
     const day = date.slice(0, 8);
     const scope = `${day}/${this.#region}/${this.#service}/aws4_request`;
     const text = `AWS4-HMAC-SHA256\n${date}\n${scope}\n${sha256Hex(canonical)}`;
-    const signature = createHmac("sha256", this.#signingKey(credentials, day)).update(text).digest("hex");
+    const signature = this.#signingKey(credentials, day).digest(text, "hex");
     const credential = `${credentials.accessKeyId}/${scope}`;
     plain.push([
       "authorization",
@@ -124,12 +121,12 @@ export class Signer {
     return this.#stamp.text;
   }
 
-  #signingKey(credentials: Credentials, day: string): Uint8Array {
+  #signingKey(credentials: Credentials, day: string): Hmac {
     const known = this.#key;
-    if (known !== null && known.credentials === credentials && known.day === day) return known.bytes;
-    let bytes = hmac(`AWS4${credentials.secretAccessKey.reveal()}`, day);
-    for (const step of [this.#region, this.#service, "aws4_request"]) bytes = hmac(bytes, step);
-    this.#key = { credentials, day, bytes };
-    return bytes;
+    if (known !== null && known.credentials === credentials && known.day === day) return known.hmac;
+    let hmac = new Hmac(new TextEncoder().encode(`AWS4${credentials.secretAccessKey.reveal()}`));
+    for (const step of [day, this.#region, this.#service, "aws4_request"]) hmac = new Hmac(hmac.digest(step));
+    this.#key = { credentials, day, hmac };
+    return hmac;
   }
 }
