@@ -4,6 +4,8 @@
  */
 import { ACCESS_KEY, REGION, SECRET_KEY } from "./bucket.ts";
 
+const PEAK_INTERVAL_MS = 10;
+
 /** A run. */
 export interface RunOptions {
   binary: string;
@@ -16,6 +18,8 @@ export interface RunOptions {
   env?: Record<string, string>;
   /** A signal that the run gets on its way. */
   kill?: { signal: Deno.Signal; afterMs: number };
+  /** User and group that it runs as; needs root. */
+  uid?: number;
 }
 
 /** What came of a run. */
@@ -25,6 +29,8 @@ export interface Outcome {
   stdout: string;
   stderr: string;
   ms: number;
+  /** The most memory that it had resident, in bytes, as seen a few milliseconds before its end. */
+  peakBytes: number;
   /** It had to be ended from outside. */
   hung: boolean;
 }
@@ -48,7 +54,7 @@ export function storeFlags(endpoint: string): string[] {
 
 /** Runs the binary to its end. */
 export async function runCopilot(options: RunOptions): Promise<Outcome> {
-  const { binary, endpoint, args, boundMs, env = {}, kill } = options;
+  const { binary, endpoint, args, boundMs, env = {}, kill, uid } = options;
   const [command, ...flags] = args;
   const startMs = performance.now();
   const child = new Deno.Command(binary, {
@@ -58,7 +64,10 @@ export async function runCopilot(options: RunOptions): Promise<Outcome> {
     stdout: "piped",
     stderr: "piped",
     stdin: "null",
+    ...(uid === undefined ? {} : { uid, gid: uid }),
   }).spawn();
+  let peakBytes = 0;
+  const watch = setInterval(() => peakBytes = Math.max(peakBytes, peakOf(child.pid)), PEAK_INTERVAL_MS);
   let hung = false;
   const timers = [setTimeout(() => {
     hung = true;
@@ -67,14 +76,26 @@ export async function runCopilot(options: RunOptions): Promise<Outcome> {
   if (kill !== undefined) timers.push(setTimeout(() => send(child, kill.signal), kill.afterMs));
   const { code, stdout, stderr } = await child.output();
   for (const timer of timers) clearTimeout(timer);
+  clearInterval(watch);
   const decoder = new TextDecoder();
   return {
     code,
     stdout: decoder.decode(stdout),
     stderr: decoder.decode(stderr),
     ms: performance.now() - startMs,
+    peakBytes,
     hung,
   };
+}
+
+/** The kernel's own mark of the most memory; 0 for a process that is gone. */
+function peakOf(pid: number): number {
+  try {
+    const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+    return Number(/^VmHWM:\s*(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
 }
 
 function send(child: Deno.ChildProcess, signal: Deno.Signal): void {
