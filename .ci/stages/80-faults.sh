@@ -2,6 +2,6 @@
 . .ci/lib.sh
 . "$COPILOT_CI_STATE/env"
 export COPILOT_TEST_REQUIRE=1 COPILOT_TEST_KILLS=5 COPILOT_FUZZ_MS=3000
-deno_test deno test -A tests/fuzz/ tests/e2e/faults_test.ts tests/e2e/kills_test.ts tests/e2e/disk_test.ts tests/e2e/permissions_test.ts
+deno_test deno test -A tests/fuzz/ tests/e2e/faults_test.ts tests/e2e/kills_test.ts tests/e2e/disk_test.ts tests/e2e/edges_test.ts tests/e2e/permissions_test.ts
 check "random faulted runs break no promise" deno task soak --runs 60 --seconds 120 --seed 1 --binary "$PWD/dist/copilot"
 done_counting
