@@ -9,8 +9,12 @@ import { from } from "../../../errors.ts";
 import type { Control } from "./control.ts";
 import type { Transport } from "./transport.ts";
 
-/** Passing faults in a row after which a store is taken for one that cannot list uploads: housekeeping must not fail a run. */
-const MAX_FAILURES = 5;
+/**
+ * Passing faults in a row after which a store is taken for one that cannot list uploads: housekeeping must not fail a run. Where
+ * three of ten requests fail, fewer would leave an upload behind in one of 400 runs.
+ */
+const MAX_FAILURES = 10;
+const NOT_IMPLEMENTED = 501;
 
 /** Removes them, where the store lets it. */
 export class EarlierUploads {
@@ -39,7 +43,8 @@ export class EarlierUploads {
       const verb = "look for earlier uploads of";
       const error = from(this.#transport.error(thrown, verb, key), `Cannot ${verb} "${key}"`);
       if (error.code === "aborted") throw error;
-      this.#failures += error.retryable ? 1 : MAX_FAILURES;
+      const passing = error.retryable && error.status !== NOT_IMPLEMENTED;
+      this.#failures += passing ? 1 : MAX_FAILURES;
       if (this.#failures < MAX_FAILURES) throw error;
     }
   }
