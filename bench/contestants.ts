@@ -42,6 +42,8 @@ export function environment({ endpoint, caFile }: Pick<Work, "endpoint" | "caFil
     RCLONE_CONFIG: "/dev/null",
     PATH: Deno.env.get("PATH") ?? "",
     HOME: Deno.env.get("HOME") ?? "/",
+    // S3 speaks HTTP/1.1; Go's clients would take HTTP/2 where the synthetic server offers it.
+    GODEBUG: "http2client=0",
     ...(caFile === "" ? {} : { SSL_CERT_FILE: caFile }),
   };
 }
@@ -79,18 +81,22 @@ function flyte(binary: string, { set, direction, endpoint, directory, target }: 
       `s3://${BUCKET}/${target}`,
     ],
     ...[...prefix, "--interface", interfaceOf(set)],
-    ...["--start-watcher-type", "noop", "--exit-watcher-type", "noop"],
+    ...["--start-watcher-type", "noop", "--exit-watcher-type", "noop", "--timeout", "1h"],
   ];
 }
 
 /** The bare objects of a data set, for tools that copy. */
 function objects({ set }: Work): string {
-  if (set.name === "tiny") return `in/${set.name}/outputs.pb`;
-  return set.name === "big" ? `in/${set.name}/x` : `in/${set.name}/x/*`;
+  if (set.shape === "values") return `in/${set.name}/outputs.pb`;
+  return set.shape === "file" ? `in/${set.name}/x` : `in/${set.name}/x/*`;
 }
 
 function files({ set, directory }: Work): string {
-  return set.name === "tiny" ? `${directory}/v0` : set.name === "big" ? `${directory}/x` : `${directory}/x/`;
+  return set.shape === "values"
+    ? `${directory}/v0`
+    : set.shape === "file"
+    ? `${directory}/x`
+    : `${directory}/x/`;
 }
 
 function s5cmd(binary: string, work: Work): string[] | null {

@@ -4,31 +4,48 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { openStore } from "../src/storage/backends/mod.ts";
-import { EMPTY_PAYLOAD, Signer } from "../src/storage/backends/s3/sigv4.ts";
-import { Secret } from "../src/config.ts";
-import { parseUri } from "../src/storage/uri.ts";
-import { sys } from "../src/sys.ts";
-import { DATA_SETS, type DataSet, fingerprint, scaled, writeDataSet } from "./cases.ts";
-import { BUCKET, type Contestant, environment, findContestants, KEYS, type Work } from "./contestants.ts";
+import {
+  type Arrived,
+  DATA_SETS,
+  type DataSet,
+  filesBelow,
+  fingerprint,
+  scaled,
+  writeDataSet,
+} from "./cases.ts";
+import { type Contestant, environment, findContestants, type Work } from "./contestants.ts";
 import { startDelayProxy } from "./delay_proxy.ts";
 import { makeLimits } from "./limits.ts";
 import { type CaseResult, type Cost, type Machine, markdown, svg } from "./report.ts";
+import {
+  type Address,
+  createBucket,
+  listed,
+  received,
+  type ServerName,
+  SERVERS,
+  type Servers,
+  startServers,
+} from "./servers.ts";
 
 const HERE = new URL(".", import.meta.url).pathname;
 const ROOT = new URL("..", import.meta.url).pathname;
 const VARIANTS = ["plain", "lat", "tls", "limits"];
+
+const CASES = DATA_SETS.flatMap(({ name, directions, isGiant }) =>
+  directions.map((direction) => ({ name: `${name}-${direction}`, isGiant }))
+);
 
 const { values: options } = parseArgs({
   options: {
     binary: { type: "string", default: `${ROOT}dist/copilot` },
     cases: {
       type: "string",
-      default: "tiny-down,prims-down,many-down,mid-down,big-down,tiny-up,many-up,big-up",
+      default: CASES.filter(({ isGiant }) => !isGiant).map(({ name }) => name).join(","),
     },
     variants: { type: "string", default: VARIANTS.join(",") },
     against: { type: "string", default: "go copilot,s5cmd,rclone,aws" },
-    server: { type: "string", default: "s3" },
+    server: { type: "string" },
     rounds: { type: "string", default: "5" },
     scale: { type: "string", default: "1" },
     directory: { type: "string", default: "" },
@@ -36,83 +53,12 @@ const { values: options } = parseArgs({
   },
 });
 
-interface Server {
-  plain: string;
-  tls: string;
-  caFile: string;
-}
-
-/** Runs a helper to its end; throws with what it said when it fails. */
-function run(command: string[], env: Record<string, string> = {}): string {
-  const { success, stdout, stderr } = new Deno.Command(command[0]!, { args: command.slice(1), env })
-    .outputSync();
-  if (!success) throw new Error(`Cannot run ${command[0]}: ${new TextDecoder().decode(stderr).slice(-2000)}`);
-  return new TextDecoder().decode(stdout);
-}
-
-function startServers(directory: string, needsTls: boolean): Server {
-  const names = [options.server!, ...(needsTls ? ["s3-tls"] : [])];
-  run([`${ROOT}scripts/servers.sh`, "install", ...names]);
-  const text = run([`${ROOT}scripts/servers.sh`, "start", directory, ...names]);
-  const exported = (name: string) => new RegExp(`^export ${name}=(.*)$`, "m").exec(text)?.[1] ?? "";
-  const plain = exported("COPILOT_TEST_S3") || exported("COPILOT_TEST_MINIO");
-  return { plain, tls: exported("COPILOT_TEST_S3_TLS"), caFile: exported("COPILOT_TEST_CA") };
-}
-
-type Store = Pick<Work, "endpoint" | "caFile">;
-
-function certificates({ caFile }: Store): string[] {
-  return caFile === "" ? [] : [Deno.readTextFileSync(caFile)];
-}
-
-async function createBucket(store: Store): Promise<void> {
-  const path = `/${BUCKET}`;
-  const { host } = new URL(store.endpoint);
-  const part = { method: "PUT", path, query: "", host, headers: [], payload: EMPTY_PAYLOAD };
-  const credentials = { accessKeyId: KEYS.id, secretAccessKey: new Secret(KEYS.secret) };
-  const headers = new Signer("us-east-1").sign(part, credentials, Date.now());
-  using client = Deno.createHttpClient({ caCerts: certificates(store) });
-  const reply = await fetch(`${store.endpoint}${path}`, { method: "PUT", headers, client });
-  const text = await reply.text();
-  if (!reply.ok) throw new Error(`Cannot make the bucket: status ${reply.status} ${text.slice(0, 300)}`);
-}
-
-/** Number and bytes of the objects below a prefix, documents left out. */
-async function listed(work: Work): Promise<{ files: number; bytes: number }> {
-  const { signal } = new AbortController();
-  const settings = {
-    kind: "s3",
-    values: { endpoint: work.endpoint, region: "us-east-1", auth_type: "accesskey", access_key_id: KEYS.id },
-    secrets: { secret_key: new Secret(KEYS.secret) },
-  };
-  const context = {
-    ...{ system: sys, env: {}, caCerts: certificates(work), signal },
-    allow: () => Promise.resolve(),
-  };
-  const store = await openStore(parseUri(`s3://${BUCKET}/`, "the bucket"), settings, context);
-  const sum = { files: 0, bytes: 0 };
-  try {
-    let token: string | undefined;
-    for (;;) {
-      const page = await store.list(`${work.target}/`, { signal, ...(token !== undefined && { token }) });
-      for (const { key, size } of page.objects) {
-        if (key.endsWith("/outputs.pb")) continue;
-        sum.files++;
-        sum.bytes += size;
-      }
-      if (page.next === undefined) return sum;
-      token = page.next;
-    }
-  } finally {
-    store.close();
-  }
-}
-
-/** What a run's result should be, in the words in which it is seen. */
-async function outcome(work: Work): Promise<string> {
-  if (work.direction === "down") return fingerprint(work.directory);
-  const { files, bytes } = await listed(work);
-  return `${files} files, ${bytes} bytes`;
+/** The server of this run: one without a disk where a giant takes part, so that all cases of a run have the same. */
+function serverName(wanted: readonly string[]): ServerName {
+  const hasGiant = CASES.some(({ name, isGiant }) => isGiant && wanted.includes(name));
+  const name = options.server ?? (hasGiant ? "synthetic" : "s3");
+  if (Object.hasOwn(SERVERS, name)) return name as ServerName;
+  throw new Error(`Cannot measure on "${name}": expected one of ${Object.keys(SERVERS).join(", ")}`);
 }
 
 async function once(contestant: Contestant, work: Work, cgroups: readonly string[]): Promise<Cost | null> {
@@ -136,17 +82,23 @@ async function once(contestant: Contestant, work: Work, cgroups: readonly string
   return { ...cost, failure: status === -9 ? "killed" : `status ${status}` };
 }
 
-interface Setting {
+interface Setting extends Address {
   variant: string;
-  endpoint: string;
-  caFile: string;
   cgroups: readonly string[];
+}
+
+/** What the measuring of a case needs to know of the run. */
+interface Surroundings {
+  setting: Setting;
+  server: ServerName;
+  contestants: readonly Contestant[];
+  home: string;
 }
 
 async function measure(
   set: DataSet,
   direction: "down" | "up",
-  { setting, contestants, home }: { setting: Setting; contestants: readonly Contestant[]; home: string },
+  { setting, server, contestants, home }: Surroundings,
 ): Promise<CaseResult> {
   const costs: Record<string, Cost[]> = {};
   const { variant, endpoint, caFile, cgroups } = setting;
@@ -159,52 +111,57 @@ async function measure(
       if (direction === "down") Deno.mkdirSync(directory, { recursive: true });
       const cost = await once(contestant, work, cgroups);
       if (cost !== null) {
-        if (cost.failure === "") cost.failure = await verified(contestant, work, home);
+        if (cost.failure === "") cost.failure = await verified(contestant, work, { server, home });
         (costs[contestant.name] ??= []).push(cost);
-        const { wall, cpu, rss, failure } = cost;
-        console.log(
-          `${variant} ${set.name}-${direction} ${contestant.name}: ${wall.toFixed(3)} s, ${
-            cpu.toFixed(2)
-          } CPU s, ` +
-            `${rss.toFixed(0)} MiB ${failure}`,
-        );
+        tell(`${variant} ${set.name}-${direction} ${contestant.name}`, cost);
       }
       if (direction === "down") Deno.removeSync(directory, { recursive: true });
     }
   }
   const { bytes, files } = set;
   const versions = Object.fromEntries(contestants.map(({ name, version }) => [name, version]));
+  const what = { variant, name: `${set.name}-${direction}`, bytes: bytes * files, files };
   return {
-    ...{
-      variant,
-      name: `${set.name}-${direction}`,
-      bytes: bytes * files,
-      files,
-      scale: Number(options.scale),
-    },
-    ...{
-      date: new Date().toISOString().slice(0, 10),
-      server: SERVERS[options.server!] ?? options.server!,
-      versions,
-      costs,
-    },
+    ...{ ...what, scale: Number(options.scale), date: new Date().toISOString().slice(0, 10) },
+    ...{ server: SERVERS[server], versions, costs },
   };
 }
 
-const SERVERS: Readonly<Record<string, string>> = { s3: "versitygw", minio: "MinIO" };
+function tell(what: string, { wall, cpu, rss, failure }: Cost): void {
+  console.log(`${what}: ${wall.toFixed(3)} s, ${cpu.toFixed(2)} CPU s, ${rss.toFixed(0)} MiB ${failure}`);
+}
+
+/** The files of each data set, read once. */
+const sources = new Map<string, Arrived[]>();
+
+function sourceOf(set: DataSet, home: string): Arrived[] {
+  const known = sources.get(set.name) ?? filesBelow(`${home}/data/${set.name}`);
+  sources.set(set.name, known);
+  return known;
+}
 
 /** Compares what arrived with the data set. @returns what is wrong, or nothing */
-async function verified(contestant: Contestant, work: Work, home: string): Promise<string> {
+async function verified(
+  contestant: Contestant,
+  work: Work,
+  { server, home }: Pick<Surroundings, "server" | "home">,
+): Promise<string> {
+  const { set, direction, directory, target } = work;
   const isOwn = contestant.name.endsWith("copilot");
   // Copying tools fetch a document of a data set of values, and nothing that could be compared.
-  if (!isOwn && work.set.name === "tiny") return "";
-  const source = `${home}/data/${work.set.name}`;
-  const isBare = !isOwn && work.set.name !== "big";
-  let expected: string;
-  if (work.direction === "down") expected = fingerprint(isBare ? `${source}/x` : source);
-  else if (work.set.name === "tiny") expected = "0 files, 0 bytes";
-  else expected = `${work.set.files} files, ${work.set.files * work.set.bytes} bytes`;
-  const got = await outcome(work);
+  if (!isOwn && set.shape === "values") return "";
+  const source = direction === "up" && set.shape === "values" ? [] : sourceOf(set, home);
+  const isBare = !isOwn && set.shape === "directory";
+  const wanted = isBare ? source.map((file) => ({ ...file, name: file.name.replace(/^\/x/, "") })) : source;
+  let [expected, got] = ["", ""];
+  if (direction === "up" && server !== "synthetic") {
+    const { files, bytes } = await listed(work, target);
+    got = `${files} files, ${bytes} bytes`;
+    expected = `${wanted.length} files, ${wanted.reduce((sum, { size }) => sum + size, 0)} bytes`;
+  } else {
+    got = fingerprint(direction === "down" ? filesBelow(directory) : await received(work, target));
+    expected = fingerprint(wanted);
+  }
   return got === expected ? "" : `wrong result: ${got}, expected ${expected}`;
 }
 
@@ -225,7 +182,7 @@ function save(results: readonly CaseResult[], about: Machine): void {
   try {
     known = JSON.parse(Deno.readTextFileSync(path));
   } catch { /* the first sitting */ }
-  const id = ({ variant, name }: CaseResult) => `${variant} ${name}`;
+  const id = ({ variant, name, server }: CaseResult) => `${variant} ${name} ${server}`;
   const fresh = new Set(results.map(id));
   const all = [...known.filter((result) => !fresh.has(id(result))), ...results];
   const position = (result: CaseResult) => DATA_SETS.findIndex(({ name }) => result.name.startsWith(name));
@@ -238,16 +195,14 @@ function save(results: readonly CaseResult[], about: Machine): void {
 }
 
 /** The settings that were asked for; one that cannot be had is skipped with its reason. */
-function* settings(server: Server): Generator<Setting> {
-  const plain = { endpoint: server.plain, caFile: "", cgroups: [] };
+function* settings({ plain, tls }: Servers): Generator<Setting> {
   for (const variant of options.variants!.split(",")) {
-    if (variant === "plain") yield { variant, ...plain };
-    else if (variant === "tls") {
-      yield { variant, endpoint: server.tls, caFile: server.caFile, cgroups: [] };
-    } else if (variant === "lat") {
+    if (variant === "plain") yield { variant, ...plain, cgroups: [] };
+    else if (variant === "tls") yield { variant, ...tls!, cgroups: [] };
+    else if (variant === "lat") {
       const far = { delayMs: 20, bytesPerSecond: 60e6 };
-      const proxy = startDelayProxy(Number(new URL(server.plain).port), far);
-      yield { ...plain, variant, endpoint: `http://127.0.0.1:${proxy.port}` };
+      const proxy = startDelayProxy(Number(new URL(plain.endpoint).port), far);
+      yield { variant, ...plain, endpoint: `http://127.0.0.1:${proxy.port}`, cgroups: [] };
       proxy.close();
     } else if (variant === "limits") {
       const limits = makeLimits();
@@ -255,75 +210,90 @@ function* settings(server: Server): Generator<Setting> {
         console.log(`SKIPPED limits: ${limits}`);
         continue;
       }
-      yield { ...plain, variant, cgroups: limits.directories };
+      yield { variant, ...plain, cgroups: limits.directories };
       limits.close();
     } else throw new Error(`Cannot measure "${variant}": expected some of ${VARIANTS.join(",")}`);
   }
 }
 
-/** Puts a data set where downloads find it: what copilot uploads is what it downloads. */
-async function prepare(set: DataSet, work: Work, copilot: Contestant): Promise<void> {
-  const cost = await once(copilot, { ...work, direction: "up", target: `in/${set.name}` }, []);
-  if (cost?.failure !== "") throw new Error(`Cannot prepare ${set.name}: ${cost?.failure}`);
+/** Puts data sets where downloads find them: what copilot uploads is what it downloads. */
+async function prepare(
+  store: Address,
+  sets: readonly DataSet[],
+  { copilot, home }: { copilot: Contestant; home: string },
+): Promise<void> {
+  await createBucket(store);
+  for (const set of sets) {
+    const directory = `${home}/data/${set.name}`;
+    const work: Work = { ...store, set, direction: "up", directory, target: `in/${set.name}` };
+    const cost = await once(copilot, work, []);
+    if (cost?.failure !== "") throw new Error(`Cannot prepare ${set.name}: ${cost?.failure}`);
+  }
+}
+
+/** Measures all that was asked for. */
+async function sitting(
+  servers: Servers,
+  { server, contestants, home }: Omit<Surroundings, "setting">,
+  { sets, wanted }: { sets: readonly DataSet[]; wanted: readonly string[] },
+): Promise<void> {
+  const results: CaseResult[] = [];
+  const about = machine();
+  for (const set of sets) writeDataSet(set, `${home}/data/${set.name}`);
+  if (server !== "synthetic") {
+    const copilot = contestants[0]!;
+    for (const store of [servers.plain, servers.tls]) {
+      if (store !== undefined) await prepare(store, sets, { copilot, home });
+    }
+  }
+  for (const setting of settings(servers)) {
+    for (const set of sets) {
+      for (const direction of set.directions) {
+        if (!wanted.includes(`${set.name}-${direction}`)) continue;
+        results.push(await measure(set, direction, { setting, server, contestants, home }));
+        // After each case, so that a sitting that is broken off is not lost.
+        if (options.save) save(results, about);
+      }
+    }
+  }
+  console.log(markdown(results, about));
 }
 
 async function main(): Promise<void> {
   const contestants = findContestants(options.binary!, options.against!.split(","));
   console.log(contestants.map(({ name, version }) => `${name} (${version})`).join(", "));
+  const wanted = options.cases!.split(",");
+  const unknown = wanted.find((one) => !CASES.some(({ name }) => name === one));
+  if (unknown !== undefined) {
+    throw new Error(
+      `Cannot measure "${unknown}": expected some of ${CASES.map(({ name }) => name).join(",")}`,
+    );
+  }
+  const server = serverName(wanted);
+  const sets = DATA_SETS.filter(({ name }) => wanted.some((one) => one.startsWith(`${name}-`)))
+    .map((set) => scaled(set, Number(options.scale)));
   const home = Deno.makeTempDirSync({
     prefix: "copilot-bench-",
     ...(options.directory && { dir: options.directory }),
   });
-  const servers = `${home}/servers`;
-  const cleanUp = () => {
-    run([`${ROOT}scripts/servers.sh`, "stop", servers]);
+  const servers = await startServers({
+    name: server,
+    needsTls: options.variants!.split(",").includes("tls"),
+    directory: `${home}/servers`,
+    scale: options.scale!,
+    sets: sets.map(({ name }) => name),
+  });
+  const cleanUp = async () => {
+    await servers.close();
     Deno.removeSync(home, { recursive: true });
   };
   for (const name of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(name, () => {
-      cleanUp();
-      Deno.exit(1);
-    });
+    Deno.addSignalListener(name, () => cleanUp().finally(() => Deno.exit(1)));
   }
-  const wanted = options.cases!.split(",");
-  const sets = DATA_SETS.filter(({ name }) => wanted.some((one) => one.startsWith(`${name}-`)))
-    .map((set) => scaled(set, Number(options.scale)));
   try {
-    const server = startServers(servers, options.variants!.includes("tls"));
-    const results: CaseResult[] = [];
-    const about = machine();
-    for (const set of sets) writeDataSet(set, `${home}/data/${set.name}`);
-    const prepared = new Set<string>();
-    for (const setting of settings(server)) {
-      const store = setting.variant === "tls"
-        ? { endpoint: server.tls, caFile: server.caFile }
-        : { endpoint: server.plain, caFile: "" };
-      if (!prepared.has(store.endpoint)) {
-        await createBucket(store);
-        for (const set of sets) {
-          const work = {
-            ...store,
-            set,
-            direction: "up",
-            directory: `${home}/data/${set.name}`,
-            target: "",
-          } as const;
-          await prepare(set, work, contestants[0]!);
-        }
-        prepared.add(store.endpoint);
-      }
-      for (const set of sets) {
-        for (const direction of set.directions) {
-          if (!wanted.includes(`${set.name}-${direction}`)) continue;
-          results.push(await measure(set, direction, { setting, contestants, home }));
-          // After each case, so that a sitting that is broken off is not lost.
-          if (options.save) save(results, about);
-        }
-      }
-    }
-    console.log(markdown(results, about));
+    await sitting(servers, { server, contestants, home }, { sets, wanted });
   } finally {
-    cleanUp();
+    await cleanUp();
   }
   Deno.exit(0);
 }

@@ -1,7 +1,7 @@
 """Runs a command and says what it cost, as the kernel counts it: wait4's rusage, which belongs to this one child.
 
 wait4.py [--cgroup DIR]... -- COMMAND...   prints {"wall": s, "cpu": s, "rss": MiB, "status": n} as JSON on standard output.
-The child joins the cgroups before it runs. Its own output goes to standard error. After ten minutes it is killed.
+The child joins the cgroups before it runs. Its own output goes to standard error. After half an hour it is killed.
 """
 import json
 import os
@@ -29,7 +29,7 @@ if child == 0:
         print(error, file=sys.stderr)
         os._exit(127)
 signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
-signal.alarm(600)
+signal.alarm(1800)
 _, status, usage = os.wait4(child, 0)
 wall = time.monotonic() - start
 print(json.dumps({
