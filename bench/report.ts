@@ -67,7 +67,7 @@ function cell(costs: readonly Cost[] | undefined): string {
   return `${figure(wall)} · ${figure(cpu)} · ${Math.max(...good.map((cost) => cost.rss)).toFixed(0)}${note}`;
 }
 
-/** Gigabytes per CPU second and MiB of memory, in thousandths. */
+/** Gigabytes per CPU second, and the same in thousandths per MiB of memory. */
 function economy({ bytes, costs }: CaseResult, contestant: string): string {
   const good = (costs[contestant] ?? []).filter(({ failure }) => failure === "");
   if (good.length === 0 || bytes < 1e6) return "";
@@ -82,6 +82,81 @@ const TITLES: Readonly<Record<string, string>> = {
   limits: "Inside a cgroup of 128 MiB and half a CPU",
 };
 
+/** A Markdown table. */
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  return [line(head), `|${" --- |".repeat(head.length)}`, ...rows.map(line)];
+}
+
+/** Time, CPU and memory of each, and copilot's ratios to the others. */
+function costTable(rows: readonly CaseResult[], names: readonly string[]): string[] {
+  const peers = names.filter((name) => name !== "copilot");
+  const head = [
+    "case",
+    ...names,
+    ...peers.map((name) => `wall, CPU to ${name}`),
+    "rounds, scale, server, date",
+  ];
+  const cells = rows.map((row) => [
+    row.name,
+    ...names.map((name) => cell(row.costs[name])),
+    ...peers.map((name) =>
+      [ratio(row, "copilot", name, "wall"), ratio(row, "copilot", name, "cpu")]
+        .map((value) => value === null ? "–" : value.toFixed(2)).join(", ")
+    ),
+    `${row.costs.copilot?.length ?? 0}, ${row.scale}, ${row.server}, ${row.date}`,
+  ]);
+  return table(head, cells);
+}
+
+/** What each gets done with a CPU second and a MiB. */
+function economyTable(rows: readonly CaseResult[], names: readonly string[]): string[] {
+  const cells = rows.map((row) => [row.name, ...names.map((name) => economy(row, name))])
+    .filter(([, ...figures]) => figures.some((text) => text !== ""));
+  if (cells.length === 0) return [];
+  return ["", ECONOMY, "", ...table(["case", ...names], cells)];
+}
+
+const ECONOMY = "GB per CPU second · MB per CPU second and MiB of peak RSS; more is better:";
+
+/** Pairs of data sets of which the second is ten or twenty times the first. */
+const GROWTH = [["big", "huge"], ["crowd", "swarm"]] as const;
+
+/** Peak memory of jobs that differ in nothing but their size. */
+function growthTable(results: readonly CaseResult[], names: readonly string[]): string[] {
+  const rows = GROWTH.flatMap(([small, large]) =>
+    results.filter(({ name }) => name.startsWith(`${large}-`)).flatMap((more) => {
+      const alike = (result: CaseResult) =>
+        result.variant === more.variant && result.server === more.server && result.scale === more.scale &&
+        result.name === more.name.replace(large, small);
+      const less = results.find(alike);
+      if (less === undefined) return [];
+      const peaks = names.map((name) => [peak(less.costs[name]), peak(more.costs[name])].join(" → "));
+      return [[`${less.name} → ${more.name}`, more.variant, ...peaks]];
+    })
+  );
+  if (rows.length === 0) return [];
+  const title = "Peak RSS in MiB from 1 GiB to 20 GiB, and from 10,000 to 100,000 objects of 1 KiB:";
+  return [
+    "",
+    "## Memory against the size of the job",
+    "",
+    title,
+    "",
+    ...table(["cases", "variant", ...names], rows),
+  ];
+}
+
+function peak(costs: readonly Cost[] | undefined): string {
+  if (costs === undefined || costs.length === 0) return "–";
+  const good = costs.filter(({ failure }) => failure === "");
+  return good.length === 0 ? costs[0]!.failure : Math.max(...good.map(({ rss }) => rss)).toFixed(0);
+}
+
+function namesIn(results: readonly CaseResult[]): string[] {
+  return [...new Set(results.flatMap(({ costs }) => Object.keys(costs)))];
+}
+
 /** RESULTS.md. */
 export function markdown(results: readonly CaseResult[], machine: Machine): string {
   const versions: Record<string, string> = Object.assign({}, ...results.map((result) => result.versions));
@@ -93,44 +168,19 @@ export function markdown(results: readonly CaseResult[], machine: Machine): stri
     "the servers run on the same machine.",
     "",
     `Machine: ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGib} GiB, Linux ${machine.kernel}.`,
-    `Versions: ${Object.entries(versions).map(([name, version]) => `${name} (${version})`).join(", ")}.`,
+    `Versions: ${
+      Object.entries(versions).map(([name, version]) => version === "" ? name : `${name} (${version})`).join(
+        ", ",
+      )
+    }.`,
   ];
   for (const variant of Object.keys(TITLES)) {
     const rows = results.filter((result) => result.variant === variant);
     if (rows.length === 0) continue;
-    const names = [...new Set(rows.flatMap(({ costs }) => Object.keys(costs)))];
-    const peers = names.filter((name) => name !== "copilot");
-    const head = [
-      "case",
-      ...names,
-      ...peers.map((name) => `wall, CPU to ${name}`),
-      "copilot GB/CPU s · MB/(CPU s · MiB)",
-      "rounds, scale, server, date",
-    ];
-    lines.push(
-      "",
-      `## ${TITLES[variant]}`,
-      "",
-      `| ${head.join(" | ")} |`,
-      `|${" --- |".repeat(head.length)}`,
-    );
-    for (const row of rows) {
-      const ratios = peers.map((name) =>
-        [ratio(row, "copilot", name, "wall"), ratio(row, "copilot", name, "cpu")]
-          .map((value) => value === null ? "–" : value.toFixed(2)).join(", ")
-      );
-      const about = `${row.costs.copilot?.length ?? 0}, ${row.scale}, ${row.server}, ${row.date}`;
-      const cells = [
-        row.name,
-        ...names.map((name) => cell(row.costs[name])),
-        ...ratios,
-        economy(row, "copilot"),
-        about,
-      ];
-      lines.push(`| ${cells.join(" | ")} |`);
-    }
+    const names = namesIn(rows);
+    lines.push("", `## ${TITLES[variant]}`, "", ...costTable(rows, names), ...economyTable(rows, names));
   }
-  return `${lines.join("\n")}\n`;
+  return `${[...lines, ...growthTable(results, namesIn(results))].join("\n")}\n`;
 }
 
 const COLOURS: Readonly<Record<string, string>> = {
