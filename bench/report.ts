@@ -136,7 +136,7 @@ function growthTable(results: readonly CaseResult[], names: readonly string[]): 
     })
   );
   if (rows.length === 0) return [];
-  const title = "Peak RSS in MiB from 1 GiB to 20 GiB, and from 10,000 to 100,000 objects of 1 KiB:";
+  const title = "Peak RSS in MiB; huge has twenty times the bytes of big, swarm ten times the files of crowd:";
   return [
     "",
     "## Memory against the size of the job",
