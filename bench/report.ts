@@ -136,7 +136,8 @@ function growthTable(results: readonly CaseResult[], names: readonly string[]): 
     })
   );
   if (rows.length === 0) return [];
-  const title = "Peak RSS in MiB; huge has twenty times the bytes of big, swarm ten times the files of crowd:";
+  const title =
+    "Peak RSS in MiB; huge has twenty times the bytes of big, swarm ten times the files of crowd:";
   return [
     "",
     "## Memory against the size of the job",
