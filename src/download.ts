@@ -119,12 +119,8 @@ async function prepare(
     mode: job.mode,
     reserved: job.mode === "DOWNLOAD_STREAM" ? [...own, FAILED_MARKER] : own,
   });
-  await context.allow(
-    plan.actions.flatMap((action) =>
-      action.kind === "object" || action.kind === "prefix" ? [action.uri] : []
-    ),
-  );
-  context.log.debug("planned", { variables: map.literals.size, actions: plan.actions.length });
+  await context.allow(plan.uris);
+  context.log.debug("planned", { variables: map.literals.size, actions: plan.count });
   return plan;
 }
 
@@ -323,19 +319,19 @@ function withVariable(thrown: unknown, { variable }: Action): CopilotError {
 }
 
 /** Runs `work` for every item, a few at a time, until one fails. */
-async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  let next = 0;
+async function inParallel<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
+  const iterator = items[Symbol.iterator]();
   let failed = false;
   const worker = async () => {
-    while (next < items.length && !failed) {
+    for (let step; !failed && !(step = iterator.next()).done;) {
       try {
-        await work(items[next++]!);
+        await work(step.value);
       } catch (error) {
         failed = true;
         throw error;
       }
     }
   };
-  const results = await Promise.allSettled(Array.from({ length: Math.min(PRODUCERS, items.length) }, worker));
+  const results = await Promise.allSettled(Array.from({ length: PRODUCERS }, worker));
   for (const result of results) if (result.status === "rejected") throw result.reason;
 }

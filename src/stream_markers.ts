@@ -31,7 +31,7 @@ export class StreamMarkers {
   }
 
   /** Tells what has to be finished before a variable is complete. */
-  expect(actions: readonly Action[]): void {
+  expect(actions: Iterable<Action>): void {
     for (const action of actions) this.#open.set(action.input, (this.#open.get(action.input) ?? 0) + 1);
   }
 

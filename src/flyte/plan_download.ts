@@ -6,6 +6,7 @@
  * - Every path is absolute, below the root, and occurs once.
  * - The directory of a path is the root or an earlier directory action's path.
  * - Actions of one input variable follow each other, in the message's order.
+ * - Actions are not kept: each iteration makes them anew, since a message may hold a hundred thousand values.
  * @module
  */
 import type { CopilotError } from "../errors.ts";
@@ -57,7 +58,7 @@ export interface WriteAction extends ActionBase {
   /** Permission bits before the umask. */
   readonly mode: number;
   /**
-   * The file's content. Made anew at each reading, so that a plan does not hold every value a second time.
+   * The file's content, made anew at each reading.
    *
    * @throws CopilotError `input` that names the variable, for a value that has no text
    */
@@ -97,7 +98,12 @@ export interface DownloadOptions {
 
 /** What is to be done and what the documents will say. */
 export interface DownloadPlan {
-  actions: Action[];
+  /** Made anew at each iteration. */
+  actions: Iterable<Action>;
+  /** How many there are. */
+  count: number;
+  /** URIs of those that fetch something. */
+  uris: string[];
   /** The input with local paths in place of URIs. Literals without URIs are shared with the input. */
   local: LiteralMap;
 }
@@ -112,7 +118,23 @@ export interface DownloadPlan {
  *   literal without value or of a kind that this program does not know, an empty URI, too deep nesting. Each names the variable
  */
 export function planDownload(map: LiteralMap, options: DownloadOptions): DownloadPlan {
-  const actions: Action[] = [];
+  const plan: Omit<DownloadPlan, "local"> = {
+    actions: { [Symbol.iterator]: () => walk(map, options) },
+    count: 0,
+    uris: [],
+  };
+  // Gone through once here, so that what cannot be done is told before anything is.
+  const walking = walk(map, options);
+  let step = walking.next();
+  for (; !step.done; step = walking.next()) {
+    plan.count++;
+    if ("uri" in step.value) plan.uris.push(step.value.uri);
+  }
+  return { ...plan, local: { ...map, literals: step.value } };
+}
+
+/** Yields the actions of a message, and returns its literals in their local form. */
+function* walk(map: LiteralMap, options: DownloadOptions): Walk<ReadonlyMap<string, Literal>> {
   const root = options.root.replace(/\/+$/, "");
   const literals = new Map<string, Literal>();
   for (const [name, literal] of map.literals) {
@@ -121,12 +143,14 @@ export function planDownload(map: LiteralMap, options: DownloadOptions): Downloa
     if (options.reserved.includes(name)) {
       throw inputError(variable, `the name ${quoted(name)} is kept for a file of the run itself`);
     }
-    const planner = new Planner(name, options, actions);
+    const planner = new Planner(name, options);
     const spot: Spot = { variable, path: `${root}/${name}`, ownDirectory: planner.named, depth: 1 };
-    literals.set(name, planner.literal(literal, spot));
+    literals.set(name, yield* planner.literal(literal, spot));
   }
-  return { actions, local: { ...map, literals } };
+  return literals;
 }
+
+type Walk<Result> = Generator<Action, Result, void>;
 
 /** Where a literal goes. */
 interface Spot {
@@ -137,22 +161,20 @@ interface Spot {
   readonly depth: number;
 }
 
-/** Plans one input variable. Every method gives the local form of its literal: the same object where nothing changed. */
+/** Walks one input variable. Every method gives the local form of its literal: the same object where nothing changed. */
 class Planner {
   /** Single blobs keep their names. */
   readonly named: boolean;
   readonly #input: string;
   readonly #fetch: boolean;
-  readonly #actions: Action[];
 
-  constructor(input: string, options: DownloadOptions, actions: Action[]) {
+  constructor(input: string, options: DownloadOptions) {
     this.#input = input;
-    this.#actions = actions;
     this.#fetch = options.mode !== "DO_NOT_DOWNLOAD";
     this.named = this.#fetch && options.layout === "NAMED_DIR";
   }
 
-  literal(literal: Literal, spot: Spot): Literal {
+  *literal(literal: Literal, spot: Spot): Walk<Literal> {
     const { variable, depth } = spot;
     if (depth > MAX_DEPTH) {
       throw inputError(variablePlace(this.#input), `it is nested deeper than ${MAX_DEPTH} levels`);
@@ -160,16 +182,16 @@ class Planner {
     const value = literal.value;
     switch (value?.case) {
       case "scalar": {
-        const scalar = this.#scalar(value.value, spot);
+        const scalar = yield* this.#scalar(value.value, spot);
         return scalar === value.value ? literal : { ...literal, value: { case: "scalar", value: scalar } };
       }
       case "collection": {
-        const literals = this.#elements(value.value.literals, spot);
+        const literals = yield* this.#elements(value.value.literals, spot);
         if (literals === value.value.literals) return literal;
         return { ...literal, value: { case: "collection", value: { ...value.value, literals } } };
       }
       case "map": {
-        const literals = this.#entries(value.value.literals, spot);
+        const literals = yield* this.#entries(value.value.literals, spot);
         if (literals === value.value.literals) return literal;
         return { ...literal, value: { case: "map", value: { ...value.value, literals } } };
       }
@@ -180,12 +202,12 @@ class Planner {
     }
   }
 
-  #elements(literals: Literal[], spot: Spot): Literal[] {
-    this.#directory(spot);
+  *#elements(literals: Literal[], spot: Spot): Walk<Literal[]> {
+    yield this.#directory(spot);
     const names = this.named ? elementNames(literals, spot.variable) : null;
     let changed: Literal[] | null = null;
     for (const [index, literal] of literals.entries()) {
-      const local = this.literal(literal, {
+      const local = yield* this.literal(literal, {
         variable: elementPlace(spot.variable, index),
         path: `${spot.path}/${names === null ? index : names[index]}`,
         ownDirectory: false,
@@ -196,13 +218,13 @@ class Planner {
     return changed ?? literals;
   }
 
-  #entries(literals: ReadonlyMap<string, Literal>, spot: Spot): ReadonlyMap<string, Literal> {
-    this.#directory(spot);
+  *#entries(literals: ReadonlyMap<string, Literal>, spot: Spot): Walk<ReadonlyMap<string, Literal>> {
+    yield this.#directory(spot);
     let changed: Map<string, Literal> | null = null;
     for (const [key, literal] of literals) {
       const variable = keyPlace(spot.variable, key);
       assertName(key, variable);
-      const local = this.literal(literal, {
+      const local = yield* this.literal(literal, {
         variable,
         path: `${spot.path}/${key}`,
         ownDirectory: this.named,
@@ -213,41 +235,41 @@ class Planner {
     return changed ?? literals;
   }
 
-  #scalar(scalar: Scalar, spot: Spot): Scalar {
+  *#scalar(scalar: Scalar, spot: Spot): Walk<Scalar> {
     const value = scalar.value;
     switch (value?.case) {
       case "union": {
         const inner = value.value.value;
         if (inner === undefined) throw inputError(spot.variable, "its union holds no value");
         // The original gives a blob in a union its plain name in every layout.
-        const local = this.literal(inner, { ...spot, ownDirectory: false, depth: spot.depth + 1 });
+        const local = yield* this.literal(inner, { ...spot, ownDirectory: false, depth: spot.depth + 1 });
         if (local === inner) return scalar;
         return { ...scalar, value: { case: "union", value: { ...value.value, value: local } } };
       }
       case "blob": {
         const kind = isMultipart(value.value) ? "prefix" : "object";
-        const uri = this.#remote(kind, value.value.uri, spot);
+        const uri = yield* this.#remote(kind, value.value.uri, spot);
         return { ...scalar, value: { case: "blob", value: { ...value.value, uri } } };
       }
       case "schema": {
-        const uri = this.#remote("prefix", value.value.uri, spot);
+        const uri = yield* this.#remote("prefix", value.value.uri, spot);
         return { ...scalar, value: { case: "schema", value: { ...value.value, uri } } };
       }
       case "structuredDataset": {
-        const uri = this.#remote("prefix", value.value.uri, spot);
+        const uri = yield* this.#remote("prefix", value.value.uri, spot);
         return { ...scalar, value: { case: "structuredDataset", value: { ...value.value, uri } } };
       }
       case undefined:
         throw inputError(spot.variable, "its scalar has no value of a kind that is known here");
       default:
         assertPathLength(spot.path, spot.variable);
-        this.#actions.push(new ScalarWrite(this.#input, spot, scalar));
+        yield new ScalarWrite(this.#input, spot, scalar);
         return scalar;
     }
   }
 
   /** Plans the fetch of a URI and gives its local path. */
-  #remote(kind: "object" | "prefix", uri: string, spot: Spot): string {
+  *#remote(kind: "object" | "prefix", uri: string, spot: Spot): Walk<string> {
     const { variable } = spot;
     if (uri === "") throw inputError(variable, "its URI is empty");
     if (!this.#fetch) return uri;
@@ -255,17 +277,17 @@ class Planner {
     if (kind === "object" && spot.ownDirectory) {
       const name = basenameOfUri(uri);
       assertName(name, variable);
-      this.#directory(spot);
+      yield this.#directory(spot);
       path = `${path}/${name}`;
     }
     assertPathLength(path, variable);
-    this.#actions.push({ kind, input: this.#input, variable, path, uri });
+    yield { kind, input: this.#input, variable, path, uri };
     return path;
   }
 
-  #directory({ variable, path }: Spot): void {
+  #directory({ variable, path }: Spot): DirectoryAction {
     assertPathLength(path, variable);
-    this.#actions.push({ kind: "directory", input: this.#input, variable, path });
+    return { kind: "directory", input: this.#input, variable, path };
   }
 }
 

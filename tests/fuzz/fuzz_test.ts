@@ -84,7 +84,9 @@ function plan(map: ReturnType<typeof decodeLiteralMap>, random: Random): void {
     mode: random.pick(["DOWNLOAD_EAGER", "DO_NOT_DOWNLOAD"] as const),
     reserved: ["inputs.pb", "inputs.json", ".copilot-tmp"],
   };
-  const { actions, local } = planDownload(map, options);
+  const { actions: steps, count, local } = planDownload(map, options);
+  const actions = [...steps];
+  assert.equal(actions.length, count);
   for (const { path } of actions) assertBelow(path);
   assert.equal(new Set(actions.map(({ path }) => path)).size, actions.length, "no path twice");
   encodeLiteralMap(local);
