@@ -93,7 +93,7 @@ testPod(
     const content = randomBytes(40 * 1024 * 1024);
     await Deno.writeFile(`${pod.volume}/file`, content);
     await using proxy = new Throttle(setting("s3"), { holdAfter: 12 * 1024 * 1024 });
-    await pod.sidecar([...SHARED, "--start-timeout", "3s"], { endpoint: proxy.url });
+    await pod.sidecar([...SHARED, "--start-timeout", "10s"], { endpoint: proxy.url });
     await pod.main("sleep 1; echo 42 >/var/outputs/number");
     await proxy.held;
     await pod.kill("sidecar", "KILL");
@@ -109,7 +109,7 @@ testPod(
 testPod("pod: a restart after a finished upload changes nothing", async () => {
   await using here = await scene();
   const { pod, result } = here;
-  await pod.sidecar([...SHARED, "--start-timeout", "2s"]);
+  await pod.sidecar([...SHARED, "--start-timeout", "10s"]);
   await pod.main(`sleep 1; ${GOOD_MAIN}`);
   assert.equal(await pod.wait("sidecar"), 0);
   await pod.restart("sidecar");
@@ -154,7 +154,7 @@ const WRONG: [name: string, flags: string[], options: { sharesProcesses?: boolea
   ["no shared process namespace", SHARED, { sharesProcesses: false }, ['"shareProcessNamespace: true"']],
   [
     "a container name that nobody has",
-    [...SHARED, "--watch-container", "primary", "--start-timeout", "4s"],
+    [...SHARED, "--watch-container", "primary", "--start-timeout", "10s"],
     {},
     ['none is named "primary"', '"main" (id '],
   ],
@@ -167,7 +167,7 @@ for (const [name, flags, options, texts] of WRONG) {
     await using here = await scene(options);
     const { pod, result } = here;
     await pod.sidecar(flags);
-    const main = flags.includes("primary") ? pod.mainNamed("main", `${GOOD_MAIN}; sleep 6`) : null;
+    const main = flags.includes("primary") ? pod.mainNamed("main", `${GOOD_MAIN}; sleep 14`) : null;
     assert.equal(await pod.wait("sidecar"), 0);
     await result.assertFailure(...texts);
     await main;
@@ -179,7 +179,7 @@ testPod(
   async () => {
     await using here = await scene();
     const { pod, result } = here;
-    await pod.sidecar([...SHARED, "--start-timeout", "4s"]);
+    await pod.sidecar([...SHARED, "--start-timeout", "12s"]);
     for (const role of ["main", "other"]) {
       await pod.start(role, ["sh", "-c", "sleep 600"], { image: setting("tools") });
     }

@@ -91,7 +91,7 @@ testPod(
     await using here = await scene();
     const { pod, result } = here;
     await pod.sidecar(SHARED);
-    const main = pod.main(`${GOOD_MAIN}; sleep 4; echo changed >/var/outputs/file`);
+    const main = pod.main(`${GOOD_MAIN}; sleep 12; echo changed >/var/outputs/file`);
     await pod.said("sidecar", "main container found");
     await pod.exec("main", ["sleep", "0.2"]);
     await pod.exec("main", ["sleep", "600"], ["-d"]);
@@ -143,8 +143,8 @@ testPod("pod: UPLOAD_EAGER sends a stable file while main runs, and what changed
   await using here = await scene();
   const { pod, result, bucket } = here;
   await pod.sidecar([...SHARED, "--upload-mode", "UPLOAD_EAGER"]);
-  const main = pod.main(`${GOOD_MAIN}; sleep 8; echo later >/var/outputs/file`);
-  for (let left = 100; left > 0 && await bucket.get(`${pod.prefix}/raw/file`) === null; left--) {
+  const main = pod.main(`${GOOD_MAIN}; sleep 20; echo later >/var/outputs/file`);
+  for (let left = 300; left > 0 && await bucket.get(`${pod.prefix}/raw/file`) === null; left--) {
     await new Promise((wake) => setTimeout(wake, 50));
   }
   assert.equal(new TextDecoder().decode((await bucket.get(`${pod.prefix}/raw/file`))!), "content\n");
