@@ -91,6 +91,26 @@ Deno.test("engine: the run's signal fails it with the signal's reason, also when
   await assert.rejects(late.settle(), codeIs("deadline", "Over"));
 });
 
+Deno.test("engine: what was failing when the deadline struck says more than that it struck; what is cancelled by it does not", () => {
+  const over = new CopilotError("deadline", "Over");
+  const cause = new CopilotError(
+    "unavailable",
+    "Cannot read x after 3 attempts, with no time left for another",
+  );
+  const cancelled = new CopilotError("aborted", "Cancelled");
+  const cases: [unknown[], unknown][] = [
+    [[over, cancelled, cause, new CopilotError("denied", "later")], cause],
+    [[over, cancelled], over],
+    [[cause, over], cause],
+  ];
+  for (const [errors, wanted] of cases) {
+    const engine = engineOn();
+    for (const error of errors) engine.fail(error);
+    assert.equal(engine.failure, wanted);
+    assert.equal(engine.signal.reason, errors[0]);
+  }
+});
+
 Deno.test("engine: slots fit the memory, within bounds", () => {
   assert.equal(slotsFor(0), 2);
   assert.equal(slotsFor(64 * MIB), 2);
