@@ -231,7 +231,14 @@ function randomHex(length: number): string {
 }
 
 /** The machine. */
-export const sys: System = { clock, files, network, randomHex, random: Math.random };
+export const sys: System = {
+  clock,
+  files,
+  network,
+  openProcess: async (pid) => (await import("./sys_process.ts")).openProcess(pid),
+  randomHex,
+  random: Math.random,
+};
 
 /** Writes text to standard error, all of it. */
 export function writeStderr(text: string): void {
@@ -250,6 +257,11 @@ function writeAll(to: { writeSync(bytes: Uint8Array): number }, text: string): v
 
 /** What the program runs on. */
 export const RUNTIME = { deno: Deno.version.deno, os: Deno.build.os, arch: Deno.build.arch };
+
+/** Lets the process live until it ends itself: somebody who waits for a signal or a promise is not enough for that. */
+export function stayAlive(): void {
+  setInterval(() => {}, MAX_TIMER_MS);
+}
 
 /** Whether a person is looking at standard error. */
 export function stderrIsTerminal(): boolean {

@@ -105,11 +105,26 @@ export interface Files {
   remove(path: string): void;
 }
 
+/** A process that this one has not started, held by a handle of the kernel's: whatever takes its pid later is not meant. */
+export interface ProcessHandle {
+  /** Resolves to true once the process has ended, to false when that cannot be waited for any more: closed, or an error. */
+  ended(): Promise<boolean>;
+  /**
+   * How it ended, as waitpid(2) has it: the exit code in the second byte, the signal in the lowest seven bits. `pending` while it
+   * runs and until its parent has taken note, null where the kernel does not tell (Linux before 6.15).
+   */
+  waitStatus(): Promise<number | "pending" | null>;
+  /** Closing twice is no error. */
+  close(): void;
+}
+
 /** All of it. */
 export interface System {
   clock: Clock;
   files: Files;
   network: Network;
+  /** Holds a process; null where it is gone, or where the machine cannot do this (Linux before 5.3, no right to load libraries). */
+  openProcess(pid: number): Promise<ProcessHandle | null>;
   /** A random string of `length` lower-case hexadecimal digits. */
   randomHex(length: number): string;
   /** A random number in [0, 1). */

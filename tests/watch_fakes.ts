@@ -4,7 +4,7 @@
  */
 import { CopilotError } from "../src/errors.ts";
 import type { Fields, Log } from "../src/log.ts";
-import type { Clock, FileInfo, Files, Network, System } from "../src/system.ts";
+import type { Clock, FileInfo, Files, Network, ProcessHandle, System } from "../src/system.ts";
 import type { WatcherContext, WatchSettings } from "../src/watch/context.ts";
 import { Terminations } from "../src/watch/terminations.ts";
 import { FakeClock } from "./fakes.ts";
@@ -61,8 +61,11 @@ export class FakeFiles implements Files {
     return { kind: "file", size: 0, mtimeMs: 0, dev: 1, ino: 1, mode: 0o644 };
   }
 
+  /** A directory is there as soon as something is in it; its time of change goes up with every name that comes. */
   stat(path: string): FileInfo | null {
-    return this.lstat(path);
+    const names = [...this.texts.keys()].filter((one) => one.startsWith(`${path}/`)).length;
+    if (names === 0) return this.lstat(path);
+    return { kind: "directory", size: 0, mtimeMs: names, dev: 1, ino: 1, mode: 0o755 };
   }
 
   realPath(path: string): string {
@@ -112,6 +115,7 @@ export interface ContextParts {
   files?: Files;
   clock?: Clock;
   network?: Network;
+  openProcess?: System["openProcess"];
   env?: Record<string, string>;
   random?: () => number;
   command?: Partial<WatchSettings>;
@@ -124,6 +128,7 @@ export function fakeContext(parts: ContextParts = {}): WatcherContext & { log: K
     files: parts.files ?? new FakeFiles(),
     clock: parts.clock ?? new FakeClock(),
     network: parts.network ?? network,
+    openProcess: parts.openProcess ?? (() => Promise.resolve(null)),
     randomHex: () => "0",
     random: parts.random ?? (() => 0.5),
   };
@@ -134,6 +139,44 @@ export function fakeContext(parts: ContextParts = {}): WatcherContext & { log: K
     terminations: new Terminations(),
     command: { localDir: "/out", kube: {}, ...parts.command },
   };
+}
+
+/** Handles on processes whose ends a test tells. */
+export class FakeProcesses {
+  readonly #handles = new Map<number, { tell(ended: boolean): void; status: number | "pending" | null }>();
+
+  readonly open = (pid: number): Promise<ProcessHandle | null> => {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const entry = { tell: resolve, status: "pending" as number | "pending" | null };
+    this.#handles.set(pid, entry);
+    return Promise.resolve({
+      ended: () => promise,
+      waitStatus: () => Promise.resolve(entry.status),
+      close: () => void (this.#handles.delete(pid) && resolve(false)),
+    });
+  };
+
+  /** Handles that are not closed. */
+  get count(): number {
+    return this.#handles.size;
+  }
+
+  isHeld(pid: number): boolean {
+    return this.#handles.has(pid);
+  }
+
+  /** A process has ended, with what waitpid(2) would tell. */
+  end(pid: number, status: number | "pending" | null): void {
+    const handle = this.#handles.get(pid);
+    if (handle === undefined) return;
+    handle.status = status;
+    handle.tell(true);
+  }
+
+  /** A wait fails. */
+  fail(pid: number): void {
+    this.#handles.get(pid)?.tell(false);
+  }
 }
 
 /** A container of a {@linkcode FakePod}. */

@@ -37,17 +37,57 @@ Deno.test("marker watcher: of both ends the bad one counts", async () => {
   assert.equal((await watcher.waitForExit(never())).outcome, "failed");
 });
 
-Deno.test("marker watcher: an end is seen within a fifth of a second", async () => {
+Deno.test("marker watcher: an end is seen within a fifth of a second, that of a long run within two fifths", async () => {
   const { files, clock, watcher } = scene();
   files.texts.set("/out/_START", "");
   let exit: Exit | null = null;
   const wait = watcher.waitForExit(never()).then((value) => exit = value);
-  await clock.advance(10_000);
+  await clock.advance(9000);
   assert.equal(exit, null);
   files.texts.set("/out/_SUCCESS", "");
   await clock.advance(200);
   assert.notEqual(exit, null);
   await wait;
+  const long = scene();
+  const end = long.watcher.waitForExit(never());
+  await long.clock.advance(60_000);
+  long.files.texts.set("/out/_SUCCESS", "");
+  await long.clock.advance(400);
+  assert.equal((await end).outcome, "ended");
+});
+
+Deno.test("marker watcher: while nothing changes in the directory names are looked for every five seconds", async () => {
+  const { files, clock, watcher } = scene();
+  files.texts.set("/out/_START", "");
+  let looks = 0;
+  const plain = files.lstat.bind(files);
+  files.lstat = (path) => {
+    looks++;
+    return plain(path);
+  };
+  const controller = new AbortController();
+  const exit = watcher.waitForExit(controller.signal);
+  await clock.advance(10_000);
+  looks = 0;
+  await clock.advance(60_000);
+  controller.abort();
+  await assert.rejects(exit, { code: "aborted" });
+  assert(looks > 0 && looks <= 2 * 13, String(looks));
+});
+
+Deno.test("marker watcher: an end in a directory that does not tell its time of change is seen within six seconds", async () => {
+  const { files, clock, watcher } = scene();
+  files.texts.set("/out/_START", "");
+  const plain = files.stat.bind(files);
+  files.stat = (path) => {
+    const info = plain(path);
+    return info && { ...info, mtimeMs: null };
+  };
+  const exit = watcher.waitForExit(never());
+  await clock.advance(30_000);
+  files.texts.set("/out/_SUCCESS", "");
+  await clock.advance(6000);
+  assert.equal((await exit).outcome, "ended");
 });
 
 Deno.test("marker watcher: a link or a directory of that name is no marker", async () => {

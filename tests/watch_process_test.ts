@@ -2,9 +2,9 @@
 import assert from "assert";
 import { CopilotError, type ErrorCode } from "../src/errors.ts";
 import { open } from "../src/watch/watchers/process.ts";
-import type { Watcher } from "../src/watch/watcher.ts";
+import type { Exit, Watcher } from "../src/watch/watcher.ts";
 import { FakeClock } from "./fakes.ts";
-import { containerId, fakeContext, FakePod, mountinfo, stat } from "./watch_fakes.ts";
+import { containerId, fakeContext, FakePod, FakeProcesses, mountinfo, stat } from "./watch_fakes.ts";
 
 const MAIN = { id: containerId("a"), sharesVolume: true };
 const never = () => new AbortController().signal;
@@ -287,4 +287,104 @@ Deno.test("process watcher: while main runs one small file is read five times a 
   assert(ofMain >= 300 && ofMain <= 340, String(ofMain));
   assert.equal(pod.files.reads.filter((path) => !path.endsWith("/stat")).length, 0);
   assert(pod.files.reads.length < 700, String(pod.files.reads.length));
+});
+
+Deno.test("process watcher: with a handle of the kernel's main's end is known at once, and little is read before", async () => {
+  const processes = new FakeProcesses();
+  const { pod, clock, watcher } = scene({ openProcess: processes.open });
+  const pid = pod.start(MAIN, "sh");
+  let exit: Exit | null = null;
+  const wait = watcher.waitForExit(never()).then((value) => exit = value);
+  await clock.advance(15_000);
+  pod.files.reads.length = 0;
+  await clock.advance(60_000);
+  assert(pod.files.reads.length <= 12 * 4, String(pod.files.reads.length));
+  pod.end(pid);
+  processes.end(pid, 0);
+  await clock.advance(1);
+  assert.deepEqual((exit as Exit | null)?.outcome, "ended");
+  await wait;
+  watcher.close();
+  assert.equal(processes.count, 0);
+});
+
+Deno.test("process watcher: once main is known no other container is held", async () => {
+  const processes = new FakeProcesses();
+  const { pod, clock, watcher } = scene({ openProcess: processes.open });
+  const other = pod.start({ id: containerId("b") }, "proxy");
+  const main = pod.start(MAIN, "sh");
+  const start = watcher.waitForStart(never());
+  await clock.advance(20);
+  assert(processes.isHeld(other) && processes.isHeld(main));
+  await clock.advance(2000);
+  await start;
+  const controller = new AbortController();
+  const exit = fails(watcher.waitForExit(controller.signal), "aborted", /cancelled/);
+  await clock.advance(100);
+  assert(!processes.isHeld(other) && processes.isHeld(main));
+  controller.abort();
+  await exit;
+});
+
+Deno.test("process watcher: how main ended is known even where it was gone before it was known to be main", async () => {
+  const processes = new FakeProcesses();
+  const { pod, clock, watcher } = scene({ openProcess: processes.open });
+  pod.start({ id: containerId("b") }, "proxy");
+  const pid = pod.start(MAIN, "sh");
+  const exit = watcher.waitForExit(never());
+  await clock.advance(50);
+  pod.end(pid);
+  processes.end(pid, 3 << 8);
+  await clock.advance(2000);
+  const { outcome, exitCode, reason } = await exit;
+  assert.deepEqual({ outcome, exitCode, reason }, { outcome: "failed", exitCode: 3, reason: "Error" });
+  watcher.close();
+  assert.equal(processes.count, 0);
+});
+
+Deno.test("process watcher: an exit code that is not told yet is waited for, but not for long", async () => {
+  for (const [status, expected] of [[9, 137], ["pending", undefined], [null, undefined]] as const) {
+    const processes = new FakeProcesses();
+    const { pod, clock, watcher } = scene({ openProcess: processes.open });
+    const pid = pod.start(MAIN, "sh");
+    const exit = watcher.waitForExit(never());
+    await clock.advance(2000);
+    pod.end(pid);
+    processes.end(pid, "pending");
+    await clock.advance(50);
+    if (status !== "pending") processes.end(pid, status);
+    await clock.advance(500);
+    assert.equal((await exit).exitCode, expected);
+  }
+});
+
+Deno.test("process watcher: a handle on another process that took the pid is let go", async () => {
+  const processes = new FakeProcesses();
+  const { pod, clock, watcher } = scene({
+    openProcess(pid) {
+      pod.files.texts.set(
+        `/proc/${pid}/stat`,
+        stat(pid, "sh", { parentPid: 0 }).replace(/ \d+ 0 0$/, " 77 0 0"),
+      );
+      return processes.open(pid);
+    },
+  });
+  const pid = pod.start(MAIN, "sh");
+  const exit = watcher.waitForExit(never());
+  await clock.advance(2000);
+  assert.equal(processes.isHeld(pid), false);
+  assert.equal((await exit).exitCode, undefined);
+});
+
+Deno.test("process watcher: where a handle fails main is looked at as without one", async () => {
+  const processes = new FakeProcesses();
+  const { pod, clock, watcher } = scene({ openProcess: processes.open });
+  const pid = pod.start(MAIN, "sh");
+  const exit = watcher.waitForExit(never());
+  await clock.advance(2000);
+  processes.fail(pid);
+  await clock.advance(1000);
+  pod.end(pid);
+  await clock.advance(500);
+  assert.equal((await exit).outcome, "ended");
 });

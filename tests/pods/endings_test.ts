@@ -1,7 +1,7 @@
 /** Real pods that end in the ways in which pods end: killed, out of memory, evicted, in 20 ms, in mid-upload. */
 import assert from "assert";
 import { randomBytes } from "../flow_fixtures.ts";
-import { GOOD_MAIN, setting, testPod, watch, WATCHING } from "./pod.ts";
+import { GOOD_MAIN, setting, tellsExitCodes, testPod, watch, WATCHING } from "./pod.ts";
 import { scene, SHARED } from "./scene.ts";
 import { Throttle } from "./throttle.ts";
 
@@ -43,7 +43,8 @@ testPod(
     const main = await pod.main("sleep 1; tail /dev/zero", { flags: ["--memory", "32m"] });
     assert.equal(main.code, 137);
     assert.equal(await pod.wait("sidecar"), 0);
-    await result.assertFailure("OutputUploadFailed", "number");
+    if (tellsExitCodes()) await result.assertFailure("MainContainerFailed", "exit code 137", "out of memory");
+    else await result.assertFailure("OutputUploadFailed", "number");
   },
 );
 

@@ -18,6 +18,8 @@ const SETTINGS = {
   s3: "COPILOT_TEST_S3",
   kube: "COPILOT_TEST_KUBE",
   kubeDir: "COPILOT_TEST_KUBE_DIR",
+  scratchImage: "COPILOT_TEST_SCRATCH_IMAGE",
+  distrolessImage: "COPILOT_TEST_DISTROLESS_IMAGE",
 } as const;
 
 /** A setting's value. @throws where it is not set, which a test's {@linkcode testPod} has ruled out */
@@ -176,13 +178,13 @@ export class Pod implements AsyncDisposable {
   }
 
   /** The downloader's arguments, as Flyte's plugin writes them. */
-  downloadCommand(): string[] {
+  downloadCommand(directory = "/var/inputs"): string[] {
     const at = `s3://pods/${this.prefix}`;
     return [
       ...storeFlags(setting("s3")),
       "download",
       ...["--from-remote", `${at}/in/inputs.pb`, "--to-output-prefix", `${at}/out`],
-      ...["--to-local-dir", "/var/inputs", "--format", "JSON"],
+      ...["--to-local-dir", directory, "--format", "JSON"],
     ];
   }
 
@@ -281,6 +283,12 @@ export interface SidecarOptions extends ContainerOptions {
 const INTERFACE = Buffer.from(encode("TypedInterface", outputs({ number: INTEGER, file: FILE }))).toString(
   "base64",
 );
+
+/** Whether this kernel tells a process's exit code to others than its parent: Linux 6.15. */
+export function tellsExitCodes(): boolean {
+  const [major = 0, minor = 0] = Deno.osRelease().split(".").map(Number);
+  return major > 6 || major === 6 && minor >= 15;
+}
 
 /** A main that leaves both outputs. */
 export const GOOD_MAIN = "echo 42 >/var/outputs/number; echo content >/var/outputs/file";

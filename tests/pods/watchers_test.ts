@@ -1,6 +1,6 @@
 /** Real pods, one for each way in which the sidecar learns that main has ended. */
 import assert from "assert";
-import { GOOD_MAIN, setting, testPod, watch } from "./pod.ts";
+import { GOOD_MAIN, setting, tellsExitCodes, testPod, watch } from "./pod.ts";
 import { putInputs } from "./result.ts";
 import { scene, SHARED } from "./scene.ts";
 
@@ -135,9 +135,23 @@ testPod("pod: file, markers tell a good end and a bad one", async (t) => {
     await pod.main(`touch /var/outputs/_START; sleep 1; ${GOOD_MAIN}; kill -9 $$`);
     assert.equal(await pod.wait("sidecar"), 0);
     assert.match(await pod.log("sidecar"), /"by":"shared-process-ns"/);
-    await result.assertSuccess();
+    if (tellsExitCodes()) await result.assertFailure("exit code 137", "killed by signal 9");
+    else await result.assertSuccess();
   });
 });
+
+testPod(
+  "pod: shared-process-ns tells main's exit code, of another user and after a fifth of a second",
+  async () => {
+    await using here = await scene();
+    const { pod, result } = here;
+    await pod.sidecar(SHARED);
+    await pod.main(`${GOOD_MAIN}; sleep 0.2; exit 3`);
+    assert.equal(await pod.wait("sidecar"), 0);
+    if (tellsExitCodes()) await result.assertFailure("MainContainerFailed", "exit code 3");
+    else await result.assertSuccess();
+  },
+);
 
 testPod("pod: UPLOAD_EAGER sends a stable file while main runs, and what changed at the end", async () => {
   await using here = await scene();

@@ -1,8 +1,8 @@
 /**
  * Watches for the files with which a task tells its life: `_START`, then `_SUCCESS` or `_ERROR`, in the directory to be uploaded.
  *
- * It looks five times a second rather than asking the kernel to tell: a look costs a few microseconds, and network file systems
- * tell nothing.
+ * It looks now and then rather than asking the kernel to tell, which would tell every write of a main that writes much. A look is a
+ * glance at the directory's time of change; only when that is new are the names looked for.
  * @module
  */
 import { CopilotError } from "../../errors.ts";
@@ -12,6 +12,14 @@ import type { Exit, Watcher } from "../watcher.ts";
 
 const NAME = "file";
 const POLL_MS = 200;
+/** Waking up is what costs: once main has run for a while it is looked at half as often. */
+const LONG_POLL_MS = 400;
+const LONG_MS = 10_000;
+
+/** A time of change is not fine enough to tell two changes that follow each other, so the names are looked for this long after one. */
+const FRESH_MS = 2000;
+/** And this often whatever the time of change says, for file systems that keep none. */
+const FULL_LOOK_MS = 5000;
 
 type Marker = "_START" | "_SUCCESS" | "_ERROR";
 
@@ -20,6 +28,9 @@ class MarkerWatcher implements Watcher {
   readonly #context: WatcherContext;
   readonly #closed = new AbortController();
   readonly #seen = new Set<Marker>();
+  #changedMs: number | null = null;
+  #freshUntilMs = 0;
+  #fullLookMs = -Infinity;
 
   constructor(context: WatcherContext) {
     this.#context = context;
@@ -73,14 +84,31 @@ class MarkerWatcher implements Watcher {
   async #first(markers: readonly Marker[], signal: AbortSignal): Promise<Marker | null> {
     const either = AbortSignal.any([signal, this.#closed.signal]);
     const { system: { clock }, terminations } = this.#context;
-    for (;;) {
+    const startMs = clock.monotonicMs();
+    for (let isFirst = true;; isFirst = false) {
       throwIfAborted(either);
       const isFinal = terminations.count > 0;
-      const found = markers.find((marker) => this.#exists(marker));
-      if (found !== undefined) return found;
+      const nowMs = clock.monotonicMs();
+      if (this.#mayHold(nowMs) || isFirst || isFinal) {
+        const found = markers.find((marker) => this.#exists(marker));
+        if (found !== undefined) return found;
+      }
       if (isFinal) return null;
-      await clock.sleep(POLL_MS, either);
+      await clock.sleep(nowMs - startMs < LONG_MS ? POLL_MS : LONG_POLL_MS, either);
     }
+  }
+
+  /** Whether a name may have come since the last look. */
+  #mayHold(nowMs: number): boolean {
+    const info = this.#context.system.files.stat(this.#context.command.localDir);
+    if (info === null) return false;
+    if (info.mtimeMs !== this.#changedMs) {
+      this.#changedMs = info.mtimeMs;
+      this.#freshUntilMs = nowMs + FRESH_MS;
+    }
+    const isDue = nowMs < this.#freshUntilMs || nowMs - this.#fullLookMs >= FULL_LOOK_MS;
+    if (isDue) this.#fullLookMs = nowMs;
+    return isDue;
   }
 
   #exists(marker: Marker): boolean {

@@ -3,13 +3,17 @@
  * @module
  */
 import { CopilotError } from "../../errors.ts";
+import type { ProcessHandle } from "../../system.ts";
 import { cancelled, throwIfAborted } from "../abort.ts";
 import type { WatcherContext } from "../context.ts";
-import { type Rules, SETTLING } from "../proc/choose.ts";
+import { candidates, type Rules, SETTLING } from "../proc/choose.ts";
+import type { Container } from "../proc/containers.ts";
 import { describeState, nameContainer } from "../proc/describe.ts";
+import { exitOf } from "../proc/ending.ts";
 import { mainOf, step, UNSEEN, type WatchState } from "../proc/poll.ts";
 import { isRunning, isRuntimeInit } from "../proc/stat.ts";
 import type { Exit, Watcher } from "../watcher.ts";
+import { HeldProcesses } from "./process/held.ts";
 import { MemoryEvents } from "./process/memory_events.ts";
 import { ProcScan } from "./process/scan.ts";
 
@@ -21,16 +25,28 @@ const NAME = "shared-process-ns";
  */
 const ARRIVAL_POLL_MS = 2;
 const START_POLL_MS = 10;
+/** Where the kernel gives no handle on main. */
 const RUN_POLL_MS = 100;
 /** Waking up is what costs, more than the look: once main has run for a while, half as often still sees its end within 250 ms. */
 const LONG_RUN_POLL_MS = 200;
 const LONG_RUN_MS = 10_000;
 const END_POLL_MS = 20;
 
+/** Memory events are looked at so often, to tell a kill at main's end from one long before. */
+const SAMPLE_MS = 1000;
+
+/** How long main's parent may take to note its end, before which its exit code is not told. */
+const REAP_MS = 200;
+const REAP_POLL_MS = 5;
+
 /** While nothing new shows, all processes are still looked at this often. */
 const FULL_LOOK_MS = 200;
 /** While main runs, other containers are looked at this often, to find out that main was not the right one. */
 const RIVAL_LOOK_MS = 5000;
+
+/** What a look at /proc cannot know, and who does. */
+const MISSED = "a main that had ended before this container started is never seen here: " +
+  "--start-timeout bounds the wait, and a list with kube-api or file tells its end";
 
 /** After this time without a main the log says what is missing. */
 const HINT_AFTER_MS = 10_000;
@@ -45,12 +61,20 @@ class ProcessWatcher implements Watcher {
   /** Undefined until main's program runs, null where it cannot be read. */
   #memory: MemoryEvents | null | undefined;
   #wasKilled = false;
+  readonly #held: HeldProcesses;
+  /** The state for which processes were held last. */
+  #heldState: WatchState | null = null;
+  /** Whether the kernel will tell main's end. */
+  #isAwaited = false;
+  /** Ends the waits between two looks. */
+  readonly #naps = new Set<AbortController>();
   #newestPid: string | null = null;
   #fullLookMs = -Infinity;
   #firstLookMs: number | null = null;
 
   constructor(context: WatcherContext) {
     this.#context = context;
+    this.#held = new HeldProcesses((container) => this.#open(container));
   }
 
   async waitForStart(signal: AbortSignal): Promise<void> {
@@ -62,7 +86,7 @@ class ProcessWatcher implements Watcher {
     await this.#poll(signal, () => this.#state.phase === "ended" || this.#state.rival !== null);
     const main = mainOf(this.#state);
     if (this.#state.phase === "waiting" || main === null) throw this.#unknownEnd();
-    if (this.#state.phase === "ended" || main.end !== null) return this.#ended(nameContainer(main));
+    if (this.#state.phase === "ended" || main.end !== null) return await this.#ended(main);
     if (this.#state.rival !== null) throw this.#doubt(this.#state.rival);
     return {
       outcome: "interrupted",
@@ -80,19 +104,40 @@ class ProcessWatcher implements Watcher {
     this.#closed.abort();
     this.#memory?.close();
     this.#memory = null;
+    this.#held.close();
+    this.#scan?.close();
   }
 
   /** Looks until it is done or the pod is being stopped, whichever comes first. */
   async #poll(signal: AbortSignal, isDone: () => boolean): Promise<void> {
+    const { terminations } = this.#context;
+    const over = new AbortController();
     const either = AbortSignal.any([signal, this.#closed.signal]);
-    for (;;) {
-      throwIfAborted(either);
-      const isFinal = this.#context.terminations.count > 0;
-      this.#look(isFinal);
-      if (isDone() || isFinal) return;
-      const { clock } = this.#context.system;
-      await clock.sleep(this.#pauseMs(clock.monotonicMs()), either);
+    either.addEventListener("abort", this.#wake, { signal: over.signal });
+    terminations.next(0, over.signal).then(this.#wake, () => {});
+    try {
+      for (;;) {
+        throwIfAborted(either);
+        const isFinal = terminations.count > 0;
+        this.#look(isFinal);
+        if (isDone() || isFinal) return;
+        await this.#hold();
+        if (!either.aborted) await this.#nap();
+      }
+    } finally {
+      over.abort();
     }
+  }
+
+  readonly #wake = () => this.#naps.forEach((nap) => nap.abort());
+
+  /** Sleeps until the next look is due, or something has happened. */
+  async #nap(): Promise<void> {
+    const { clock } = this.#context.system;
+    const nap = new AbortController();
+    this.#naps.add(nap);
+    await clock.sleep(this.#pauseMs(clock.monotonicMs()), nap.signal).catch(() => {});
+    this.#naps.delete(nap);
   }
 
   #pauseMs(nowMs: number): number {
@@ -100,7 +145,38 @@ class ProcessWatcher implements Watcher {
     const main = mainOf(this.#state);
     if (main === null) return START_POLL_MS;
     if (main.end !== null) return END_POLL_MS;
+    // Before its program runs main is looked at soon: its memory events are to be opened then.
+    if (this.#isAwaited && this.#memory !== undefined) {
+      return this.#memory === null ? RIVAL_LOOK_MS : SAMPLE_MS;
+    }
     return nowMs - main.firstSeenMs < LONG_RUN_MS ? RUN_POLL_MS : LONG_RUN_POLL_MS;
+  }
+
+  /** Holds the first process of main, or of every container that may be main. */
+  async #hold(): Promise<void> {
+    if (this.#state === this.#heldState) return;
+    this.#heldState = this.#state;
+    const main = mainOf(this.#state);
+    if (main === null) return await this.#held.add(candidates(this.#state.containers.values(), this.#rules!));
+    this.#scan!.close();
+    this.#held.keepOnly(main.id);
+    await this.#held.add([main]);
+    const handle = this.#held.of(main.id);
+    if (this.#isAwaited || handle === null) return;
+    this.#isAwaited = true;
+    handle.ended().then(() => {
+      // From here on main is looked at again, also where the wait has failed.
+      this.#isAwaited = false;
+      this.#wake();
+    });
+  }
+
+  async #open({ first }: Container): Promise<ProcessHandle | null> {
+    const handle = await this.#context.system.openProcess(first.pid);
+    // Looked at after it is held: it may have been another process's pid by then.
+    if (handle === null || this.#scan!.find(first) !== null) return handle;
+    handle.close();
+    return null;
   }
 
   #look(isFinal: boolean): void {
@@ -153,7 +229,7 @@ class ProcessWatcher implements Watcher {
       log.info("main container found", { container: nameContainer(main), by: this.#state.main!.by });
     } else if (this.#firstLookMs !== null && nowMs - this.#firstLookMs >= HINT_AFTER_MS) {
       this.#firstLookMs = null;
-      log.warning(`main container not found yet: ${this.describe()}`);
+      log.warning(`main container not found yet: ${this.describe()}; ${MISSED}`);
     }
   }
 
@@ -168,16 +244,23 @@ class ProcessWatcher implements Watcher {
     } else if (this.#memory?.killedAtEnd(nowMs)) this.#wasKilled = true;
   }
 
-  #ended(container: string): Exit {
-    if (!this.#wasKilled) return { outcome: "ended", by: NAME, message: `Container ${container} has ended` };
-    const limit = this.#memory?.limitBytes ?? null;
-    return {
-      outcome: "failed",
-      by: NAME,
-      reason: "OOMKilled",
-      message: `Container ${container} was out of memory` +
-        (limit === null ? "" : `, memory limit ${limit} bytes`),
+  async #ended(main: Container): Promise<Exit> {
+    const signs = {
+      waitStatus: await this.#waitStatus(main.id),
+      outOfMemory: this.#wasKilled,
+      limitBytes: this.#memory?.limitBytes ?? null,
     };
+    return { by: NAME, ...exitOf(nameContainer(main), signs) };
+  }
+
+  async #waitStatus(id: string): Promise<number | null> {
+    const handle = this.#held.of(id);
+    for (let leftMs = REAP_MS; handle !== null && leftMs > 0; leftMs -= REAP_POLL_MS) {
+      const status = await handle.waitStatus();
+      if (status !== "pending") return status;
+      await this.#context.system.clock.sleep(REAP_POLL_MS);
+    }
+    return null;
   }
 
   #unknownEnd(): CopilotError {

@@ -5,7 +5,7 @@
  * @module
  */
 import { CopilotError } from "../../../errors.ts";
-import type { Files } from "../../../system.ts";
+import type { Files, OpenFile } from "../../../system.ts";
 import { isPrivateReader, type Membership, membershipOf } from "../../proc/cgroup.ts";
 import { MAX_CONTAINERS, type MountEvidence, type ProcessRecord } from "../../proc/containers.ts";
 import {
@@ -57,6 +57,8 @@ export class ProcScan {
   readonly #root: Mount | null;
   readonly #known = new Map<number, Known>();
   readonly #evidence = new Map<string, MountEvidence>();
+  readonly #buffer = new Uint8Array(128);
+  #loadavg: OpenFile | null = null;
 
   /**
    * @param localDir the directory to be uploaded
@@ -86,10 +88,20 @@ export class ProcScan {
   /** The newest pid of the namespace: as long as it stays the same no process has come. Null where it cannot be read. */
   newestPid(): string | null {
     try {
-      return decoder.decode(this.#files.readHead("/proc/loadavg", 128)).trim().split(" ")[4] ?? null;
+      // Held open, since this is read a hundred times a second.
+      const file = this.#loadavg ??= this.#files.openRead("/proc/loadavg");
+      file.seek(0);
+      const length = file.read(this.#buffer) ?? 0;
+      return decoder.decode(this.#buffer.subarray(0, length)).trim().split(" ")[4] ?? null;
     } catch {
       return null;
     }
+  }
+
+  /** Lets go of what {@linkcode newestPid} holds, which opens it again when asked. */
+  close(): void {
+    this.#loadavg?.close();
+    this.#loadavg = null;
   }
 
   /** A process's state, null when it is gone or its pid belongs to another one. */
