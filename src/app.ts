@@ -8,6 +8,7 @@ import { readConfigFiles } from "./config_files.ts";
 import { secretValues } from "./config.ts";
 import { CopilotError, explain, from } from "./errors.ts";
 export { environmentNames } from "./environment.ts";
+export { stayAlive } from "./sys.ts";
 import { type ConsoleLog, createLog, type LogSettings } from "./log.ts";
 import { memoryLimitBytes } from "./memory.ts";
 import type { RunCommand } from "./run_context.ts";
