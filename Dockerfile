@@ -8,13 +8,16 @@
 ARG BASE=scratch
 
 FROM denoland/deno:debian-2.7.14 AS build
-ARG VARIANT=scratch
+# A package registry may stand behind a private CA, which the base image then trusts.
+ENV DENO_TLS_CA_STORE=system,mozilla
 # pip is for the runtime's second source, where Deno's own download is out of reach.
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates python3-pip \
   && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY . .
-RUN deno task compile && scripts/rootfs.sh dist/copilot /rootfs --variant "$VARIANT"
+RUN deno task compile
+ARG VARIANT=scratch
+RUN scripts/rootfs.sh dist/copilot /rootfs --variant "$VARIANT"
 
 FROM ${BASE}
 COPY --from=build /rootfs/ /

@@ -16,6 +16,16 @@ run=(podman run --rm --network none --read-only --read-only-tmpfs=false --cap-dr
 check "it runs as another user, without a writable directory or a capability" \
   "${run[@]}" --user 65532:65532 "$COPILOT_TEST_POD_IMAGE" version
 
+check "the images that the Dockerfile is built on" bash -c "scripts/base_images.sh >$state/bases"
+. "$state/bases"
+git clone -q . "$state/clone"
+# The network of the machine, and no isolation by namespaces: a package mirror may be reachable from nowhere else.
+build=(podman build --pull=never --network host --isolation chroot -q)
+export COPILOT_TEST_SCRATCH_IMAGE=localhost/copilot-dockerfile COPILOT_TEST_DISTROLESS_IMAGE=localhost/copilot-dockerfile-distroless
+check "the Dockerfile, FROM scratch, from a clean clone" "${build[@]}" -t "$COPILOT_TEST_SCRATCH_IMAGE" "$state/clone"
+check "the Dockerfile on distroless" "${build[@]}" -t "$COPILOT_TEST_DISTROLESS_IMAGE" \
+  --build-arg VARIANT=distroless --build-arg "BASE=$COPILOT_TEST_DISTROLESS" "$state/clone"
+
 echo "waiting for the API server's installation"
 while [ ! -e "$COPILOT_CI_STATE/kube-installed" ]; do sleep 1; done
 check "the API server is installed" grep -qx 0 "$COPILOT_CI_STATE/kube-installed"
