@@ -4,6 +4,7 @@
  */
 import assert from "assert";
 import { request } from "node:https";
+import { parseAllDocuments } from "yaml";
 import { setting } from "./pod.ts";
 
 function read(name: string): string {
@@ -95,4 +96,27 @@ export class Namespace implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Deno.remove(this.account, { recursive: true });
   }
+}
+
+/** The objects of examples/pods/kube-api.yaml. */
+async function example(): Promise<Manifest[]> {
+  const text = await Deno.readTextFile(new URL("../../examples/pods/kube-api.yaml", import.meta.url));
+  return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
+}
+
+/**
+ * A namespace with the example's objects, and the flags by which the sidecar's container is in it.
+ *
+ * @param without kinds of objects that are left out
+ */
+export async function exampleCluster(
+  without: readonly string[] = [],
+): Promise<Namespace & { flags: string[] }> {
+  const namespace = await Namespace.create();
+  for (const manifest of await example()) {
+    if (!without.includes(manifest.kind)) await namespace.apply(manifest);
+  }
+  const flags = await namespace.mount("copilot");
+  flags.push("--env", "POD_NAME=kube-api", "--env", `POD_NAMESPACE=${namespace.name}`);
+  return Object.assign(namespace, { flags });
 }

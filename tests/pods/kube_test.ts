@@ -1,28 +1,10 @@
 /** Real pods beside a real API server, to which the test reports what podman says of main, as a kubelet does. */
 import assert from "assert";
-import { parseAllDocuments } from "yaml";
-import { type Manifest, Namespace } from "./kube_cluster.ts";
+import { exampleCluster, type Namespace } from "./kube_cluster.ts";
 import { GOOD_MAIN, type Pod, testPod, watch } from "./pod.ts";
 import { scene } from "./scene.ts";
 
 const NEEDS = ["image", "tools", "s3", "kube", "kubeDir"] as const;
-
-/** The objects of examples/pods/kube-api.yaml. */
-async function example(): Promise<Manifest[]> {
-  const text = await Deno.readTextFile(new URL("../../examples/pods/kube-api.yaml", import.meta.url));
-  return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
-}
-
-/** A namespace with the example's objects, and the flags by which the sidecar's container is in it. */
-async function cluster(without: readonly string[] = []): Promise<Namespace & { flags: string[] }> {
-  const namespace = await Namespace.create();
-  for (const manifest of await example()) {
-    if (!without.includes(manifest.kind)) await namespace.apply(manifest);
-  }
-  const flags = await namespace.mount("copilot");
-  flags.push("--env", "POD_NAME=kube-api", "--env", `POD_NAMESPACE=${namespace.name}`);
-  return Object.assign(namespace, { flags });
-}
 
 /** Runs main and reports its life. */
 async function live(pod: Pod, namespace: Namespace, script: string, flags: string[] = []): Promise<void> {
@@ -35,7 +17,7 @@ async function live(pod: Pod, namespace: Namespace, script: string, flags: strin
 const FLAGS = watch("kube-api", "--watch-container", "main");
 
 testPod("pod: kube-api with the example's Role", async () => {
-  await using namespace = await cluster();
+  await using namespace = await exampleCluster();
   await using here = await scene({ sharesProcesses: false });
   const { pod, result } = here;
   await pod.sidecar(FLAGS, { flags: namespace.flags });
@@ -47,7 +29,7 @@ testPod("pod: kube-api with the example's Role", async () => {
 testPod(
   "pod: kube-api, main killed for memory after it has written its outputs: errors.pb says OOMKilled and the exit code",
   async () => {
-    await using namespace = await cluster();
+    await using namespace = await exampleCluster();
     await using here = await scene({ sharesProcesses: false });
     const { pod, result } = here;
     await pod.sidecar(FLAGS, { flags: namespace.flags });
@@ -59,7 +41,7 @@ testPod(
 );
 
 testPod("pod: kube-api, main that ends before the sidecar looks", async () => {
-  await using namespace = await cluster();
+  await using namespace = await exampleCluster();
   await using here = await scene({ sharesProcesses: false });
   const { pod, result } = here;
   await live(pod, namespace, GOOD_MAIN);
@@ -69,7 +51,7 @@ testPod("pod: kube-api, main that ends before the sidecar looks", async () => {
 }, [...NEEDS]);
 
 testPod("pod, wrong set-up: kube-api without its RoleBinding: errors.pb names the rule", async () => {
-  await using namespace = await cluster(["RoleBinding"]);
+  await using namespace = await exampleCluster(["RoleBinding"]);
   await using here = await scene({ sharesProcesses: false });
   const { pod, result } = here;
   await pod.sidecar(FLAGS, { flags: namespace.flags });
@@ -80,7 +62,7 @@ testPod("pod, wrong set-up: kube-api without its RoleBinding: errors.pb names th
 testPod(
   "pod, wrong set-up: kube-api and a container name that the pod does not have: errors.pb lists those it has",
   async () => {
-    await using namespace = await cluster();
+    await using namespace = await exampleCluster();
     await using here = await scene({ sharesProcesses: false });
     const { pod, result } = here;
     await pod.sidecar(watch("kube-api", "--watch-container", "primary"), { flags: namespace.flags });
