@@ -9,8 +9,8 @@
  * - Actions are not kept: each iteration makes them anew, since a message may hold a hundred thousand values.
  * @module
  */
-import type { CopilotError } from "../errors.ts";
-import { from } from "../errors.ts";
+import { type CopilotError, from } from "../errors.ts";
+import { elementNames, isMultipart } from "./element_names.ts";
 import {
   assertName,
   assertPathLength,
@@ -22,8 +22,7 @@ import {
   variablePlace,
 } from "./names.ts";
 import { scalarText } from "./text.ts";
-import type { Blob, Literal, LiteralMap, Scalar } from "./types.ts";
-import { Dimensionality } from "./types.ts";
+import type { Literal, LiteralMap, Scalar } from "./types.ts";
 
 /** Permission bits, before the umask, of a file with a simple value: the original makes these executable. */
 const VALUE_MODE = 0o777;
@@ -318,40 +317,6 @@ class ScalarWrite implements WriteAction {
       throw variableError(code, { action: "write", variable: this.variable, fault: message, cause: thrown });
     }
   }
-}
-
-/**
- * Names of a list's elements in the layout NAMED_DIR: a single blob keeps its basename, or gets `<index>_` in front as often as
- * an earlier element or an element that has its index as name makes necessary. Everything else has its index.
- */
-function elementNames(literals: Literal[], variable: string): string[] {
-  const blobs = literals.map(singleBlob);
-  const taken = new Set<string>();
-  blobs.forEach((blob, index) => {
-    if (blob === null) taken.add(String(index));
-  });
-  return blobs.map((blob, index) => {
-    if (blob === null) return String(index);
-    const place = elementPlace(variable, index);
-    let name = basenameOfUri(blob.uri);
-    assertName(name, place);
-    while (taken.has(name)) {
-      name = `${index}_${name}`;
-      assertName(name, place);
-    }
-    taken.add(name);
-    return name;
-  });
-}
-
-/** The literal's single blob, where it is one; a blob in a union does not count. */
-function singleBlob(literal: Literal): Blob | null {
-  const scalar = literal.value?.case === "scalar" ? literal.value.value.value : undefined;
-  return scalar?.case === "blob" && !isMultipart(scalar.value) ? scalar.value : null;
-}
-
-function isMultipart(blob: Blob): boolean {
-  return blob.metadata?.type?.dimensionality === Dimensionality.MULTIPART;
 }
 
 function inputError(variable: string, fault: string): CopilotError {
