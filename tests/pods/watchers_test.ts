@@ -168,6 +168,25 @@ testPod("pod: UPLOAD_EAGER sends a stable file while main runs, and what changed
   await result.assertSuccess("later\n");
 });
 
+testPod("pod: DOWNLOAD_STREAM feeds a main that runs beside the downloader", async () => {
+  await using here = await scene();
+  const { pod, result, bucket } = here;
+  await putInputs(bucket, `${pod.prefix}/in/inputs.pb`, { greeting: "hello" });
+  await pod.sidecar(SHARED);
+  const inputs = "/var/outputs/inputs";
+  const main = pod.main(
+    `while [ ! -e ${inputs}/.copilot-stream/greeting ]; do sleep 0.05; done
+    [ "$(cat ${inputs}/greeting)" = hello ] && ${GOOD_MAIN}`,
+  );
+  await pod.said("sidecar", "main container found");
+  const command = [...pod.downloadCommand(inputs), "--download-mode", "DOWNLOAD_STREAM"];
+  const download = await pod.run("download", command, { user: "1000:1000" });
+  assert.equal(download.code, 0, download.stderr);
+  assert.equal((await main).code, 0);
+  assert.equal(await pod.wait("sidecar"), 0);
+  await result.assertSuccess();
+});
+
 testPod("pod: noop uploads what is there", async () => {
   await using here = await scene({ sharesProcesses: false });
   const { pod, result } = here;
