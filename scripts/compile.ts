@@ -22,20 +22,20 @@ const PERMISSIONS = ["--allow-all", "--no-prompt"];
 
 /**
  * For a container of 128 MiB: a small young generation, an old one that is collected before it has grown by a tenth, no pages
- * kept in stock, and machine code only for what runs a hundred thousand times (the compilers and their code took 11 MiB and
- * saved nothing). With 5,000 small files that is 98 MiB at the peak; with the first flag alone it was 160. No collection because
- * nothing happens, which took a waiting sidecar 40 ms and saved nothing either. These are soft bounds: a hard limit
+ * kept in stock, and machine code only for what runs a million times, as in a document of a hundred thousand values (the
+ * compilers and their code took 11 MiB, and saved nothing in transfers). No collection because nothing happens, which took a waiting
+ * sidecar 40 ms and saved nothing either. bench/NOTES.md has the figures. These are soft bounds: a hard limit
  * (--max-old-space-size) saves no more and would end a run on large documents.
  */
 const V8_FLAGS = [
-  "--max-semi-space-size=1",
+  "--max-semi-space-size=2",
   "--memory-saver-mode",
   "--no-memory-reducer",
   "--heap-growing-percent=10",
   "--no-memory-pool",
   "--no-maglev",
-  "--invocation-count-for-turbofan=100000",
-  "--invocation-count-for-osr=20000",
+  "--invocation-count-for-turbofan=1000000",
+  "--invocation-count-for-osr=200000",
 ];
 
 /**

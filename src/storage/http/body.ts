@@ -11,6 +11,8 @@ export type Release = (reusable: boolean) => void;
 
 /** Below this many bytes a chunk is read through the buffer, together with what frames it. */
 const SMALL_CHUNK_BYTES = 16 * 1024;
+/** A body of known length is read in pieces of this many bytes where the socket gives less at a time. */
+const PIECE_BYTES = 64 * 1024;
 /** A line with a chunk's size and its extensions. */
 const MAX_CHUNK_LINE_BYTES = 4096;
 
@@ -49,7 +51,9 @@ export class FixedBody implements ByteReader {
     const wanted = into.length > this.#left ? into.subarray(0, this.#left) : into;
     const channel = this.#channel;
     if (channel.failure !== null) throw channel.failure;
-    const count = channel.start < channel.end ? takeBuffered(channel, wanted) : await channel.read(wanted);
+    const count = channel.start < channel.end
+      ? takeBuffered(channel, wanted)
+      : await channel.read(wanted, Math.min(wanted.length, PIECE_BYTES));
     if (count === null) {
       throw channel.broken(`the body ended after ${this.#length - this.#left} of ${this.#length} bytes`);
     }

@@ -115,9 +115,26 @@ export class Channel implements EventListenerObject {
     }
   }
 
-  /** Reads from the socket, past the buffer. */
-  read(into: Uint8Array): Promise<number | null> {
-    return this.#wait(this.#reading, this.#patience.stallTicks, () => this.#connection.read(into));
+  /**
+   * Reads from the socket, past the buffer: at least `atLeast` bytes, or what there is before the stream ends; null at its end.
+   *
+   * A TLS connection gives one record a read, 4 to 16 KiB, and every layer that sees each of them costs as much as decrypting it.
+   */
+  read(into: Uint8Array, atLeast = 1): Promise<number | null> {
+    return this.#wait(this.#reading, this.#patience.stallTicks, () => this.#gather(into, atLeast));
+  }
+
+  async #gather(into: Uint8Array, atLeast: number): Promise<number | null> {
+    const connection = this.#connection;
+    let count = await connection.read(into);
+    while (count !== null && count < atLeast && this.failure === null) {
+      this.#reading.ticks = this.#patience.stallTicks;
+      const more = await connection.read(into.subarray(count));
+      // The end shows again at the next read.
+      if (more === null) break;
+      count += more;
+    }
+    return count;
   }
 
   /** Reads more into the buffer; null at the end of the stream. */

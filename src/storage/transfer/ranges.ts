@@ -11,6 +11,8 @@ import { lengthError, pump, verify } from "./pump.ts";
 import type { StagedFile } from "./staging.ts";
 
 const MIB = 1024 * 1024;
+/** Streams besides the first: at 60 MB/s each, what stores give a connection, sixteen fill ten gigabits. More cost memory only. */
+const MAX_HELPERS = 15;
 /** Bytes that are read back and hashed before other transfers get their turn. */
 const READ_BACK_BYTES = 8 * MIB;
 
@@ -109,7 +111,8 @@ class RangedGet {
   }
 
   #recruit(): void {
-    while (this.#givesRanges !== false && this.#helpers.length < this.#back - this.#front) {
+    const wanted = Math.min(MAX_HELPERS, this.#back - this.#front);
+    while (this.#givesRanges !== false && this.#helpers.length < wanted) {
       const spare = this.#engine.startSpare(() => this.#guarded(() => this.#fromBack()));
       if (spare === null) break;
       this.#helpers.push(spare);
