@@ -1,5 +1,5 @@
 /**
- * Processes held by the kernel's handles, pidfd_open(2). The runtime knows only processes that it has started itself, so three
+ * Processes held by the kernel's handles, pidfd_open(2). The runtime knows only processes that it has started itself, so four
  * functions of the C library are called directly. Waiting costs nothing that way, where looking at /proc five times a second costs
  * 0.3 % of a core, and main's end is known within a millisecond or two, with its exit code.
  * @module
