@@ -41,6 +41,8 @@ export interface ByteSource {
   readonly size: number;
   /** A new reader from the first byte. */
   open(): ByteReader;
+  /** All of them, where they are in memory anyway. */
+  readonly bytes?: Uint8Array;
 }
 
 /** Checksum algorithms that stores give or take. Values are in lower-case hexadecimal, big-endian. */
@@ -153,6 +155,7 @@ export interface ObjectStore {
 export function bytesSource(bytes: Uint8Array): ByteSource {
   return {
     size: bytes.length,
+    bytes,
     open() {
       let at = 0;
       return {

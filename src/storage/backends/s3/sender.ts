@@ -13,12 +13,6 @@ import { checksumHeader } from "./reply.ts";
 import { sha256Hex, UNSIGNED_PAYLOAD, UNSIGNED_TRAILER } from "./sigv4.ts";
 import { discard, type ObjectRequest, Refusal, type Transport } from "./transport.ts";
 
-/** Up to this many bytes are read before they are sent, so that their checksum fits a header. */
-const SMALL_BYTES = 64 * 1024;
-
-/** Buffers of that size kept for the next upload. */
-const KEPT_BUFFERS = 32;
-
 /** Where bytes go. */
 export interface Target {
   key: string;
@@ -45,7 +39,6 @@ interface Shaped {
 export class Sender {
   readonly #transport: Transport;
   readonly #policy: ChecksumPolicy;
-  readonly #free: Uint8Array[] = [];
 
   constructor(transport: Transport, policy: ChecksumPolicy) {
     this.#transport = transport;
@@ -59,17 +52,11 @@ export class Sender {
    * store got other bytes
    */
   async send(target: Target, source: ByteSource, options: PutOptions): Promise<Sent> {
-    if (source.size > SMALL_BYTES) return await this.#sendBytes(target, source, options);
-    // Small objects come by the thousand; a new buffer for each would outrun the garbage collector.
-    const buffer = this.#free.pop() ?? new Uint8Array(SMALL_BYTES);
-    try {
-      const bytes = buffer.subarray(0, source.size);
-      await readSource(source, bytes, this.#transport.uri(target.key));
-      const checksum = options.checksum ?? { name: "crc32", hex: crcHex(crc32(bytes)) };
-      return await this.#sendBytes(target, bytes, { signal: options.signal, checksum });
-    } finally {
-      if (this.#free.length < KEPT_BUFFERS) this.#free.push(buffer);
-    }
+    const { bytes } = source;
+    if (bytes === undefined) return await this.#sendBytes(target, source, options);
+    // Known before it is sent, so it fits a header.
+    const checksum = options.checksum ?? { name: "crc32", hex: crcHex(crc32(bytes)) };
+    return await this.#sendBytes(target, bytes, { signal: options.signal, checksum });
   }
 
   async #sendBytes(target: Target, bytes: Uint8Array | ByteSource, options: PutOptions): Promise<Sent> {
@@ -172,27 +159,6 @@ async function crcOfSource(source: ByteSource): Promise<string> {
       if (count === null) return crcHex(crc);
       crc = crc32(buffer.subarray(0, count), crc);
     }
-  } finally {
-    reader.close();
-  }
-}
-
-/** Reads a small source as a whole. @param bytes as many as the source has */
-async function readSource(source: ByteSource, bytes: Uint8Array, object: string): Promise<void> {
-  const reader = source.open();
-  const changed = (detail: string) =>
-    new CopilotError(
-      "changed",
-      `Cannot write "${object}": its source ${detail} the ${source.size} bytes that were announced`,
-      { object },
-    );
-  try {
-    for (let at = 0; at < bytes.length;) {
-      const count = await reader.read(bytes.subarray(at));
-      if (count === null) throw changed("ended before");
-      at += count;
-    }
-    if (await reader.read(new Uint8Array(1)) !== null) throw changed("has more than");
   } finally {
     reader.close();
   }
