@@ -3,16 +3,23 @@
  * @module
  */
 import type { CopilotError } from "../errors.ts";
-import { assertJsonNumber, type Json, jsonText, structJson } from "./go_json.ts";
+import {
+  assertJsonNumber,
+  entriesOf,
+  itemsOf,
+  type JsonEntries,
+  type JsonView,
+  structJson,
+  writeJson,
+} from "./go_json.ts";
 import { durationNs, formatTimestamp } from "./go_time.ts";
 import { elementPlace, keyPlace, variableError, variablePlace } from "./names.ts";
+import { TextBytes } from "./text_bytes.ts";
 import type { Literal, LiteralMap, Primitive, Scalar, Timestamp } from "./types.ts";
-import { yamlText } from "./yaml_text.ts";
+import { writeYaml } from "./yaml_text.ts";
 
 /** The last year that Go's JSON takes. */
 const MAX_YEAR = 9999n;
-
-const encoder = new TextEncoder();
 
 /**
  * A LiteralMap as inputs.json: one line, keys sorted, integers exact.
@@ -24,31 +31,32 @@ const encoder = new TextEncoder();
  * cannot hold, and for literals without a value
  */
 export function inputsJson(map: LiteralMap): Uint8Array {
-  return encoder.encode(jsonText(documentOf(map)));
+  const out = new TextBytes();
+  writeJson(documentOf(map), out);
+  return out.finish();
 }
 
 /** A LiteralMap as inputs.yaml: the values of {@linkcode inputsJson}, with the same errors. */
 export function inputsYaml(map: LiteralMap): Uint8Array {
-  return encoder.encode(yamlText(documentOf(map)));
+  const out = new TextBytes();
+  writeYaml(documentOf(map), out);
+  return out.finish();
 }
 
-function documentOf(map: LiteralMap): Map<string, Json> {
-  return new Map(
-    [...map.literals].map(([name, literal]) => [name, literalJson(literal, variablePlace(name))]),
-  );
+/** Values are made while they are written: a tree of them would take more memory than the literals. */
+function documentOf({ literals }: LiteralMap): JsonEntries {
+  return entriesOf(literals, (literal, name) => literalJson(literal, variablePlace(name)));
 }
 
 /** @param place the variable, or the spot in it, for messages */
-function literalJson({ value }: Literal, place: string): Json {
+function literalJson({ value }: Literal, place: string): JsonView {
   switch (value?.case) {
     case "scalar":
       return scalarJson(value.value, place);
     case "collection":
-      return value.value.literals.map((item, index) => literalJson(item, elementPlace(place, index)));
-    case "map": {
-      const entries = [...value.value.literals];
-      return new Map(entries.map(([key, item]) => [key, literalJson(item, keyPlace(place, key))]));
-    }
+      return itemsOf(value.value.literals, (item, index) => literalJson(item, elementPlace(place, index)));
+    case "map":
+      return entriesOf(value.value.literals, (item, key) => literalJson(item, keyPlace(place, key)));
     case "offloadedMetadata":
       throw unwritable(place, `it is still a reference to ${value.value.uri}`);
     case undefined:
@@ -56,7 +64,7 @@ function literalJson({ value }: Literal, place: string): Json {
   }
 }
 
-function scalarJson({ value }: Scalar, place: string): Json {
+function scalarJson({ value }: Scalar, place: string): JsonView {
   switch (value?.case) {
     case "primitive":
       return primitiveJson(value.value, place);
@@ -80,7 +88,7 @@ function scalarJson({ value }: Scalar, place: string): Json {
   }
 }
 
-function primitiveJson({ value }: Primitive, place: string): Json {
+function primitiveJson({ value }: Primitive, place: string): JsonView {
   switch (value?.case) {
     case undefined:
       return null;

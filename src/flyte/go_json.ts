@@ -5,13 +5,32 @@
 import { CopilotError } from "../errors.ts";
 import { formatFloat } from "./go_number.ts";
 import { elementPlace, keyPlace } from "./names.ts";
+import type { TextSink } from "./text_bytes.ts";
 import type { Struct, StructValue } from "./types.ts";
 
 /** A JSON document: bigint for integers, number for doubles. */
 export type Json = null | boolean | bigint | number | string | Json[] | Map<string, Json>;
 
+/** A list as far as it is written: an array, or items that are made when they are asked for. */
+export interface JsonItems {
+  readonly length: number;
+  at(index: number): JsonView | undefined;
+}
+
+/** An object as far as it is written: a Map, or values that are made when they are asked for. */
+export interface JsonEntries {
+  readonly size: number;
+  keys(): Iterable<string>;
+  get(key: string): JsonView | undefined;
+}
+
+/** What the texts of a document are written from; every {@linkcode Json} is one. */
+export type JsonView = null | boolean | bigint | number | string | JsonItems | JsonEntries;
+
 /** Characters that Go escapes besides quotes, backslashes and controls: for HTML, and for JavaScript's line ends. */
 const ESCAPED = /[<>&\u2028\u2029]/g;
+
+const SURROGATE = /[\ud800-\udfff]/;
 
 /** Depth of a Struct that fits the bound on nested messages with room for the lists and maps around it. */
 const MAX_STRUCT_DEPTH = 150;
@@ -27,9 +46,16 @@ export function jsonNumber(value: number): string {
   return Object.is(value, -0) ? "-0" : String(value);
 }
 
+/** Whether a view is a list. */
+export function isItems(view: JsonItems | JsonEntries): view is JsonItems {
+  return "length" in view;
+}
+
 /** Keys in the order of their bytes in UTF-8, which is the order of their code points. */
-export function sortedEntries<Value>(map: ReadonlyMap<string, Value>): [string, Value][] {
-  return [...map].sort(([a], [b]) => comparePoints(a, b));
+export function sortedKeys(keys: Iterable<string>): string[] {
+  const sorted = [...keys];
+  // The order of 16-bit units differs only where there are surrogates, and is many times as fast.
+  return sorted.some((key) => SURROGATE.test(key)) ? sorted.sort(comparePoints) : sorted.sort();
 }
 
 function comparePoints(a: string, b: string): number {
@@ -50,28 +76,33 @@ function rank(unit: number): number {
  *
  * @param quote how texts and keys are written, where not as Go does it
  */
-export function jsonText(value: Json, quote = quoteJson): string {
+export function jsonText(value: JsonView, quote = quoteJson): string {
   const parts: string[] = [];
-  write(value, parts, quote);
+  writeJson(value, parts, quote);
   return parts.join("");
 }
 
-function write(value: Json, parts: string[], quote: (text: string) => string): void {
-  if (typeof value === "string") parts.push(quote(value));
-  else if (typeof value === "number") parts.push(jsonNumber(value));
-  else if (Array.isArray(value)) {
-    value.forEach((item, index) => {
-      parts.push(index === 0 ? "[" : ",");
-      write(item, parts, quote);
+/** Writes what {@linkcode jsonText} gives, part by part. */
+export function writeJson(value: JsonView, out: TextSink, quote = quoteJson): void {
+  if (typeof value === "string") out.push(quote(value));
+  else if (typeof value === "number") out.push(jsonNumber(value));
+  else if (typeof value !== "object" || value === null) out.push(String(value));
+  else if (isItems(value)) {
+    out.push("[");
+    for (let index = 0; index < value.length; index++) {
+      if (index > 0) out.push(",");
+      writeJson(value.at(index)!, out, quote);
+    }
+    out.push("]");
+  } else {
+    out.push("{");
+    sortedKeys(value.keys()).forEach((key, index) => {
+      if (index > 0) out.push(",");
+      out.push(quote(key), ":");
+      writeJson(value.get(key)!, out, quote);
     });
-    parts.push(value.length === 0 ? "[]" : "]");
-  } else if (value instanceof Map) {
-    sortedEntries(value).forEach(([key, item], index) => {
-      parts.push(index === 0 ? "{" : ",", quote(key), ":");
-      write(item, parts, quote);
-    });
-    parts.push(value.size === 0 ? "{}" : "}");
-  } else parts.push(String(value));
+    out.push("}");
+  }
 }
 
 /**
@@ -87,17 +118,29 @@ export function assertJsonNumber(value: number, place: string): void {
 }
 
 /**
- * A Struct as a JSON document.
+ * A Struct as a JSON document, whose values are made when they are asked for.
  *
  * @param place what the Struct is called in messages
- * @throws CopilotError `input` for NaN and infinities
+ * @returns what throws, when it is written, CopilotError `input` for NaN and infinities
  */
-export function structJson(struct: Struct, place: string): Map<string, Json> {
-  const fields = [...struct.fields];
-  return new Map(fields.map(([key, value]) => [key, structValueJson(value, keyPlace(place, key))]));
+export function structJson({ fields }: Struct, place: string): JsonEntries {
+  return entriesOf(fields, (value, key) => structValueJson(value, keyPlace(place, key)));
 }
 
-function structValueJson({ kind }: StructValue, place: string): Json {
+/** A map's values, each as what `view` makes of it when it is asked for. */
+export function entriesOf<T>(
+  map: ReadonlyMap<string, T>,
+  view: (value: T, key: string) => JsonView,
+): JsonEntries {
+  return { size: map.size, keys: () => map.keys(), get: (key) => view(map.get(key)!, key) };
+}
+
+/** A list's values; as {@linkcode entriesOf}. */
+export function itemsOf<T>(list: readonly T[], view: (value: T, index: number) => JsonView): JsonItems {
+  return { length: list.length, at: (index) => view(list[index]!, index) };
+}
+
+function structValueJson({ kind }: StructValue, place: string): JsonView {
   switch (kind?.case) {
     case undefined:
     case "nullValue":
@@ -111,7 +154,7 @@ function structValueJson({ kind }: StructValue, place: string): Json {
     case "structValue":
       return structJson(kind.value, place);
     case "listValue":
-      return kind.value.values.map((value, index) => structValueJson(value, elementPlace(place, index)));
+      return itemsOf(kind.value.values, (value, index) => structValueJson(value, elementPlace(place, index)));
   }
 }
 

@@ -3,7 +3,7 @@
  * @module
  */
 import { CopilotError } from "../errors.ts";
-import { type Json, sortedEntries } from "./go_json.ts";
+import { type Json, sortedKeys } from "./go_json.ts";
 import { decode, type Documents } from "./idl.ts";
 import { errorTable, interfaceTable, literalsTable } from "./inspect_table.ts";
 import { messageJson } from "./proto_json.ts";
@@ -155,8 +155,8 @@ function prettyJson(value: Json, indent: string): string {
     return `[\n${value.map((item) => inner + prettyJson(item, inner)).join(",\n")}\n${indent}]`;
   }
   if (value instanceof Map && value.size > 0) {
-    const entries = sortedEntries(value);
-    const lines = entries.map(([key, item]) => `${inner}${shownText(key)}: ${prettyJson(item, inner)}`);
+    const line = (key: string) => `${inner}${shownText(key)}: ${prettyJson(value.get(key)!, inner)}`;
+    const lines = sortedKeys(value.keys()).map(line);
     return `{\n${lines.join(",\n")}\n${indent}}`;
   }
   if (Array.isArray(value)) return "[]";

@@ -135,7 +135,7 @@ export function planDownload(map: LiteralMap, options: DownloadOptions): Downloa
 /** Yields the actions of a message, and returns its literals in their local form. */
 function* walk(map: LiteralMap, options: DownloadOptions): Walk<ReadonlyMap<string, Literal>> {
   const root = options.root.replace(/\/+$/, "");
-  const literals = new Map<string, Literal>();
+  let changed: Map<string, Literal> | null = null;
   for (const [name, literal] of map.literals) {
     const variable = variablePlace(name);
     assertName(name, variable);
@@ -144,9 +144,10 @@ function* walk(map: LiteralMap, options: DownloadOptions): Walk<ReadonlyMap<stri
     }
     const planner = new Planner(name, options);
     const spot: Spot = { variable, path: `${root}/${name}`, ownDirectory: planner.named, depth: 1 };
-    literals.set(name, yield* planner.literal(literal, spot));
+    const local = yield* planner.literal(literal, spot);
+    if (local !== literal) (changed ??= new Map(map.literals)).set(name, local);
   }
-  return literals;
+  return changed ?? map.literals;
 }
 
 type Walk<Result> = Generator<Action, Result, void>;

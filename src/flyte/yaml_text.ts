@@ -5,8 +5,16 @@
  * Long lines are not folded, where Go folds them at 80 columns: readers see no difference, and no text can break.
  * @module
  */
-import { type Json, jsonNumber, sortedEntries } from "./go_json.ts";
+import {
+  isItems,
+  type JsonEntries,
+  type JsonItems,
+  jsonNumber,
+  type JsonView,
+  sortedKeys,
+} from "./go_json.ts";
 import { formatShortFloat } from "./go_number.ts";
+import type { TextSink } from "./text_bytes.ts";
 
 /** Texts without quotes that YAML 1.1 or 1.2 read as null, a boolean, a merge or a default. */
 const WORD = /^(?:~|null|true|false|yes|no|on|off|y|n|<<|=)$/i;
@@ -43,53 +51,65 @@ const MIN_INTEGER = -(1n << 63n);
 const MAX_INTEGER = (1n << 64n) - 1n;
 
 /** A document as YAML, with a newline at its end. Keys are sorted, lists stand under their key without indentation. */
-export function yamlText(value: Json): string {
+export function yamlText(value: JsonView): string {
   const parts: string[] = [];
-  writeBlock(value, "", parts);
+  writeYaml(value, parts);
   return parts.join("");
 }
 
+/** Writes what {@linkcode yamlText} gives, part by part. */
+export function writeYaml(value: JsonView, out: TextSink): void {
+  writeBlock(value, "", out);
+}
+
 /** Writes a value where a line has just begun or an indicator was written. */
-function writeBlock(value: Json, indent: string, parts: string[]): void {
-  if (Array.isArray(value) && value.length > 0) writeList(value, indent, parts);
-  else if (value instanceof Map && value.size > 0) writeMap(value, indent, parts);
-  else if (typeof value === "string") parts.push(scalarString(value, indent), "\n");
-  else parts.push(atom(value), "\n");
+function writeBlock(value: JsonView, indent: string, out: TextSink): void {
+  if (isNested(value)) writeNested(value, indent, out);
+  else out.push(scalarText(value, indent), "\n");
 }
 
-function writeList(list: Json[], indent: string, parts: string[]): void {
-  list.forEach((item, index) => {
-    parts.push(index === 0 ? "- " : `${indent}- `);
-    writeBlock(item, `${indent}  `, parts);
-  });
+/** What takes lines of its own: a list or a map that holds something. */
+function isNested(value: JsonView): value is JsonItems | JsonEntries {
+  return typeof value === "object" && value !== null && (isItems(value) ? value.length : value.size) > 0;
 }
 
-function writeMap(map: Map<string, Json>, indent: string, parts: string[]): void {
-  sortedEntries(map).forEach(([key, item], index) => {
-    if (index > 0) parts.push(indent);
-    const text = keyText(key);
-    parts.push(text.length > SIMPLE_KEY_CHARACTERS ? `? ${text}\n${indent}:` : `${text}:`);
-    writeValue(item, indent, parts);
-  });
+function writeNested(value: JsonItems | JsonEntries, indent: string, out: TextSink): void {
+  if (isItems(value)) writeList(value, indent, out);
+  else writeMap(value, indent, out);
 }
 
-function writeValue(value: Json, indent: string, parts: string[]): void {
-  if (Array.isArray(value) && value.length > 0) {
-    parts.push(`\n${indent}`);
-    writeList(value, indent, parts);
-  } else if (value instanceof Map && value.size > 0) {
-    parts.push(`\n${indent}  `);
-    writeMap(value, `${indent}  `, parts);
-  } else {
-    parts.push(" ", typeof value === "string" ? scalarString(value, `${indent}  `) : atom(value), "\n");
+function writeList(list: JsonItems, indent: string, out: TextSink): void {
+  for (let index = 0; index < list.length; index++) {
+    out.push(index === 0 ? "- " : `${indent}- `);
+    writeBlock(list.at(index)!, `${indent}  `, out);
   }
 }
 
-/** What needs no quotes: numbers, booleans, null, and lists and maps that hold nothing. */
-function atom(value: Json): string {
+function writeMap(map: JsonEntries, indent: string, out: TextSink): void {
+  sortedKeys(map.keys()).forEach((key, index) => {
+    if (index > 0) out.push(indent);
+    const text = keyText(key);
+    out.push(text.length > SIMPLE_KEY_CHARACTERS ? `? ${text}\n${indent}:` : `${text}:`);
+    writeValue(map.get(key)!, indent, out);
+  });
+}
+
+function writeValue(value: JsonView, indent: string, out: TextSink): void {
+  if (isNested(value)) {
+    const inner = isItems(value) ? indent : `${indent}  `;
+    out.push(`\n${inner}`);
+    writeNested(value, inner, out);
+  } else {
+    out.push(" ", scalarText(value, `${indent}  `), "\n");
+  }
+}
+
+/** What takes no lines of its own: texts, numbers, booleans, null, and lists and maps that hold nothing. */
+function scalarText(value: JsonView, indent: string): string {
+  if (typeof value === "string") return scalarString(value, indent);
   if (typeof value === "number") return numberText(value);
-  if (Array.isArray(value)) return "[]";
-  return value instanceof Map ? "{}" : String(value);
+  if (typeof value !== "object" || value === null) return String(value);
+  return isItems(value) ? "[]" : "{}";
 }
 
 /** The original turns its JSON into YAML: what is an integer there, is one here, and loses the sign of zero. */
