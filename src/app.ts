@@ -10,7 +10,7 @@ import { CopilotError, explain, from } from "./errors.ts";
 export { environmentNames } from "./environment.ts";
 export { stayAlive } from "./sys.ts";
 import { type ConsoleLog, createLog, type LogSettings } from "./log.ts";
-import { memoryLimitBytes } from "./memory.ts";
+import { type MemoryLimits, memoryLimits, sameLimits } from "./memory.ts";
 import type { RunCommand } from "./run_context.ts";
 import { dropRights, runInSandbox, type SandboxOptions } from "./sandbox.ts";
 import { RUNTIME, stderrIsTerminal, sys, workingDirectory, writeStderr, writeStdout } from "./sys.ts";
@@ -33,9 +33,9 @@ export async function main(
     const invocation = parse(argv);
     const { files, warnings } = readConfigFiles(invocation.configPatterns, sys.files);
     const command = await resolve(invocation, world.env, files);
-    const limitBytes = memoryLimitBytes(sys.files);
+    const limits = memoryLimits(sys.files);
     if (!readsProc(command)) dropRights();
-    return await carryOut(command, { ...world, warnings, limitBytes });
+    return await carryOut(command, { ...world, warnings, limits });
   } catch (thrown) {
     const error = from(thrown, "Cannot run");
     writeStderr(`copilot: ${explain(error)}\n`);
@@ -50,8 +50,8 @@ interface World {
   terminations: Terminations;
   /** What was odd about the configuration files. */
   warnings: readonly string[];
-  /** The container's memory limit. */
-  limitBytes: number;
+  /** The container's. */
+  limits: MemoryLimits;
 }
 
 /** Whether a command reads /proc while it waits; it gives up its rights later than others then. */
@@ -118,7 +118,7 @@ async function moveData(
   world: World,
   special: Special = {},
 ): Promise<number> {
-  const { env, terminations, limitBytes } = world;
+  const { env, terminations, limits } = world;
   // While main still runs its watcher may need to read /proc.
   if (special.ended === undefined) dropRights();
   else special.ended.then(dropRights);
@@ -136,7 +136,7 @@ async function moveData(
   return await runInSandbox(command, {
     env,
     caCerts: trustedCertificates(env),
-    memoryLimitBytes: command.memoryLimitBytes ?? limitBytes,
+    ...command.memoryLimitBytes === undefined ? limits : sameLimits(command.memoryLimitBytes),
     log: logSettings(command),
     cwd: workingDirectory(),
     realLocalDir: sys.files.stat(command.localDir) === null

@@ -4,7 +4,7 @@
  */
 import { about, CopilotError, explain } from "./errors.ts";
 import { inputsJson, inputsYaml } from "./flyte/documents.ts";
-import { countMessages, decodeLiteral, decodeLiteralMap, encodeLiteralMap } from "./flyte/idl.ts";
+import { decodeLiteral, decodeLiteralMap, encodeLiteralMap, weigh } from "./flyte/idl.ts";
 import { decodedKey, KeyTree, listPrefix, relativePathOfKey } from "./flyte/keys.ts";
 import { offloadedIn, resolveOffloaded } from "./flyte/offloaded.ts";
 import { type Action, type DownloadPlan, planDownload } from "./flyte/plan_download.ts";
@@ -138,7 +138,7 @@ async function readInputs(job: DownloadJob, { engine, stores, allow }: DownloadC
   const room = stores.room();
   const bytes = await read(job.from, "the inputs");
   const what = `the inputs "${shownUri(job.from)}"`;
-  room.take(countMessages("LiteralMap", bytes), what);
+  room.take(weigh("LiteralMap", bytes), what);
   const map = decoded(bytes, what, decodeLiteralMap);
   for (let round = 0, total = 0;; round++) {
     const references = offloadedIn(map);
@@ -156,7 +156,7 @@ async function readInputs(job: DownloadJob, { engine, stores, allow }: DownloadC
       const asked = `the offloaded literal of variable ${reference.variable}`;
       const bytes = await read(reference.uri, asked);
       const what = `${asked} "${shownUri(reference.uri)}"`;
-      room.take(countMessages("Literal", bytes), what);
+      room.take(weigh("Literal", bytes), what);
       resolveOffloaded(reference, decoded(bytes, what, decodeLiteral), bytes.length);
     });
   }

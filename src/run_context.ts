@@ -26,7 +26,9 @@ export interface RunContext {
   env: Readonly<Record<string, string>>;
   /** PEM certificates trusted besides the system's. */
   caCerts: string[];
+  /** Bytes that the whole process may use with buffers, and with documents; see memory.ts. */
   memoryLimitBytes: number;
+  documentLimitBytes: number;
   /** Fires when the process is asked to end; its reason is a CopilotError `aborted`. */
   signal: AbortSignal;
   /** Fires when the process is about to be killed: errors.pb goes out beside the upload, in case that is not finished. */
@@ -61,7 +63,7 @@ export function openStores(
   return new Stores({
     config: configOf(command),
     context: { system, env, caCerts, allow },
-    memoryLimitBytes: context.memoryLimitBytes,
+    memoryLimitBytes: context.documentLimitBytes,
     retry: {
       clock: system.clock,
       random: system.random,

@@ -46,6 +46,7 @@ export interface SandboxOptions {
   env: Readonly<Record<string, string>>;
   caCerts: string[];
   memoryLimitBytes: number;
+  documentLimitBytes: number;
   log: LogSettings & { isTerminal: boolean };
   cwd: string;
   /** `localDir` behind symlinks. */
@@ -176,13 +177,14 @@ export async function runInSandbox(command: RunCommand, options: SandboxOptions)
 function once(command: RunCommand, options: SandboxOptions, scope: Scope): Promise<number | "again"> {
   const worker = startWorker(scope);
   const send = (message: ToWorker) => worker.postMessage(message);
-  const { env, caCerts, memoryLimitBytes, log, signal, hurry, failure, ended } = options;
+  const { env, caCerts, memoryLimitBytes, documentLimitBytes, log, signal, hurry, failure, ended } = options;
   send({
     kind: "run",
     command: { ...command, storage: toTransferable(command.storage) },
     env: { ...env },
     caCerts,
     memoryLimitBytes,
+    documentLimitBytes,
     log,
     early: ended !== undefined,
     ...(failure === undefined ? {} : { failure }),

@@ -65,6 +65,7 @@ async function start(job: Extract<ToWorker, { kind: "run" }>): Promise<void> {
     env: job.env,
     caCerts: job.caCerts,
     memoryLimitBytes: job.memoryLimitBytes,
+    documentLimitBytes: job.documentLimitBytes,
     signal: controller.signal,
     hurry: hurry.signal,
     ...(job.early ? { ended: ended.promise } : {}),

@@ -19,6 +19,7 @@ export type ToWorker =
     env: Record<string, string>;
     caCerts: string[];
     memoryLimitBytes: number;
+    documentLimitBytes: number;
     log: LogSettings & { isTerminal: boolean };
     /** Set when there is nothing to do but to tell this. */
     failure?: ForeignFailure;

@@ -1,7 +1,7 @@
 import assert from "assert";
 import { deadlineIn } from "../src/deadline.ts";
 import { CopilotError } from "../src/errors.ts";
-import { memoryLimitBytes } from "../src/memory.ts";
+import { memoryLimits } from "../src/memory.ts";
 import { Terminations } from "../src/watch/terminations.ts";
 import { FakeClock, settle } from "./fakes.ts";
 import { codeIs, MIB, systemWith } from "./flow_fixtures.ts";
@@ -90,10 +90,17 @@ Deno.test("terminations: a wait that is cancelled rejects, before and during it"
 // ---------------------------------------------------------------- the memory limit
 
 const V2 = "/sys/fs/cgroup/memory.max";
+const MEMINFO = "/proc/meminfo";
 const V1 = "/sys/fs/cgroup/memory/memory.limit_in_bytes";
 
+function meminfo(availableMiB: number): string {
+  return `MemTotal:       99999999 kB\nMemFree:  1 kB\nMemAvailable:   ${
+    availableMiB * 1024
+  } kB\nBuffers: 9 kB\n`;
+}
+
 for (
-  const [what, files, expected] of [
+  const [what, files, expected, documents = expected] of [
     ["cgroup v2", { [V2]: "268435456\n" }, 256 * MIB],
     ["cgroup v1", { [V1]: "268435456\n" }, 256 * MIB],
     ["v2 before v1", { [V2]: "268435456\n", [V1]: "1\n" }, 256 * MIB],
@@ -103,16 +110,21 @@ for (
     ["no cgroup", {}, 128 * MIB],
     ["an empty file", { [V2]: "" }, 128 * MIB],
     ["nonsense", { [V2]: "-1", [V1]: "lots" }, 128 * MIB],
-  ] as const
+    ["a limit on a large machine", { [V2]: "268435456\n", [MEMINFO]: meminfo(8192) }, 256 * MIB],
+    ["no limit on a small machine", { [V2]: "max\n", [MEMINFO]: meminfo(400) }, 128 * MIB],
+    ["no limit on a machine with 2 GiB", { [V2]: "max\n", [MEMINFO]: meminfo(2048) }, 128 * MIB, 512 * MIB],
+    ["no limit on a large machine", { [MEMINFO]: meminfo(65536) }, 128 * MIB, 1024 * MIB],
+  ] as [string, Record<string, string>, number, number?][]
 ) {
-  Deno.test(`memory: ${what} is ${expected / MIB} MiB`, () => {
+  Deno.test(`memory: ${what} is ${expected / MIB} MiB, for documents ${documents / MIB}`, () => {
     const { files: reading } = systemWith({
       readHead(path) {
-        const text = (files as Record<string, string>)[path];
+        const text = files[path];
         if (text === undefined) throw new CopilotError("not-found", `Cannot read "${path}"`);
         return new TextEncoder().encode(text);
       },
     });
-    assert.equal(memoryLimitBytes(reading), expected);
+    const wanted = { memoryLimitBytes: expected, documentLimitBytes: documents };
+    assert.deepEqual(memoryLimits(reading), wanted);
   });
 }

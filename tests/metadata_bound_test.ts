@@ -1,6 +1,6 @@
 import assert from "assert";
 import { MemoryStore } from "../src/storage/backends/memory.ts";
-import { metadataBytesFor, metadataMessagesFor, MetadataRoom } from "../src/storage/metadata_room.ts";
+import { metadataBytesFor, MetadataRoom, metadataWeightFor } from "../src/storage/metadata_room.ts";
 import { Stores } from "../src/storage/stores.ts";
 import { sys } from "../src/sys.ts";
 import { codeIs, memoryConfig, MIB, signal } from "./flow_fixtures.ts";
@@ -9,8 +9,8 @@ import { bytesSource } from "../src/storage/store.ts";
 Deno.test("metadata: as much as the memory holds once it is decoded, and never less than the original takes", () => {
   const cases: [number | undefined, number][] = [
     [undefined, Infinity],
-    [128 * MIB, Math.floor(58 * MIB / 6)],
-    [1024 * MIB, Math.floor(954 * MIB / 6)],
+    [128 * MIB, Math.floor(48 * MIB / 6)],
+    [1024 * MIB, Math.floor(944 * MIB / 6)],
     [64 * MIB, 2 * MIB],
   ];
   for (const [limit, wanted] of cases) assert.equal(metadataBytesFor(limit), wanted);
@@ -32,15 +32,15 @@ Deno.test("metadata: a document that would not fit the memory is refused before 
   await stores.close();
 });
 
-Deno.test("metadata: documents of more messages than the memory holds are refused, together, with what to raise", () => {
-  assert.equal(metadataMessagesFor(undefined), Infinity);
-  assert.equal(metadataMessagesFor(64 * MIB), 20_000);
+Deno.test("metadata: documents of more values than the memory holds are refused, together, with what to raise", () => {
+  assert.equal(metadataWeightFor(undefined), Infinity);
+  assert.equal(metadataWeightFor(64 * MIB), 20_000);
   const room = new MetadataRoom(128 * MIB);
-  const max = metadataMessagesFor(128 * MIB);
+  const max = metadataWeightFor(128 * MIB);
   room.take(max - 1, "the inputs");
   room.take(1, "an offloaded literal");
   assert.throws(
     () => room.take(1, 'the inputs "s3://b/k"'),
-    codeIs("input", 'the inputs "s3://b/k"', `${max + 1} messages`, `room for ${max}`, "--memory-limit"),
+    codeIs("input", 'the inputs "s3://b/k"', "49 MiB", "room for 48 MiB", "--memory-limit"),
   );
 });

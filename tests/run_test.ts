@@ -56,6 +56,7 @@ async function setUp(
     env: {},
     caCerts: [],
     memoryLimitBytes: 128 * MIB,
+    documentLimitBytes: 128 * MIB,
     signal,
     hurry: signal,
     allow: () => Promise.resolve(),

@@ -22,6 +22,7 @@ function options(change: Partial<SandboxOptions> = {}): SandboxOptions {
     env: {},
     caCerts: [],
     memoryLimitBytes: 128 * MIB,
+    documentLimitBytes: 128 * MIB,
     log: { level: 0, format: "json", isTerminal: false },
     cwd: "/cwd",
     realLocalDir: "/local",

@@ -10,7 +10,9 @@ import { Reader } from "protobufjs/minimal";
 import { CopilotError } from "../errors.ts";
 import { BackwardWriter } from "./backward_writer.ts";
 import { DELIMITED, empty, type Fields, isZero, type Plan, type PlannedField, planOf } from "./plans.ts";
+import { compact } from "./primitive_literal.ts";
 import type { ErrorDocument, Literal, LiteralMap, TypedInterface, VariableMap } from "./types.ts";
+import { fieldWeight } from "./weights.ts";
 
 /**
  * Messages inside messages that are followed: 200 literals, each at most three messages from the next (a map's entry,
@@ -27,6 +29,8 @@ export interface Documents {
   VariableMap: VariableMap;
   ErrorDocument: ErrorDocument;
 }
+
+const LITERAL = planOf("Literal");
 
 /** A oneof as types.ts has it. */
 type Choice = { case: string; value: unknown };
@@ -83,9 +87,9 @@ class Decoder {
       const before = target[name] as Map<string, unknown>;
       const map = before.size === 0 ? new Map<string, unknown>() : before;
       const { key, value } = this.#entry(field);
-      target[name] = map.set(key, value);
+      target[name] = map.set(key, kept(field, value));
     } else if (field.repeated) {
-      (target[name] as unknown[]).push(this.#value(field, undefined));
+      (target[name] as unknown[]).push(kept(field, this.#value(field, undefined)));
     } else if (oneof === undefined) {
       target[name] = this.#value(field, target[name]);
     } else {
@@ -147,6 +151,11 @@ class Decoder {
   }
 }
 
+/** What a list or a map keeps of a value, with which nothing is merged any more. */
+function kept({ message }: PlannedField, value: unknown): unknown {
+  return message === LITERAL ? compact(value as Literal) : value;
+}
+
 /** The 64 bits that protobufjs gives as two halves. */
 function bits(value: { low: number; high: number } | number): bigint {
   if (typeof value === "number") {
@@ -178,22 +187,22 @@ export function decode<Name extends keyof Documents>(name: Name, bytes: Uint8Arr
 }
 
 /**
- * How many messages are in some bytes: the outermost, those inside it, the entries of maps; and fields that nobody knows. Each
- * takes an object or more once it is decoded, so this says what bytes will cost, and costs nothing itself.
+ * How much some bytes will take once they are decoded: 1 for a literal that is a primitive, and for the entry of a map beside its
+ * value; 2 or more for every other message, for a literal's hash and its metadata, and for a field that nobody knows. Told from the
+ * bytes alone, of which nothing is kept.
  *
  * @param name the message's name in flyteidl2.core
- * @returns what was counted up to the first fault, where the bytes are no such message: {@linkcode decode} tells that
+ * @returns the weight up to the first fault, where the bytes are no such message: {@linkcode decode} tells that
  */
-export function countMessages(name: keyof Documents, bytes: Uint8Array): number {
+export function weigh(name: keyof Documents, bytes: Uint8Array): number {
   const reader = new Reader(bytes);
-  let count = 0;
+  let weight = 0;
   const walk = (plan: Plan, end: number, depth: number): void => {
-    count++;
     while (reader.pos < end && depth <= MAX_NESTING) {
       const tag = reader.tag();
       const field = plan.byNumber[tag >>> 3];
       const inside = field?.entry ?? field?.message;
-      if (field === undefined) count++;
+      weight += fieldWeight(plan, field);
       if (inside === undefined || (tag & 7) !== DELIMITED) reader.skipType(tag & 7, 0, tag >>> 3);
       else walk(inside, reader.size() + reader.pos, depth + 1);
     }
@@ -201,7 +210,7 @@ export function countMessages(name: keyof Documents, bytes: Uint8Array): number 
   try {
     walk(planOf(name), bytes.length, 1);
   } catch { /* the bytes are at fault */ }
-  return count;
+  return weight;
 }
 
 /** Writes one message, from its last byte to its first. */

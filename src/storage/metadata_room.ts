@@ -4,15 +4,16 @@
  */
 import { CopilotError } from "../errors.ts";
 
+const MIB = 1024 * 1024;
 /** Memory of the program before it holds any metadata. Measured. */
-const PROGRAM_BYTES = 70 * 1024 * 1024;
+const PROGRAM_BYTES = 80 * MIB;
 /** What a byte of metadata takes when most of them are text. Measured. */
 const BYTES_PER_BYTE = 6;
-/** What a message takes when most are tiny, with its part in the plan and in the documents. Measured. */
-const BYTES_PER_MESSAGE = 600;
+/** What a number in a list takes, with its part in the plan and in the documents, and so each unit of weight. Measured. */
+const BYTES_PER_WEIGHT = 250;
 /** What the original takes by default; less would be no use. */
-const MIN_METADATA_BYTES = 2 * 1024 * 1024;
-const MIN_MESSAGES = 20_000;
+const MIN_METADATA_BYTES = 2 * MIB;
+const MIN_WEIGHT = 20_000;
 
 /** The setting that gives more room, for messages. */
 export const MORE_MEMORY = "--memory-limit or the container's limit raise that";
@@ -30,9 +31,9 @@ export function metadataBytesFor(memoryLimitBytes: number | undefined): number {
   return Math.max(MIN_METADATA_BYTES, Math.floor(roomFor(memoryLimitBytes) / BYTES_PER_BYTE));
 }
 
-/** The most messages, in all documents of a run together, that a process can hold. As {@linkcode metadataBytesFor}. */
-export function metadataMessagesFor(memoryLimitBytes: number | undefined): number {
-  return Math.max(MIN_MESSAGES, Math.floor(roomFor(memoryLimitBytes) / BYTES_PER_MESSAGE));
+/** The most weight (idl.ts), of all documents of a run together, that a process can hold. As {@linkcode metadataBytesFor}. */
+export function metadataWeightFor(memoryLimitBytes: number | undefined): number {
+  return Math.max(MIN_WEIGHT, Math.floor(roomFor(memoryLimitBytes) / BYTES_PER_WEIGHT));
 }
 
 /** The room for the documents of one run. */
@@ -42,21 +43,24 @@ export class MetadataRoom {
 
   /** @param memoryLimitBytes of the whole process; absent for no bound */
   constructor(memoryLimitBytes: number | undefined) {
-    this.#max = metadataMessagesFor(memoryLimitBytes);
+    this.#max = metadataWeightFor(memoryLimitBytes);
   }
 
   /**
    * Takes room for a document that is about to be decoded.
    *
+   * @param weight what `weigh` of idl.ts gives
    * @param what the document, for the message: `the inputs "s3://b/k"`
    * @throws CopilotError `input` where it does not fit beside those before it
    */
-  take(messages: number, what: string): void {
-    this.#taken += messages;
+  take(weight: number, what: string): void {
+    this.#taken += weight;
     if (this.#taken <= this.#max) return;
+    const wanted = Math.ceil(this.#taken * BYTES_PER_WEIGHT / MIB);
+    const room = Math.round(this.#max * BYTES_PER_WEIGHT / MIB);
     throw new CopilotError(
       "input",
-      `Cannot read ${what}: with it there are ${this.#taken} messages to hold (a literal is three or more), and the memory limit leaves room for ${this.#max}; ${MORE_MEMORY}`,
+      `Cannot read ${what}: once it is decoded, ${wanted} MiB are taken by values, and the memory limit leaves room for ${room} MiB; ${MORE_MEMORY}`,
     );
   }
 }

@@ -100,8 +100,11 @@ function nestedInputs(levels: number): Uint8Array {
 
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => integer(index));
 /** A list of so many numbers; more than can be arguments. */
-const listOf = (count: number): Literal => ({
-  value: { case: "collection", value: { literals: numbers(count) } },
+const listOf = (count: number, literal = integer): Literal => ({
+  value: {
+    case: "collection",
+    value: { literals: Array.from({ length: count }, (_, index) => literal(index)) },
+  },
   hash: "",
   metadata: new Map(),
 });
@@ -114,15 +117,25 @@ const DOCUMENTS: Record<string, [() => Uint8Array, string[], RegExp | null]> = {
   "a million numbers": [
     () => inputs(listOf(1_000_000)),
     ["--storage.limits.maxDownloadMBs=0"],
-    /(3000004 messages|larger than \d+ bytes).*--memory-limit/,
+    /(\d+ MiB are taken by values|larger than \d+ bytes).*--memory-limit/,
   ],
-  "100,000 numbers": [
-    () => inputs(listOf(100_000)),
+  "250,000 numbers": [
+    () => inputs(listOf(250_000)),
+    ["--storage.limits.maxDownloadMBs=0"],
+    /60 MiB are taken by values.*room for \d+ MiB; --memory-limit/,
+  ],
+  "a list of 100,000 numbers": [() => inputs(listOf(100_000)), [], null],
+  "100,000 numbers in a map, as YAML": [
+    () => inputs(map(named(numbers(100_000)))),
+    ["--format=YAML"],
+    null,
+  ],
+  "as many numbers as there is room for": [() => inputs(listOf(200_000)), [], null],
+  "as many other values as there is room for": [
+    () => inputs(listOf(66_000, (index) => ({ ...integer(index), hash: "h" }))),
     [],
-    /300004 messages.*room for \d+; --memory-limit/,
+    null,
   ],
-  "as many numbers as there is room for": [() => inputs(listOf(33_000)), [], null],
-  "as many named numbers as there is room for": [() => inputs(map(named(numbers(25_000)))), [], null],
   "a text of 50 MB": [
     () => inputs(text("x".repeat(50_000_000))),
     [],
