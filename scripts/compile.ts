@@ -23,8 +23,7 @@ const PERMISSIONS = ["--allow-all", "--no-prompt"];
 /**
  * For a container of 128 MiB: a small young generation, an old one that is collected before it has grown by a tenth, no pages
  * kept in stock, and machine code only for what runs a million times, as in a document of a hundred thousand values (the
- * compilers and their code took 11 MiB, and saved nothing in transfers). Marking in one go: while it goes on in steps nothing young
- * is collected, which took 8 to 20 MiB with documents of many values. No collection because nothing happens, which took a waiting
+ * compilers and their code took 11 MiB, and saved nothing in transfers). No collection because nothing happens, which took a waiting
  * sidecar 40 ms and saved nothing either. bench/NOTES.md has the figures. These are soft bounds: a hard limit
  * (--max-old-space-size) saves no more and would end a run on large documents.
  */
@@ -34,7 +33,6 @@ const V8_FLAGS = [
   "--no-memory-reducer",
   "--heap-growing-percent=10",
   "--no-memory-pool",
-  "--no-incremental-marking",
   "--no-maglev",
   "--invocation-count-for-turbofan=1000000",
   "--invocation-count-for-osr=200000",
