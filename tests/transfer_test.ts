@@ -114,9 +114,9 @@ Deno.test("engine: what was failing when the deadline struck says more than that
 Deno.test("engine: slots fit the memory, within bounds", () => {
   assert.equal(slotsFor(0), 2);
   assert.equal(slotsFor(64 * MIB), 2);
-  assert.equal(slotsFor(1024 * MIB), 64);
+  assert.equal(slotsFor(1024 * MIB), 112);
   const usual = slotsFor(128 * MIB);
-  assert(usual > 16 && usual <= 64, String(usual));
+  assert(usual > 16 && usual <= 112, String(usual));
 });
 
 // ---------------------------------------------------------------- get
