@@ -19,6 +19,10 @@ deno=${build##*debian-}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
+# Lists of packages that are gone from the mirror name files that cannot be fetched.
+podman image exists "$build" && podman image exists "$DISTROLESS" || "${apt[@]}" update >&2
+
 # This machine's certificates, as a private CA may stand between the build and the package registries.
 certificates() {
   mkdir -p "$1/etc/ssl/certs" "$1/usr/local/share/ca-certificates"
@@ -27,8 +31,7 @@ certificates() {
 }
 
 if ! podman image exists "$build"; then
-  command -v debootstrap >/dev/null ||
-    DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends debootstrap >&2
+  command -v debootstrap >/dev/null || "${apt[@]}" install -y --no-install-recommends debootstrap >&2
   debootstrap --variant=minbase "$SUITE" "$work/build" >"$work/log" || {
     tail "$work/log" >&2
     exit 1
@@ -43,7 +46,7 @@ fi
 if ! podman image exists "$DISTROLESS"; then
   mkdir "$work/packages" "$work/distroless"
   chmod 777 "$work" "$work/packages"
-  (cd "$work/packages" && apt-get -qq download base-files libc6 libgcc-s1 libstdc++6 tzdata)
+  (cd "$work/packages" && "${apt[@]}" download base-files libc6 libgcc-s1 libstdc++6 tzdata)
   for package in "$work"/packages/*.deb; do dpkg-deb -x "$package" "$work/distroless"; done
   certificates "$work/distroless"
   printf 'root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n' \
