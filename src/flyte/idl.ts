@@ -259,7 +259,9 @@ class Encoder {
   #entry(field: PlannedField, key: string, value: unknown): void {
     const end = this.#writer.length;
     this.#depth++;
-    for (const part of field.entry!.fields.toReversed()) this.#tagged(part, part.no === 1 ? key : value);
+    const [keyField, valueField] = field.entry!.fields;
+    this.#tagged(valueField!, value);
+    this.#tagged(keyField!, key);
     this.#depth--;
     this.#head(field, end);
   }
