@@ -5,6 +5,7 @@
  */
 import { CopilotError } from "../../errors.ts";
 import type { BackendContext } from "../backend.ts";
+import { MAX_TRANSFERS } from "../max_transfers.ts";
 import type { ByteReader } from "../store.ts";
 import type { Clock, Network } from "../../system.ts";
 import { ChunkedBody, EMPTY_BODY, FixedBody, UnboundedBody } from "./body.ts";
@@ -63,7 +64,7 @@ export interface HttpClientOptions {
   stallTimeoutMs?: number;
   /** How long an idle connection is kept. Default 15,000: S3 closes them after 20 s and more. */
   idleTimeoutMs?: number;
-  /** Idle connections kept for one origin. Default 112: as many as there are transfers at once. */
+  /** Idle connections kept for one origin. Default: as many as there are transfers at once. */
   maxIdle?: number;
 }
 
@@ -114,7 +115,7 @@ export class HttpClient {
     this.#clock = options.clock;
     this.#env = options.env ?? {};
     this.#caCerts = options.caCerts ?? [];
-    this.#maxIdle = options.maxIdle ?? 112;
+    this.#maxIdle = options.maxIdle ?? MAX_TRANSFERS;
     this.#tickMs = Math.max(5, Math.min(1000, Math.floor(Math.min(connectMs, headMs, stallMs, idleMs) / 4)));
     // One more, because a wait may begin just before a tick.
     const ticks = (ms: number) => Math.ceil(ms / this.#tickMs) + 1;

@@ -4,6 +4,7 @@
  */
 import { CopilotError, type ErrorCode } from "../../errors.ts";
 import type { System } from "../../system.ts";
+import { MAX_TRANSFERS } from "../max_transfers.ts";
 import { Buffers, Pool } from "./pool.ts";
 
 /** Bytes of a read or write. Pages that a small object does not touch cost nothing. */
@@ -12,8 +13,6 @@ const BUFFER_BYTES = 256 * 1024;
 const PROGRAM_BYTES = 90 * 1024 * 1024;
 /** A connection's memory besides that buffer. TLS takes more, and is what bounds the number of slots. Measured. */
 const CONNECTION_BYTES = 32 * 1024;
-/** With 20 ms each way 112 small objects at once are nearly as fast as the 256 of other tools; 128 pass 110 MiB over TLS. */
-const MAX_SLOTS = 112;
 const MIN_SLOTS = 2;
 const START_SLOTS = 64;
 
@@ -31,7 +30,7 @@ export interface Progress {
  */
 export function slotsFor(memoryLimitBytes: number): number {
   const room = memoryLimitBytes - PROGRAM_BYTES;
-  return Math.max(MIN_SLOTS, Math.min(MAX_SLOTS, Math.floor(room / (BUFFER_BYTES + CONNECTION_BYTES))));
+  return Math.max(MIN_SLOTS, Math.min(MAX_TRANSFERS, Math.floor(room / (BUFFER_BYTES + CONNECTION_BYTES))));
 }
 
 /** Shared by every transfer of one run. */
