@@ -6,12 +6,12 @@
 import assert from "assert";
 import { Buffer } from "node:buffer";
 import { createSign } from "node:crypto";
-import { request } from "node:https";
 import { sys } from "../src/sys.ts";
 import { PodApi, PodName } from "../src/watch/watchers/kube/api.ts";
 import { clusterOf } from "../src/watch/watchers/kube/cluster.ts";
 import { open } from "../src/watch/watchers/kube.ts";
 import type { Watcher } from "../src/watch/watcher.ts";
+import { kubeAdmin } from "./kube_admin.ts";
 import { fakeContext, FakeFiles, KeptLog } from "./watch_fakes.ts";
 import { realTime } from "./watch_kube_server.ts";
 
@@ -22,36 +22,12 @@ const isRequired = Deno.env.get("CI") === "true" && Deno.env.get("COPILOT_REQUIR
 const ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 const never = () => new AbortController().signal;
 
-function read(name: string): string {
-  return Deno.readTextFileSync(`${dir}/${name}`).trim();
-}
+const { ask, read } = kubeAdmin(url ?? "", dir ?? "");
 
 /** A test against the server; without one it shows as ignored, which is a failure where servers are required. */
 function real(name: string, fn: () => Promise<void>): void {
   const reason = isMissing ? " (needs COPILOT_TEST_KUBE)" : "";
   Deno.test({ name: `real API server: ${name}${reason}`, ignore: isMissing && !isRequired, fn });
-}
-
-/** One request as the administrator. */
-function ask(method: string, path: string, body?: unknown): Promise<Record<string, unknown>> {
-  return new Promise((resolve, reject) => {
-    const type = method === "PATCH" ? "application/merge-patch+json" : "application/json";
-    const headers = { "Authorization": `Bearer ${read("token")}`, "Content-Type": type };
-    const sent = request(
-      `${url}${path}`,
-      { method, headers, ca: read("ca.crt"), agent: false },
-      (response) => {
-        let text = "";
-        response.setEncoding("utf8").on("data", (piece) => text += piece);
-        response.on("end", () => {
-          if ((response.statusCode ?? 500) < 300) return resolve(JSON.parse(text));
-          reject(new Error(`${method} ${path}: ${response.statusCode} ${text}`));
-        });
-      },
-    );
-    sent.on("error", reject);
-    sent.end(body === undefined ? undefined : JSON.stringify(body));
-  });
 }
 
 let next = Date.now();

@@ -3,32 +3,12 @@
  * @module
  */
 import assert from "assert";
-import { request } from "node:https";
 import { parseAllDocuments } from "yaml";
+import { kubeAdmin } from "../kube_admin.ts";
 import { setting } from "./pod.ts";
 
-function read(name: string): string {
-  return Deno.readTextFileSync(`${setting("kubeDir")}/${name}`).trim();
-}
-
-/** One request as the administrator. */
-function ask(method: string, path: string, body: unknown): Promise<Record<string, unknown>> {
-  return new Promise((resolve, reject) => {
-    const type = method === "PATCH" ? "application/merge-patch+json" : "application/json";
-    const headers = { "Authorization": `Bearer ${read("token")}`, "Content-Type": type };
-    const options = { method, headers, ca: read("ca.crt"), agent: false };
-    const sent = request(setting("kube") + path, options, (response) => {
-      let text = "";
-      response.setEncoding("utf8").on("data", (piece) => text += piece);
-      response.on("end", () => {
-        if ((response.statusCode ?? 500) < 300) return resolve(JSON.parse(text));
-        reject(new Error(`${method} ${path}: ${response.statusCode} ${text}`));
-      });
-    });
-    sent.on("error", reject);
-    sent.end(JSON.stringify(body));
-  });
-}
+/** Made when it is asked for: most pods run without an API server. */
+const admin = () => kubeAdmin(setting("kube"), setting("kubeDir"));
 
 /** A Kubernetes object as a manifest has it. */
 export interface Manifest {
@@ -59,7 +39,7 @@ export class Namespace implements AsyncDisposable {
 
   static async create(): Promise<Namespace> {
     const name = `pods-${Deno.pid}-${Date.now()}`;
-    await ask("POST", "/api/v1/namespaces", { metadata: { name } });
+    await admin().ask("POST", "/api/v1/namespaces", { metadata: { name } });
     return new Namespace(name, await Deno.makeTempDir({ prefix: "copilot-account-" }));
   }
 
@@ -67,15 +47,15 @@ export class Namespace implements AsyncDisposable {
   async apply(manifest: Manifest): Promise<void> {
     const place = PLACES[manifest.kind];
     assert(place !== undefined, manifest.kind);
-    await ask("POST", place.replace("NS", this.name), manifest);
+    await admin().ask("POST", place.replace("NS", this.name), manifest);
   }
 
   /** Writes what the kubelet would mount for a service account. */
   async mount(serviceAccount: string): Promise<string[]> {
     const path = `/api/v1/namespaces/${this.name}/serviceaccounts/${serviceAccount}/token`;
-    const { status } = await ask("POST", path, { spec: { expirationSeconds: 600 } });
+    const { status } = await admin().ask("POST", path, { spec: { expirationSeconds: 600 } });
     await Deno.writeTextFile(`${this.account}/token`, (status as { token: string }).token);
-    await Deno.writeTextFile(`${this.account}/ca.crt`, read("ca.crt"));
+    await Deno.writeTextFile(`${this.account}/ca.crt`, admin().read("ca.crt"));
     await Deno.writeTextFile(`${this.account}/namespace`, this.name);
     for (const { name } of Deno.readDirSync(this.account)) await Deno.chmod(`${this.account}/${name}`, 0o644);
     await Deno.chmod(this.account, 0o755);
@@ -90,7 +70,7 @@ export class Namespace implements AsyncDisposable {
   async report(pod: string, state: Record<string, unknown>): Promise<void> {
     const status = { name: "main", state, ready: false, restartCount: 0, image: "x", imageID: "x" };
     const path = `/api/v1/namespaces/${this.name}/pods/${pod}/status`;
-    await ask("PATCH", path, { status: { phase: "Running", containerStatuses: [status] } });
+    await admin().ask("PATCH", path, { status: { phase: "Running", containerStatuses: [status] } });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
