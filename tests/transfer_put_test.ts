@@ -273,29 +273,27 @@ Deno.test("put: an abort that fails does not hide why the upload failed", async 
 /** Sizes that go up through one buffer, as one stream, and in parts. */
 const WAYS = [["small", 1000], ["medium", MIB], ["large", 40 * MIB]] as const;
 
+/** A system where something happens to a file as soon as its first bytes have been read. */
+function afterFirstRead(happens: (path: string) => void): System {
+  let isRead = false;
+  const openRead = (path: string) => {
+    const opened = sys.files.openRead(path);
+    const read = (into: Uint8Array) => {
+      const count = opened.read(into);
+      if (!isRead) happens(path);
+      isRead = true;
+      return count;
+    };
+    return { ...opened, read };
+  };
+  return { ...sys, files: { ...sys.files, openRead } };
+}
+
 for (const [way, size] of WAYS) {
   for (const [change, change_] of [["grows", size + 1], ["shrinks", size - 1], ["is emptied", 0]] as const) {
     Deno.test(`put: a ${way} file that ${change} while it is read is an error, and nothing is stored`, async () => {
       using dir = temporaryDirectory();
-      let file = "";
-      // Truncated as soon as the first bytes have been read.
-      const system: System = {
-        ...sys,
-        files: {
-          ...sys.files,
-          openRead(path) {
-            const opened = sys.files.openRead(path);
-            return {
-              ...opened,
-              read(into) {
-                const count = opened.read(into);
-                if (file === "") Deno.truncateSync(file = path, change_);
-                return count;
-              },
-            };
-          },
-        },
-      };
+      const system = afterFirstRead((path) => Deno.truncateSync(path, change_));
       const store = new MemoryStore("mem://b");
       sparse(dir.at("f"), size);
       const engine = engineOn({ system });
@@ -311,25 +309,7 @@ Deno.test("put: a file whose content changes while it is read is an error, and n
     using dir = temporaryDirectory();
     sparse(dir.at("f"), size);
     Deno.utimeSync(dir.at("f"), 1, 1);
-    let touched = false;
-    const system: System = {
-      ...sys,
-      files: {
-        ...sys.files,
-        openRead(path) {
-          const opened = sys.files.openRead(path);
-          return {
-            ...opened,
-            read(into) {
-              const count = opened.read(into);
-              if (!touched) Deno.utimeSync(path, 2, 2);
-              touched = true;
-              return count;
-            },
-          };
-        },
-      },
-    };
+    const system = afterFirstRead((path) => Deno.utimeSync(path, 2, 2));
     const store = new MemoryStore("mem://b");
     await assert.rejects(
       putFile(engineOn({ system }), store, "f", localFile(dir.at("f"), system)),
