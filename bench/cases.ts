@@ -3,7 +3,7 @@
  * @module
  */
 import { crc32 } from "node:zlib";
-import { encode } from "../src/flyte/idl.ts";
+import { encode } from "../src/flyte/codec/idl.ts";
 import {
   type Literal,
   type LiteralType,

@@ -4,9 +4,9 @@
  */
 import { openStore } from "../src/storage/backends/mod.ts";
 import { EMPTY_PAYLOAD, Signer } from "../src/storage/backends/s3/sigv4.ts";
-import { Secret } from "../src/config.ts";
+import { Secret } from "../src/config/mod.ts";
 import { parseUri } from "../src/storage/uri.ts";
-import { sys } from "../src/sys.ts";
+import { sys } from "../src/system/deno.ts";
 import type { Arrived } from "./cases.ts";
 import { BUCKET, KEYS, type Work } from "./contestants.ts";
 

@@ -5,7 +5,7 @@
   check_proto.py --check    fails if the file differs from the installed package
 
 The file has every message and enum of the modules that proto/ names, fields that copilot leaves out included, so
-that tests/flyte_schema_test.ts can compare both without Python.
+that tests/flyte/codec/schema_test.ts can compare both without Python.
 """
 import argparse
 import importlib

@@ -10,13 +10,13 @@ import { parseArgs } from "node:util";
 import { denortFromWheel, RUNTIMES } from "./denort.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
-const ENTRY_POINTS = ["main.ts", "src/worker.ts"];
+const ENTRY_POINTS = ["main.ts", "src/sandbox/worker.ts"];
 const OFFICIAL_LIMIT_MS = 60_000;
 
 /**
  * Everything, for an instant: the runtime opens files below /proc and /sys, where the memory limit and the main container are to be
  * seen, only for a process that has every right. The program gives up what it never uses before it touches data, and each run narrows
- * itself to its directory and hosts (src/sandbox.ts).
+ * itself to its directory and hosts (src/sandbox/mod.ts).
  */
 const PERMISSIONS = ["--allow-all", "--no-prompt"];
 
@@ -94,7 +94,10 @@ function finishBundle(directory: string): string {
   if (worker === null) fail('Cannot bundle: no `new URL("./worker.ts", import.meta.url)` in the program');
   const shim = worker.slice(directory.length + 1);
   const depth = shim.split("/").length - 1;
-  Deno.writeTextFileSync(worker, `import "${depth === 0 ? "./" : "../".repeat(depth)}src/worker.js";\n`);
+  Deno.writeTextFileSync(
+    worker,
+    `import "${depth === 0 ? "./" : "../".repeat(depth)}src/sandbox/worker.js";\n`,
+  );
   return shim;
 }
 

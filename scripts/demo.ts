@@ -5,7 +5,7 @@
  * Builds a real LiteralMap, downloads it with copilot, runs a shell script that knows nothing of Flyte over the files, uploads
  * what it leaves with copilot's sidecar, and shows each step.
  */
-import { encode, encodeLiteralMap } from "../src/flyte/idl.ts";
+import { encode, encodeLiteralMap } from "../src/flyte/codec/idl.ts";
 import {
   Dimensionality,
   type Literal,

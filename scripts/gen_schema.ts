@@ -1,5 +1,5 @@
 /**
- * Writes src/flyte/schema.ts, the tables of the codec, from the .proto files in proto/.
+ * Writes src/flyte/codec/schema.ts, the tables of the codec, from the .proto files in proto/.
  *
  * `deno run -A scripts/gen_schema.ts` writes it, with `--check` it only says whether the file is up to date.
  * @module
@@ -93,7 +93,7 @@ function reachable(root: protobuf.Root): Set<protobuf.ReflectionObject> {
   return found;
 }
 
-/** The text of src/flyte/schema.ts. */
+/** The text of src/flyte/codec/schema.ts. */
 export function schemaSource(): string {
   const root = readProtos();
   const used = reachable(root);
@@ -132,6 +132,8 @@ if (import.meta.main) {
   const source = schemaSource();
   if (!Deno.args.includes("--check")) Deno.writeTextFileSync(TARGET, source);
   else if (Deno.readTextFileSync(TARGET) !== source) {
-    throw new Error("src/flyte/schema.ts is not what proto/ says: run deno run -A scripts/gen_schema.ts");
+    throw new Error(
+      "src/flyte/codec/schema.ts is not what proto/ says: run deno run -A scripts/gen_schema.ts",
+    );
   }
 }

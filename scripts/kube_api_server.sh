@@ -6,7 +6,7 @@
 #   scripts/kube_api_server.sh restart DIR   ends the API server and starts it again: same port, same certificates, same data
 #   scripts/kube_api_server.sh stop DIR      ends both
 #
-# Use: eval "$(scripts/kube_api_server.sh start "$dir")"; deno test -A tests/kube_test.ts; scripts/kube_api_server.sh stop "$dir"
+# Use: eval "$(scripts/kube_api_server.sh start "$dir")"; deno test -A tests/watch/watchers/kube/server_test.ts; scripts/kube_api_server.sh stop "$dir"
 # The build takes about 4 minutes on 2 cores, once; a start takes about 10 s and 275 MB.
 set -euo pipefail
 

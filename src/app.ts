@@ -3,18 +3,18 @@
  * @module
  */
 import { posix } from "node:path";
-import { type Command, type InspectCommand, parse, resolve } from "./cli.ts";
-import { readConfigFiles } from "./config_files.ts";
-import { secretValues } from "./config.ts";
+import { type Command, type InspectCommand, parse, resolve } from "./cli/mod.ts";
+import { readConfigFiles } from "./cli/config_files.ts";
+import { secretValues } from "./config/mod.ts";
 import { CopilotError, explain, from } from "./errors.ts";
-export { environmentNames } from "./environment.ts";
-export { stayAlive } from "./sys.ts";
-import { type ConsoleLog, createLog, type LogSettings } from "./log.ts";
-import { type MemoryLimits, memoryLimits, sameLimits } from "./memory.ts";
-import type { RunCommand } from "./run_context.ts";
-import { dropRights, runInSandbox, type SandboxOptions } from "./sandbox.ts";
-import { RUNTIME, stderrIsTerminal, sys, workingDirectory, writeStderr, writeStdout } from "./sys.ts";
-import { versionText } from "./version.ts";
+export { environmentNames } from "./cli/environment.ts";
+export { stayAlive } from "./system/deno.ts";
+import { type ConsoleLog, createLog, type LogSettings } from "./system/log.ts";
+import { type MemoryLimits, memoryLimits, sameLimits } from "./system/memory_limits.ts";
+import type { RunCommand } from "./run/context.ts";
+import { dropRights, runInSandbox, type SandboxOptions } from "./sandbox/mod.ts";
+import { RUNTIME, stderrIsTerminal, sys, workingDirectory, writeStderr, writeStdout } from "./system/deno.ts";
+import { versionText } from "./cli/version.ts";
 import type { Terminations } from "./watch/terminations.ts";
 
 /** Exit status of wrong flags, arguments and settings. */
@@ -78,7 +78,7 @@ async function carryOut(command: Command, world: World): Promise<number> {
 }
 
 async function inspect(command: InspectCommand, { env }: World): Promise<number> {
-  const { inspectUri } = await import("./inspect.ts");
+  const { inspectUri } = await import("./run/inspect.ts");
   writeStdout(await inspectUri(command, { system: sys, env, caCerts: trustedCertificates(env) }));
   return 0;
 }
@@ -98,7 +98,7 @@ async function download(command: Extract<Command, { kind: "download" }>, world: 
 }
 
 async function sidecar(command: Extract<Command, { kind: "sidecar" }>, world: World): Promise<number> {
-  const { runSidecar } = await import("./sidecar.ts");
+  const { runSidecar } = await import("./watch/sidecar.ts");
   const log = openLog(command, world);
   for (const warning of [...world.warnings, ...command.warnings]) log.warning(warning);
   return await runSidecar({ ...command, localDir: absolute(command.localDir) }, {

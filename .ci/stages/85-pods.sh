@@ -33,6 +33,6 @@ scripts/servers.sh install s3
 scripts/servers.sh start "$state" s3 >>"$state/env"
 scripts/kube_api_server.sh start "$state/kube" >>"$state/env"
 . "$state/env"
-deno_test --no-skips deno test -A tests/kube_test.ts tests/pods/
+deno_test --no-skips deno test -A tests/watch/watchers/kube/server_test.ts tests/pods/
 deno run -A tests/pods/figures.ts "$([ -n "${COPILOT_TEST_POD_RUNS:-}" ] && echo 100 || echo 10)"
 done_counting

@@ -2,8 +2,8 @@
  * What a command line asks for, complete and checked.
  * @module
  */
-import type { StorageConfig } from "../config.ts";
-import type { LogSettings } from "../log.ts";
+import type { StorageConfig } from "../config/mod.ts";
+import type { LogSettings } from "../system/log.ts";
 
 /** What the commands that touch stores have in common. */
 export interface StoreCommand {

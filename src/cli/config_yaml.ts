@@ -2,8 +2,8 @@
  * Configuration files to flat keys: `storage: {stow: {kind: s3}}` is `storage.stow.kind`.
  * @module
  */
-import type { Document, Node } from "../yaml.ts";
-import type { ConfigFile } from "../config_files.ts";
+import type { Document, Node } from "../config/yaml.ts";
+import type { ConfigFile } from "./config_files.ts";
 import { CopilotError } from "../errors.ts";
 import { isConfigKey } from "./flag.ts";
 import { FLAGS } from "./flags.ts";
@@ -38,7 +38,7 @@ const MAX_NODES = 10_000;
 export async function readEntries(files: readonly ConfigFile[]): Promise<ConfigEntries> {
   const entries = new Map<string, ConfigEntry>();
   if (files.length === 0) return entries;
-  const yaml = await import("../yaml.ts");
+  const yaml = await import("../config/yaml.ts");
   for (const file of files) {
     const lines = new yaml.LineCounter();
     const document = yaml.parseDocument(file.text, { lineCounter: lines, prettyErrors: false });
@@ -61,14 +61,14 @@ function refuse(file: ConfigFile, what: string): CopilotError {
 }
 
 class Reader {
-  readonly #yaml: typeof import("../yaml.ts");
+  readonly #yaml: typeof import("../config/yaml.ts");
   readonly #document: Document;
   readonly #file: ConfigFile;
   readonly #entries = new Map<string, string>();
   readonly #unknown: string[] = [];
   #nodes = 0;
 
-  constructor(yaml: typeof import("../yaml.ts"), document: Document, file: ConfigFile) {
+  constructor(yaml: typeof import("../config/yaml.ts"), document: Document, file: ConfigFile) {
     this.#yaml = yaml;
     this.#document = document;
     this.#file = file;

@@ -2,7 +2,7 @@
  * The flags that every command takes, and the configuration keys that are no flags.
  * @module
  */
-import { CONNECTION_KEYS, REDIS_KEYS, STORAGE_TYPES, STOW_KINDS } from "../config.ts";
+import { CONNECTION_KEYS, REDIS_KEYS, STORAGE_TYPES, STOW_KINDS } from "../config/mod.ts";
 import { type Flag, type FlagType, rows } from "./flag.ts";
 
 const RUN = rows({ of: "global", group: "run" }, [

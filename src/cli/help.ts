@@ -2,7 +2,7 @@
  * Help texts, and the tables of flags for the README, from the table of flags.
  * @module
  */
-import { STOW_KEYS } from "../config.ts";
+import { STOW_KEYS } from "../config/mod.ts";
 import { CopilotError } from "../errors.ts";
 import { ALIASES, type CommandName, COMMANDS, environmentNames, type Flag, isConfigKey } from "./flag.ts";
 import { FLAGS } from "./flags.ts";

@@ -2,8 +2,8 @@
  * A command line, environment and files to a complete command.
  * @module
  */
-import { CONNECTION_KEYS, REDIS_KEYS, storageConfig, type StorageType } from "../config.ts";
-import type { ConfigFile } from "../config_files.ts";
+import { CONNECTION_KEYS, REDIS_KEYS, storageConfig, type StorageType } from "../config/mod.ts";
+import type { ConfigFile } from "./config_files.ts";
 import { CopilotError } from "../errors.ts";
 import type {
   Command,

@@ -2,7 +2,7 @@
  * The layers of a setting: flag, then environment, then configuration files, then default.
  * @module
  */
-import type { StowInput } from "../config.ts";
+import type { StowInput } from "../config/mod.ts";
 import { CopilotError } from "../errors.ts";
 import type { ConfigEntries, ConfigEntry } from "./config_yaml.ts";
 import { environmentNames, type Flag, isConfigKey } from "./flag.ts";

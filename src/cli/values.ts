@@ -2,7 +2,7 @@
  * The text of a flag to its value, by type, as Go's pflag reads it.
  * @module
  */
-import { parseDurationMs } from "../durations.ts";
+import { parseDurationMs } from "../flyte/text/durations.ts";
 import { CopilotError, type ErrorCode } from "../errors.ts";
 import type { Flag } from "./flag.ts";
 import { suggestion } from "./suggest.ts";

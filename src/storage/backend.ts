@@ -2,8 +2,8 @@
  * How a kind of storage is opened. One file per kind in `backends/`, one line per kind in `backends/mod.ts`.
  * @module
  */
-import type { StoreSettings } from "../config.ts";
-import type { System } from "../system.ts";
+import type { StoreSettings } from "../config/mod.ts";
+import type { System } from "../system/mod.ts";
 import type { ObjectStore } from "./store.ts";
 import type { StoreUri } from "./uri.ts";
 

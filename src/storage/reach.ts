@@ -4,12 +4,12 @@
  * Pure, and apart from the backends, so that permissions are known before any of their code is loaded.
  * @module
  */
-import type { StoreSettings } from "../config.ts";
+import type { StoreSettings } from "../config/mod.ts";
 import { CopilotError } from "../errors.ts";
-import { azureNeeds } from "./azure_settings.ts";
-import { needsOf, parseGoogleCredentials } from "./google_credentials.ts";
-import { type CredentialOrigin, credentialOrigin, googleEndpoint } from "./google_settings.ts";
-import { redisTarget } from "./redis_settings.ts";
+import { azureNeeds } from "./backends/azure/settings.ts";
+import { needsOf, parseGoogleCredentials } from "./backends/gcs/credential_file.ts";
+import { type CredentialOrigin, credentialOrigin, googleEndpoint } from "./backends/gcs/settings.ts";
+import { redisTarget } from "./backends/redis/settings.ts";
 import type { StoreUri } from "./uri.ts";
 
 /** Hosts (`name`, `name:port`, `*.domain`, addresses) and absolute paths. */

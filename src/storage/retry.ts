@@ -16,7 +16,7 @@
  * @module
  */
 import { CopilotError, from } from "../errors.ts";
-import type { Clock } from "../system.ts";
+import type { Clock } from "../system/mod.ts";
 import { type ResumableRead, ResumedBody } from "./resume.ts";
 import type { MultipartUpload, ObjectInfo, ObjectStore } from "./store.ts";
 import { shownUri } from "./uri.ts";

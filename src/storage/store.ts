@@ -1,5 +1,5 @@
 /**
- * The one contract that every store keeps, in words and types. tests/storage_contract.ts holds each registered
+ * The one contract that every store keeps, in words and types. tests/storage/contract/mod.ts holds each registered
  * backend to it, clause by clause, alone and wrapped.
  *
  * Clauses:

@@ -2,7 +2,7 @@
  * The stores of a run: opened when a URI first needs them, wrapped in the one retry layer, shared, closed together.
  * @module
  */
-import { settingsFor, type StorageConfig } from "../config.ts";
+import { settingsFor, type StorageConfig } from "../config/mod.ts";
 import { CopilotError, from } from "../errors.ts";
 import type { BackendContext } from "./backend.ts";
 import { openStore } from "./backends/mod.ts";
@@ -10,7 +10,7 @@ import { createHasher } from "./checksum.ts";
 import { metadataBytesFor, MetadataRoom, MORE_MEMORY } from "./metadata_room.ts";
 import { Attempts, RetryBudget, type RetryPolicy, withRetry } from "./retry.ts";
 import { type ObjectInfo, type ObjectStore, readAll } from "./store.ts";
-import { lengthError, verify } from "./transfer/pump.ts";
+import { lengthError, verify } from "../transfer/pump.ts";
 import { formatUri, parseUri, shownUri, type StoreUri } from "./uri.ts";
 
 /** A place in a store. */

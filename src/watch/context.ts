@@ -2,8 +2,8 @@
  * What a watcher is given when it is opened.
  * @module
  */
-import type { Log } from "../log.ts";
-import type { System } from "../system.ts";
+import type { Log } from "../system/log.ts";
+import type { System } from "../system/mod.ts";
 import type { Terminations } from "./terminations.ts";
 import type { Watcher } from "./watcher.ts";
 

@@ -1,7 +1,7 @@
 /**
  * The contract of a watcher: it answers "has main started?" and "has main ended, and how?", nothing else.
  *
- * Promises that every watcher keeps (tests/watch_contract.ts holds each registered one to them):
+ * Promises that every watcher keeps (tests/watch/contract.ts holds each registered one to them):
  * - `waitForExit` never resolves before main ran, and never hangs once main has ended.
  * - A cancelled wait rejects with CopilotError `aborted` within one poll; it is never taken for a start or an end.
  * - Main may have come and gone before the first look: a watcher that can know this says so, one that cannot keeps

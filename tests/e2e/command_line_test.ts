@@ -2,7 +2,7 @@
  * The command lines that Flyte's plugin writes, on the compiled binary: bundling may break what runs from source.
  */
 import assert from "assert";
-import { encodeLiteralMap } from "../../src/flyte/idl.ts";
+import { encodeLiteralMap } from "../../src/flyte/codec/idl.ts";
 import type { Literal } from "../../src/flyte/types.ts";
 import { testWith } from "./harness.ts";
 

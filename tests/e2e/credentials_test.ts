@@ -1,9 +1,9 @@
 /** Credentials of the platform in the compiled binary, whose Worker has no environment and few rights. */
 import assert from "assert";
-import { decodeLiteralMap, encode, encodeLiteralMap } from "../../src/flyte/idl.ts";
-import { AwsServer, secretsOf, TOKEN } from "../aws_server.ts";
+import { decodeLiteralMap, encode, encodeLiteralMap } from "../../src/flyte/codec/idl.ts";
+import { AwsServer, secretsOf, TOKEN } from "../support/aws_server.ts";
 import { type Outcome, runCopilot } from "../faults/copilot.ts";
-import { blob, FILE, list, listType, literalMap, outputs } from "../plan_fixtures.ts";
+import { blob, FILE, list, listType, literalMap, outputs } from "../support/plans.ts";
 import { MACHINE, testWith } from "./harness.ts";
 
 const FILES = 40;

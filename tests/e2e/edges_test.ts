@@ -4,14 +4,14 @@
  * @module
  */
 import assert from "assert";
-import { encode, encodeLiteralMap } from "../../src/flyte/idl.ts";
+import { encode, encodeLiteralMap } from "../../src/flyte/codec/idl.ts";
 import type { Literal } from "../../src/flyte/types.ts";
 import { Bucket } from "../faults/bucket.ts";
 import { type Outcome, runCopilot } from "../faults/copilot.ts";
 import { decodeErrorText } from "../faults/documents.ts";
 import { type Asked, type Fault, isGet, type Plan } from "../faults/fault.ts";
 import { FaultProxy } from "../faults/proxy.ts";
-import { blob, FILE, integer, literalMap, map, outputs, text, tree } from "../plan_fixtures.ts";
+import { blob, FILE, integer, literalMap, map, outputs, text, tree } from "../support/plans.ts";
 import { testWith } from "./harness.ts";
 
 const MIB = 1024 * 1024;

@@ -3,13 +3,13 @@
  * @module
  */
 import assert from "assert";
-import { encodeLiteralMap } from "../../src/flyte/idl.ts";
+import { encodeLiteralMap } from "../../src/flyte/codec/idl.ts";
 import type { Literal } from "../../src/flyte/types.ts";
 import { Bucket } from "../faults/bucket.ts";
 import { runCopilot, storeFlags } from "../faults/copilot.ts";
 import { decodeErrorText } from "../faults/documents.ts";
-import { Loopback, reply } from "../loopback.ts";
-import { blob, literalMap, text, tree } from "../plan_fixtures.ts";
+import { Loopback, reply } from "../support/loopback.ts";
+import { blob, literalMap, text, tree } from "../support/plans.ts";
 import { PROJECT, testWith } from "./harness.ts";
 
 /** Compiles the program with a probe instead of its Worker, or in front of it; gives the binary's path. */

@@ -2,13 +2,13 @@
  * Containers on the test servers, and the command lines that reach them.
  * @module
  */
-import { Secret, settingsFor, storageConfig } from "../../src/config.ts";
+import { Secret, settingsFor, storageConfig } from "../../src/config/mod.ts";
 import { openStore } from "../../src/storage/backends/mod.ts";
 import { EMPTY_PAYLOAD, Signer } from "../../src/storage/backends/s3/sigv4.ts";
 import { bytesSource, type ObjectStore, readAll } from "../../src/storage/store.ts";
 import { parseUri } from "../../src/storage/uri.ts";
-import { sys } from "../../src/sys.ts";
-import { ACCOUNT, makeContainer } from "../azure_fixtures.ts";
+import { sys } from "../../src/system/deno.ts";
+import { ACCOUNT, makeContainer } from "../support/azure.ts";
 import { MACHINE, type Need } from "./harness.ts";
 
 /** How a container is reached. */

@@ -1,12 +1,12 @@
 /** The compiled binary on every kind of store, with the command lines that Flyte's plugin writes. */
 import assert from "assert";
-import { decodeLiteralMap, encode, encodeLiteralMap } from "../../src/flyte/idl.ts";
+import { decodeLiteralMap, encode, encodeLiteralMap } from "../../src/flyte/codec/idl.ts";
 import type { Blob, Literal } from "../../src/flyte/types.ts";
 import { bytesSource } from "../../src/storage/store.ts";
-import { MemoryStore } from "../../src/storage/backends/memory.ts";
+import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
 import { type Outcome, runCopilot } from "../faults/copilot.ts";
-import { ObjectServer } from "../object_server.ts";
-import { blob, DIRECTORY, FILE, literalMap, outputs, text, tree } from "../plan_fixtures.ts";
+import { ObjectServer } from "../support/object_server.ts";
+import { blob, DIRECTORY, FILE, literalMap, outputs, text, tree } from "../support/plans.ts";
 import { MACHINE, testWith } from "./harness.ts";
 import { type Access, Container, PLACES, stowFlags } from "./places.ts";
 

@@ -3,9 +3,9 @@
  * @module
  */
 import { decodeErrorText } from "./documents.ts";
-import { encode, encodeLiteralMap } from "../../src/flyte/idl.ts";
+import { encode, encodeLiteralMap } from "../../src/flyte/codec/idl.ts";
 import type { Literal } from "../../src/flyte/types.ts";
-import * as make from "../plan_fixtures.ts";
+import * as make from "../support/plans.ts";
 import type { Bucket } from "./bucket.ts";
 import type { Random } from "./random.ts";
 

@@ -8,22 +8,22 @@ import assert from "assert";
 import { posix } from "node:path";
 import { readEntries } from "../../src/cli/config_yaml.ts";
 import { CopilotError } from "../../src/errors.ts";
-import { inputsJson, inputsYaml } from "../../src/flyte/documents.ts";
-import { parseTaskError, toErrorDocument } from "../../src/flyte/error_document.ts";
+import { inputsJson, inputsYaml } from "../../src/flyte/text/documents.ts";
+import { parseTaskError, toErrorDocument } from "../../src/flyte/codec/error_document.ts";
 import {
   decodeLiteral,
   decodeLiteralMap,
   decodeTypedInterface,
   encodeErrorDocument,
   encodeLiteralMap,
-} from "../../src/flyte/idl.ts";
-import { KeyTree, relativePathOfKey } from "../../src/flyte/keys.ts";
-import { planDownload } from "../../src/flyte/plan_download.ts";
-import { planUpload } from "../../src/flyte/plan_upload.ts";
+} from "../../src/flyte/codec/idl.ts";
+import { KeyTree, relativePathOfKey } from "../../src/flyte/plan/keys.ts";
+import { planDownload } from "../../src/flyte/plan/plan_download.ts";
+import { planUpload } from "../../src/flyte/plan/plan_upload.ts";
 import { pageOf, parseError } from "../../src/storage/backends/gcs/reply.ts";
 import { parseErrorXml } from "../../src/storage/backends/s3/reply.ts";
 import { readXml } from "../../src/storage/backends/s3/xml.ts";
-import { framing, parseHead } from "../../src/storage/http/head.ts";
+import { framing, parseHead } from "../../src/http/head.ts";
 import { parseUri } from "../../src/storage/uri.ts";
 import { isPrivateReader, membershipOf, parseCgroup } from "../../src/watch/proc/cgroup.ts";
 import {
@@ -35,8 +35,8 @@ import {
 } from "../../src/watch/proc/mountinfo.ts";
 import { parseStat } from "../../src/watch/proc/stat.ts";
 import { Random } from "../faults/random.ts";
-import { caseFile, caseInputs, caseNames } from "../flyte_fixtures.ts";
-import { type Directory, literalMap, MemoryTree, text } from "../plan_fixtures.ts";
+import { caseFile, caseInputs, caseNames } from "../support/flyte.ts";
+import { type Directory, literalMap, MemoryTree, text } from "../support/plans.ts";
 import { mutateBytes, mutateText, NASTY_TEXTS } from "./mutate.ts";
 
 const TIME_MS = Number(Deno.env.get("COPILOT_FUZZ_MS") ?? "200");

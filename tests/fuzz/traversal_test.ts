@@ -4,14 +4,14 @@
  * @module
  */
 import assert from "assert";
-import { download, type DownloadJob } from "../../src/download.ts";
+import { download, type DownloadJob } from "../../src/run/download.ts";
 import { CopilotError } from "../../src/errors.ts";
-import { encodeLiteralMap } from "../../src/flyte/idl.ts";
+import { encodeLiteralMap } from "../../src/flyte/codec/idl.ts";
 import type { Literal } from "../../src/flyte/types.ts";
-import { MemoryStore } from "../../src/storage/backends/memory.ts";
+import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
 import { Random } from "../faults/random.ts";
-import { engineOn, FixedStores, putAll, recordingLog, temporaryDirectory } from "../flow_fixtures.ts";
-import { blob, list, literalMap, map, text, tree } from "../plan_fixtures.ts";
+import { engineOn, FixedStores, putAll, recordingLog, temporaryDirectory } from "../support/flows.ts";
+import { blob, list, literalMap, map, text, tree } from "../support/plans.ts";
 
 const STEPS = [
   "..",

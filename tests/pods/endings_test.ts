@@ -1,6 +1,6 @@
 /** Real pods that end in the ways in which pods end: killed, out of memory, evicted, in 20 ms, in mid-upload. */
 import assert from "assert";
-import { randomBytes } from "../flow_fixtures.ts";
+import { randomBytes } from "../support/flows.ts";
 import { GOOD_MAIN, setting, tellsExitCodes, testPod, watch, WATCHING } from "./pod.ts";
 import { scene, SHARED } from "./scene.ts";
 import { Throttle } from "./throttle.ts";

@@ -4,7 +4,7 @@
  */
 import assert from "assert";
 import { parseAllDocuments } from "yaml";
-import { kubeAdmin } from "../kube_admin.ts";
+import { kubeAdmin } from "../support/kube_admin.ts";
 import { setting } from "./pod.ts";
 
 /** Made when it is asked for: most pods run without an API server. */

@@ -6,10 +6,10 @@
  */
 import assert from "assert";
 import { Buffer } from "node:buffer";
-import { encode } from "../../src/flyte/idl.ts";
+import { encode } from "../../src/flyte/codec/idl.ts";
 import { Bucket } from "../faults/bucket.ts";
 import { storeFlags } from "../faults/copilot.ts";
-import { FILE, INTEGER, outputs } from "../plan_fixtures.ts";
+import { FILE, INTEGER, outputs } from "../support/plans.ts";
 
 /** What the tests take from the environment; .ci/stages/85-pods.sh sets it. */
 const SETTINGS = {

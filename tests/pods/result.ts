@@ -4,11 +4,11 @@
  */
 import assert from "assert";
 import { Buffer } from "node:buffer";
-import { decodeLiteralMap, encode } from "../../src/flyte/idl.ts";
+import { decodeLiteralMap, encode } from "../../src/flyte/codec/idl.ts";
 import type { Bucket } from "../faults/bucket.ts";
 import { decodeErrorText } from "../faults/documents.ts";
-import { primitive } from "../flyte_fixtures.ts";
-import { literalMap } from "../plan_fixtures.ts";
+import { primitive } from "../support/flyte.ts";
+import { literalMap } from "../support/plans.ts";
 
 /** Puts a task's inputs into the store, all of them strings. */
 export async function putInputs(

@@ -6,7 +6,7 @@
  * @module
  */
 import type { Backend, BackendContext } from "../backend.ts";
-import type { StoreSettings } from "../../config.ts";
+import type { StoreSettings } from "../../config/mod.ts";
 import { CopilotError } from "../../errors.ts";
 import type { ObjectStore } from "../store.ts";
 import { formatUri, type StoreUri } from "../uri.ts";
@@ -23,13 +23,13 @@ export type BackendName = "file" | "mem" | "s3" | "gcs" | "azure" | "redis" | "h
 
 /** Every backend, by name. */
 export const BACKENDS: Readonly<Record<BackendName, BackendEntry>> = {
-  file: { schemes: ["file"], load: () => import("./file.ts") },
-  mem: { schemes: ["mem"], load: () => import("./memory.ts") },
-  s3: { schemes: ["s3", "sw", "os"], load: () => import("./s3.ts") },
-  gcs: { schemes: ["gs"], load: () => import("./gcs.ts") },
-  azure: { schemes: ["abfs", "abfss"], load: () => import("./azure.ts") },
-  redis: { schemes: ["redis", "rediss"], load: () => import("./redis.ts") },
-  http: { schemes: ["http", "https"], load: () => import("./http.ts") },
+  file: { schemes: ["file"], load: () => import("./file/mod.ts") },
+  mem: { schemes: ["mem"], load: () => import("./memory/mod.ts") },
+  s3: { schemes: ["s3", "sw", "os"], load: () => import("./s3/mod.ts") },
+  gcs: { schemes: ["gs"], load: () => import("./gcs/mod.ts") },
+  azure: { schemes: ["abfs", "abfss"], load: () => import("./azure/mod.ts") },
+  redis: { schemes: ["redis", "rediss"], load: () => import("./redis/mod.ts") },
+  http: { schemes: ["http", "https"], load: () => import("./http/mod.ts") },
 };
 
 function entryFor(uri: StoreUri, settings: StoreSettings): BackendEntry {

@@ -10,9 +10,9 @@ import type { Exit, Watcher } from "../watcher.ts";
 /** Every watcher by its name. The imports are literal, because `deno compile` embeds only what it can read. */
 export const WATCHERS: Readonly<Record<string, () => Promise<WatcherModule>>> = {
   "signal": () => import("./signal.ts"),
-  "shared-process-ns": () => import("./process.ts"),
+  "shared-process-ns": () => import("./process/mod.ts"),
   "file": () => import("./marker.ts"),
-  "kube-api": () => import("./kube.ts"),
+  "kube-api": () => import("./kube/mod.ts"),
   "noop": () => import("./noop.ts"),
 };
 

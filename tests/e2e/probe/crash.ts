@@ -1,9 +1,9 @@
 /**
- * Goes before src/worker.ts in a compiled copy of the program: crashes with a secret in the text, as the run's directory says,
+ * Goes before src/sandbox/worker.ts in a compiled copy of the program: crashes with a secret in the text, as the run's directory says,
  * except where the Worker is to tell a failure.
  * @module
  */
-import type { ToWorker } from "../../../src/worker_messages.ts";
+import type { ToWorker } from "../../../src/sandbox/messages.ts";
 
 self.addEventListener("message", (event) => {
   const { data } = event as MessageEvent<ToWorker>;

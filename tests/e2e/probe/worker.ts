@@ -1,9 +1,9 @@
 /**
- * Stands in for src/worker.ts in a compiled copy of the program: tries what a run must not be able to do, and says how each
+ * Stands in for src/sandbox/worker.ts in a compiled copy of the program: tries what a run must not be able to do, and says how each
  * attempt ended. Everything around it, from main.ts to the permissions, is the program's own.
  * @module
  */
-import type { FromWorker, ToWorker } from "../../../src/worker_messages.ts";
+import type { FromWorker, ToWorker } from "../../../src/sandbox/messages.ts";
 
 const scope = self as unknown as {
   onmessage: ((event: MessageEvent<ToWorker>) => void) | null;

@@ -3,9 +3,9 @@
  * @module
  */
 import { CopilotError } from "../../../errors.ts";
-import { orAborted } from "../../abort.ts";
+import { orAborted } from "../../../system/abort.ts";
 import { createHasher, type Hasher, hexToBase64 } from "../../checksum.ts";
-import type { StreamBody } from "../../http/client.ts";
+import type { StreamBody } from "../../../http/client.ts";
 import type { ByteSource, Checksum } from "../../store.ts";
 
 /** Up to this many bytes are held while they are sent, so that their source is read once. */

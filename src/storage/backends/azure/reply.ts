@@ -7,7 +7,7 @@
  */
 import { codeOfStatus, CopilotError, type ErrorCode } from "../../../errors.ts";
 import { base64ToHex } from "../../checksum.ts";
-import type { HttpHeaders } from "../../http/head.ts";
+import type { HttpHeaders } from "../../../http/head.ts";
 import { compareKeys } from "../../key_order.ts";
 import type { ListPage, ObjectInfo } from "../../store.ts";
 

@@ -7,7 +7,7 @@
  * @module
  */
 import { CopilotError } from "../../../errors.ts";
-import type { Hmac } from "../../hmac.ts";
+import type { Hmac } from "../../cloud/hmac.ts";
 
 /** Names and values, not encoded. */
 export type Query = readonly (readonly [name: string, value: string])[];

@@ -5,13 +5,13 @@
  * one credential after the other until something answers.
  * @module
  */
-import { Secret } from "../../../config.ts";
+import { Secret } from "../../../config/mod.ts";
 import { codeOfStatus, CopilotError, type ErrorCode } from "../../../errors.ts";
-import type { System } from "../../../system.ts";
-import type { AzureCredential } from "../../azure_settings.ts";
-import type { HttpClient, HttpRequest, HttpResponse } from "../../http/client.ts";
-import { retryAfterMs } from "../../http/head.ts";
-import { parseHttpUrl } from "../../http/origin.ts";
+import type { System } from "../../../system/mod.ts";
+import type { AzureCredential } from "./settings.ts";
+import type { HttpClient, HttpRequest, HttpResponse } from "../../../http/client.ts";
+import { retryAfterMs } from "../../../http/head.ts";
+import { parseHttpUrl } from "../../../http/origin.ts";
 import { readAll } from "../../store.ts";
 import { quoted } from "./reply.ts";
 

@@ -2,15 +2,15 @@
  * Authorized requests to one container, and what a refusal can teach before it counts: the server's clock, a token that ran out.
  * @module
  */
-import type { Secret } from "../../../config.ts";
+import type { Secret } from "../../../config/mod.ts";
 import { CopilotError } from "../../../errors.ts";
-import { orAborted } from "../../abort.ts";
-import type { AzureAddress, AzureCredential } from "../../azure_settings.ts";
-import type { HttpClient, HttpResponse, StreamBody } from "../../http/client.ts";
-import type { Hmac } from "../../hmac.ts";
-import { retryAfterMs } from "../../http/head.ts";
+import { orAborted } from "../../../system/abort.ts";
+import type { AzureAddress, AzureCredential } from "./settings.ts";
+import type { HttpClient, HttpResponse, StreamBody } from "../../../http/client.ts";
+import type { Hmac } from "../../cloud/hmac.ts";
+import { retryAfterMs } from "../../../http/head.ts";
 import { readAll } from "../../store.ts";
-import type { Clock } from "../../../system.ts";
+import type { Clock } from "../../../system/mod.ts";
 import { azureError, type AzureFault, parseErrorXml } from "./reply.ts";
 import { encodeKey, encodeQuery, type Query, sharedKey } from "./shared_key.ts";
 import type { Token, TokenSource } from "./tokens.ts";

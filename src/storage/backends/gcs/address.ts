@@ -3,10 +3,10 @@
  * https://cloud.google.com/storage/docs/json_api/v1).
  * @module
  */
-import type { StoreSettings } from "../../../config.ts";
+import type { StoreSettings } from "../../../config/mod.ts";
 import { CopilotError } from "../../../errors.ts";
-import { googleEndpoint } from "../../google_settings.ts";
-import { type Origin, parseHttpUrl } from "../../http/origin.ts";
+import { googleEndpoint } from "./settings.ts";
+import { type Origin, parseHttpUrl } from "../../../http/origin.ts";
 
 /** Name and value of a query's parameters; those without value are left out. */
 export type Query = Readonly<Record<string, string | number | undefined>>;

@@ -3,9 +3,9 @@
  * @module
  */
 import { CopilotError } from "../../../errors.ts";
-import { orAborted } from "../../abort.ts";
+import { orAborted } from "../../../system/abort.ts";
 import { createHasher, hexToBase64 } from "../../checksum.ts";
-import type { StreamBody } from "../../http/client.ts";
+import type { StreamBody } from "../../../http/client.ts";
 import { type ByteReader, type ByteSource, bytesSource, type Checksum } from "../../store.ts";
 
 /** Bytes that are read at a time where they are only looked at. */

@@ -2,12 +2,12 @@
  * Tokens from where the settings say that credentials are (google_settings.ts), and from nowhere else.
  * @module
  */
-import { Secret, type StoreSettings } from "../../../config.ts";
+import { Secret, type StoreSettings } from "../../../config/mod.ts";
 import { CopilotError, from } from "../../../errors.ts";
 import type { BackendContext } from "../../backend.ts";
-import { type GoogleCredentials, parseGoogleCredentials } from "../../google_credentials.ts";
-import { type CredentialOrigin, credentialOrigin, scopesOf } from "../../google_settings.ts";
-import { HttpClient } from "../../http/client.ts";
+import { type GoogleCredentials, parseGoogleCredentials } from "./credential_file.ts";
+import { type CredentialOrigin, credentialOrigin, scopesOf } from "./settings.ts";
+import { HttpClient } from "../../../http/client.ts";
 import { exchange, type Exchanger, fieldsOf } from "./exchange.ts";
 import { type AccessToken, type FetchToken, Tokens } from "./tokens.ts";
 

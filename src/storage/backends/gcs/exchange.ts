@@ -3,10 +3,10 @@
  * @module
  */
 import { codeOfStatus, CopilotError, type ErrorCode, from } from "../../../errors.ts";
-import type { Clock } from "../../../system.ts";
-import type { HttpClient } from "../../http/client.ts";
-import { type HttpHeaders, retryAfterMs } from "../../http/head.ts";
-import { parseHttpUrl } from "../../http/origin.ts";
+import type { Clock } from "../../../system/mod.ts";
+import type { HttpClient } from "../../../http/client.ts";
+import { type HttpHeaders, retryAfterMs } from "../../../http/head.ts";
+import { parseHttpUrl } from "../../../http/origin.ts";
 import { readAll } from "../../store.ts";
 import { quoted } from "./reply.ts";
 

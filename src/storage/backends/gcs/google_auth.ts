@@ -7,15 +7,10 @@
  * @module
  */
 import { AwsClient, IdentityPoolClient, JWT, UserRefreshClient } from "google-auth-library";
-import { Secret } from "../../../config.ts";
+import { Secret } from "../../../config/mod.ts";
 import { CopilotError } from "../../../errors.ts";
-import type { Files } from "../../../system.ts";
-import type {
-  ExternalAccount,
-  GoogleCredentials,
-  Impersonation,
-  SubjectSource,
-} from "../../google_credentials.ts";
+import type { Files } from "../../../system/mod.ts";
+import type { ExternalAccount, GoogleCredentials, Impersonation, SubjectSource } from "./credential_file.ts";
 import { type Exchange, exchange, type Exchanger, fieldsOf } from "./exchange.ts";
 import type { AccessToken } from "./tokens.ts";
 

@@ -6,7 +6,7 @@
  */
 import { codeOfStatus, CopilotError, type ErrorCode } from "../../../errors.ts";
 import { base64ToHex } from "../../checksum.ts";
-import type { HttpHeaders } from "../../http/head.ts";
+import type { HttpHeaders } from "../../../http/head.ts";
 import type { Checksum, ChecksumName, ListPage, ObjectInfo } from "../../store.ts";
 
 /** Fields of an object that are asked for. */

@@ -8,9 +8,9 @@
  * @module
  */
 import { CopilotError } from "../../../errors.ts";
-import { orAborted } from "../../abort.ts";
+import { orAborted } from "../../../system/abort.ts";
 import { combine, createHasher, type Hasher, hexToBase64 } from "../../checksum.ts";
-import type { HttpResponse } from "../../http/client.ts";
+import type { HttpResponse } from "../../../http/client.ts";
 import {
   type ByteReader,
   type ByteSource,
@@ -22,7 +22,7 @@ import {
 } from "../../store.ts";
 import { changed, joined } from "./body.ts";
 import { infoOfResource, malformed, persistedBytes } from "./reply.ts";
-import type { GcsRequest, GcsRequests } from "./requests.ts";
+import type { GcsRequest, GcsRequests } from "./transport.ts";
 
 /** Bytes that a session takes at a time. */
 export const CHUNK_BYTES = 256 * 1024;

@@ -2,10 +2,10 @@
  * Access tokens: fetched when first needed, kept until shortly before they expire, one request at a time whoever asks.
  * @module
  */
-import type { Secret } from "../../../config.ts";
+import type { Secret } from "../../../config/mod.ts";
 import { CopilotError } from "../../../errors.ts";
-import type { Clock } from "../../../system.ts";
-import { orAborted } from "../../abort.ts";
+import type { Clock } from "../../../system/mod.ts";
+import { orAborted } from "../../../system/abort.ts";
 
 /** A token and its end. */
 export interface AccessToken {

@@ -3,9 +3,9 @@
  * @module
  */
 import { codeOfStatus, CopilotError } from "../../../errors.ts";
-import type { HttpClient, HttpResponse } from "../../http/client.ts";
-import { retryAfterMs } from "../../http/head.ts";
-import { parseHttpUrl } from "../../http/origin.ts";
+import type { HttpClient, HttpResponse } from "../../../http/client.ts";
+import { retryAfterMs } from "../../../http/head.ts";
+import { parseHttpUrl } from "../../../http/origin.ts";
 import { shownUri } from "../../uri.ts";
 
 /** As many as fetch follows in browsers is more than any honest server needs. */

@@ -3,7 +3,7 @@
  * @module
  */
 import { CopilotError } from "../../../errors.ts";
-import type { Network } from "../../../system.ts";
+import type { Network } from "../../../system/mod.ts";
 import { isLinkLocal } from "../../reach.ts";
 
 /** An IPv4 address that an IPv6 one stands for (`::ffff:a9fe:a9fe`), else the text itself. */

@@ -2,9 +2,9 @@
  * A value on its way.
  * @module
  */
-import type { Release } from "../../http/body.ts";
-import { FixedBody } from "../../http/body.ts";
-import type { Channel } from "../../http/channel.ts";
+import type { Release } from "../../../http/body.ts";
+import { FixedBody } from "../../../http/body.ts";
+import type { Channel } from "../../../http/channel.ts";
 import type { ByteReader } from "../../store.ts";
 import { readEnd } from "./resp.ts";
 

@@ -5,16 +5,16 @@
  * whole in memory, which may be four times the container's limit. What a store needs of the protocol is in resp.ts.
  * @module
  */
-import type { Secret } from "../../../config.ts";
-import { deadlineIn } from "../../../deadline.ts";
+import type { Secret } from "../../../config/mod.ts";
+import { deadlineIn } from "../../../system/deadline.ts";
 import { CopilotError } from "../../../errors.ts";
-import type { Clock, Connection, Network } from "../../../system.ts";
-import { orAborted, throwIfAborted } from "../../abort.ts";
-import { Channel } from "../../http/channel.ts";
-import { dial } from "../../http/dial.ts";
-import { makeOrigin } from "../../http/origin.ts";
+import type { Clock, Connection, Network } from "../../../system/mod.ts";
+import { orAborted, throwIfAborted } from "../../../system/abort.ts";
+import { Channel } from "../../../http/channel.ts";
+import { dial } from "../../../http/dial.ts";
+import { makeOrigin } from "../../../http/origin.ts";
 import type { ByteSource } from "../../store.ts";
-import type { RedisTarget } from "../../redis_settings.ts";
+import type { RedisTarget } from "./settings.ts";
 import { redisError } from "./faults.ts";
 import { type Argument, encodeCommand, Fault, readReply, type Reply } from "./resp.ts";
 

@@ -2,7 +2,7 @@
  * Redis's protocol, version 2 (RESP2): commands to bytes, bytes to replies. Every length that a server sends is bounded.
  * @module
  */
-import type { Channel } from "../../http/channel.ts";
+import type { Channel } from "../../../http/channel.ts";
 
 /** What a server says is wrong; a value and not an exception, because the replies behind it still have to be read. */
 export class Fault {

@@ -3,8 +3,8 @@
  * @module
  */
 import { CopilotError } from "../../../errors.ts";
-import { EMPTY_BODY } from "../../http/body.ts";
-import type { Channel } from "../../http/channel.ts";
+import { EMPTY_BODY } from "../../../http/body.ts";
+import type { Channel } from "../../../http/channel.ts";
 import type {
   ByteSource,
   CallOptions,

@@ -2,8 +2,8 @@
  * Where a bucket is: the endpoint, path or virtual-hosted style, the region.
  * @module
  */
-import type { StoreSettings } from "../../../config.ts";
-import { makeOrigin, type Origin, parseHttpUrl } from "../../http/origin.ts";
+import type { StoreSettings } from "../../../config/mod.ts";
+import { makeOrigin, type Origin, parseHttpUrl } from "../../../http/origin.ts";
 import { encodeKey } from "./sigv4.ts";
 
 /** A bucket's address. */

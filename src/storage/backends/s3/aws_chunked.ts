@@ -6,7 +6,7 @@
 import { crc32 } from "node:zlib";
 import { CopilotError } from "../../../errors.ts";
 import { hexToBase64 } from "../../checksum.ts";
-import type { StreamBody } from "../../http/client.ts";
+import type { StreamBody } from "../../../http/client.ts";
 import type { ByteReader, ByteSource } from "../../store.ts";
 
 /** Bytes of a chunk. S3 wants at least 8 KiB; MinIO takes at most 16 MiB. */

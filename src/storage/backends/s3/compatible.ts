@@ -3,7 +3,7 @@
  * the better documented one.
  * @module
  */
-import type { StoreSettings } from "../../../config.ts";
+import type { StoreSettings } from "../../../config/mod.ts";
 import { CopilotError } from "../../../errors.ts";
 import { formatUri, type StoreUri } from "../../uri.ts";
 

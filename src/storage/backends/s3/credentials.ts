@@ -5,10 +5,10 @@
  * never leads to the node's weaker or stronger identity.
  * @module
  */
-import { Secret, type StoreSettings } from "../../../config.ts";
+import { Secret, type StoreSettings } from "../../../config/mod.ts";
 import { CopilotError, from } from "../../../errors.ts";
 import type { BackendContext } from "../../backend.ts";
-import { HttpClient } from "../../http/client.ts";
+import { HttpClient } from "../../../http/client.ts";
 import { containerCredentials } from "./identity/container.ts";
 import { instanceCredentials } from "./identity/instance.ts";
 import type { Credentials, IdentityContext } from "./identity/mod.ts";

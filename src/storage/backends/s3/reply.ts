@@ -4,7 +4,7 @@
  */
 import { codeOfStatus, CopilotError, type ErrorCode } from "../../../errors.ts";
 import { base64ToHex } from "../../checksum.ts";
-import type { HttpHeaders } from "../../http/head.ts";
+import type { HttpHeaders } from "../../../http/head.ts";
 import type { Checksum, ChecksumName, ObjectInfo } from "../../store.ts";
 import { decodeEntities } from "./xml.ts";
 

@@ -6,7 +6,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import type { StoreSettings } from "../../../config.ts";
+import type { StoreSettings } from "../../../config/mod.ts";
 import { CopilotError } from "../../../errors.ts";
 
 type Header = readonly [string, string];

@@ -5,7 +5,7 @@
 import { crc32 } from "node:zlib";
 import { CopilotError } from "../../../errors.ts";
 import { base64ToHex, hexToBase64 } from "../../checksum.ts";
-import type { HttpHeaders } from "../../http/head.ts";
+import type { HttpHeaders } from "../../../http/head.ts";
 import type { ByteSource, Checksum, PutOptions } from "../../store.ts";
 import { awsChunked, crcHex, type FramedBody, TRAILER } from "./aws_chunked.ts";
 import type { ChecksumPolicy, ChecksumWay } from "./checksum_policy.ts";

@@ -7,7 +7,7 @@
  */
 import { createHash } from "node:crypto";
 import { CopilotError } from "../../../errors.ts";
-import { Hmac } from "../../hmac.ts";
+import { Hmac } from "../../cloud/hmac.ts";
 import type { Credentials } from "./identity/mod.ts";
 
 /** A request as far as its signature covers it. */

@@ -4,8 +4,8 @@
  */
 import { CopilotError } from "../../../errors.ts";
 import type { BackendContext } from "../../backend.ts";
-import type { HttpResponse } from "../../http/client.ts";
-import { contentRange } from "../../http/head.ts";
+import type { HttpResponse } from "../../../http/client.ts";
+import { contentRange } from "../../../http/head.ts";
 import type {
   ByteReader,
   ByteSource,

@@ -3,10 +3,10 @@
  * credentials that ran out.
  * @module
  */
-import { orAborted, throwIfAborted } from "../../abort.ts";
+import { orAborted, throwIfAborted } from "../../../system/abort.ts";
 import type { BackendContext } from "../../backend.ts";
-import type { HttpClient, HttpResponse, StreamBody } from "../../http/client.ts";
-import { type HttpHeaders, retryAfterMs } from "../../http/head.ts";
+import type { HttpClient, HttpResponse, StreamBody } from "../../../http/client.ts";
+import { type HttpHeaders, retryAfterMs } from "../../../http/head.ts";
 import { type ByteReader, readAll } from "../../store.ts";
 import { CopilotError } from "../../../errors.ts";
 import { type BucketAddress, inRegion } from "./address.ts";

@@ -3,7 +3,7 @@
  * @module
  */
 import { codeOfStatus, CopilotError, from } from "../../../errors.ts";
-import { HttpClient, type HttpResponse } from "../../../storage/http/client.ts";
+import { HttpClient, type HttpResponse } from "../../../http/client.ts";
 import type { WatcherContext } from "../../context.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Pod } from "./pod.ts";

@@ -2,10 +2,10 @@
  * Where the Kubernetes API is and who we are to it: the pod's service account, or a kubeconfig file.
  * @module
  */
-import { Secret } from "../../../config.ts";
+import { Secret } from "../../../config/mod.ts";
 import { CopilotError, from } from "../../../errors.ts";
-import { makeOrigin, type ParsedUrl, parseHttpUrl } from "../../../storage/http/origin.ts";
-import type { Files } from "../../../system.ts";
+import { makeOrigin, type ParsedUrl, parseHttpUrl } from "../../../http/origin.ts";
+import type { Files } from "../../../system/mod.ts";
 import type { WatcherContext } from "../../context.ts";
 
 const ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -95,7 +95,7 @@ async function fromKubeconfig(
 }
 
 async function parseYaml(text: string, path: string): Promise<Record<string, unknown>> {
-  const { parse } = await import("../../../yaml.ts");
+  const { parse } = await import("../../../config/yaml.ts");
   let value: unknown;
   try {
     // Without aliases a small file stays small.

@@ -3,7 +3,7 @@
  * and how it ended, also of a main that is gone before it is known to be main.
  * @module
  */
-import type { ProcessHandle } from "../../../system.ts";
+import type { ProcessHandle } from "../../../system/mod.ts";
 import type { Container } from "../../proc/containers.ts";
 
 /** More containers than a pod has; each handle is a descriptor. */

@@ -3,7 +3,7 @@
  * through /proc/PID/root, which needs the same user and group as main, or SYS_PTRACE.
  * @module
  */
-import type { Files, OpenFile } from "../../../system.ts";
+import type { Files, OpenFile } from "../../../system/mod.ts";
 
 /** The counter of each cgroup version, and the limit beside it. */
 const PLACES = [

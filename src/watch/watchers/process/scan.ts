@@ -5,7 +5,7 @@
  * @module
  */
 import { CopilotError } from "../../../errors.ts";
-import type { Files, OpenFile } from "../../../system.ts";
+import type { Files, OpenFile } from "../../../system/mod.ts";
 import { isPrivateReader, type Membership, membershipOf } from "../../proc/cgroup.ts";
 import { MAX_CONTAINERS, type MountEvidence, type ProcessRecord } from "../../proc/containers.ts";
 import {

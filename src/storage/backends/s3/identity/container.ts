@@ -3,7 +3,7 @@
  * @module
  */
 import { CopilotError } from "../../../../errors.ts";
-import { parseHttpUrl } from "../../../http/origin.ts";
+import { parseHttpUrl } from "../../../../http/origin.ts";
 import { ask, type Credentials, credentialsOfJson, type IdentityContext, readToken, refusal } from "./mod.ts";
 
 const ECS = "http://169.254.170.2";

@@ -3,7 +3,7 @@
  * @module
  */
 import { CopilotError } from "../../../../errors.ts";
-import type { HttpClient } from "../../../http/client.ts";
+import type { HttpClient } from "../../../../http/client.ts";
 import { isTrue } from "../address.ts";
 import { ask, type Credentials, credentialsOfJson, type IdentityContext, refusal } from "./mod.ts";
 

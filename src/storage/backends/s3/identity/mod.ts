@@ -5,12 +5,12 @@
  * may not, pass by its proxies and certificates, and do not survive being bundled. The protocols are a request or three each.
  * @module
  */
-import { Secret } from "../../../../config.ts";
+import { Secret } from "../../../../config/mod.ts";
 import { CopilotError } from "../../../../errors.ts";
-import type { Files } from "../../../../system.ts";
-import type { HttpClient } from "../../../http/client.ts";
-import { type HttpHeaders, retryAfterMs } from "../../../http/head.ts";
-import { parseHttpUrl } from "../../../http/origin.ts";
+import type { Files } from "../../../../system/mod.ts";
+import type { HttpClient } from "../../../../http/client.ts";
+import { type HttpHeaders, retryAfterMs } from "../../../../http/head.ts";
+import { parseHttpUrl } from "../../../../http/origin.ts";
 import { readAll } from "../../../store.ts";
 import { parseErrorXml, s3Error } from "../reply.ts";
 

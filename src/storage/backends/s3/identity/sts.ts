@@ -2,7 +2,7 @@
  * AWS Security Token Service: a role's credentials for a web identity (IRSA), or for other credentials.
  * @module
  */
-import { parseHttpUrl } from "../../../http/origin.ts";
+import { parseHttpUrl } from "../../../../http/origin.ts";
 import { isTrue } from "../address.ts";
 import { encodeQuery, sha256Hex, Signer } from "../sigv4.ts";
 import { readXml } from "../xml.ts";

@@ -1,0 +1,23 @@
+/**
+ * The command line: `parse` reads arguments, and `resolve` makes a command of them, the environment
+ * and the files that `--config` names.
+ *
+ * Pure: knows no runtime, reads no environment and no file by itself.
+ * @module
+ */
+export { type CommandName, environmentNames, type Flag } from "./flag.ts";
+export { FLAGS } from "./flags.ts";
+export { type Invocation, parse } from "./grammar.ts";
+export { resolve } from "./resolve.ts";
+export type {
+  Command,
+  DownloadCommand,
+  HelpCommand,
+  InspectCommand,
+  InspectKind,
+  KubeSettings,
+  SidecarCommand,
+  StoreCommand,
+  VersionCommand,
+  WatcherName,
+} from "./commands.ts";

@@ -1,0 +1,105 @@
+/**
+ * What errors.pb says, and what a task's `_ERROR` file says.
+ * @module
+ */
+import { type ErrorDocument, ErrorKind, ErrorOrigin } from "../types.ts";
+
+/** Bytes of a message in errors.pb; Flyte keeps errors in its database and shows the beginning. */
+export const MAX_MESSAGE_BYTES = 64 * 1024;
+
+const USER_ERROR = "User Error: ";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** An error as a task or a flow states it. */
+export interface ErrorDetails {
+  /** A word to group errors by, such as `OutputUploadFailed`. */
+  code: string;
+  message: string;
+  /** A value of ErrorKind; RECOVERABLE where nothing is said, as in the original. */
+  kind?: number;
+  /** A value of ErrorOrigin; UNKNOWN where nothing is said. */
+  origin?: number;
+}
+
+/** What a task's `_ERROR` file says. */
+export interface TaskError {
+  message: string;
+  /** Only a structured file has one. */
+  code?: string;
+  kind: number;
+  origin: number;
+}
+
+/**
+ * An error as the message of errors.pb. Halves of surrogate pairs become U+FFFD, since no protobuf may hold them, and a
+ * message over {@linkcode MAX_MESSAGE_BYTES} is cut with a note that says so.
+ */
+export function toErrorDocument({ code, message, kind, origin }: ErrorDetails): ErrorDocument {
+  return {
+    error: {
+      code: code.toWellFormed(),
+      message: bounded(message.toWellFormed()),
+      kind: kind ?? ErrorKind.RECOVERABLE,
+      origin: origin ?? ErrorOrigin.UNKNOWN,
+    },
+  };
+}
+
+/** Cuts a text between characters. */
+function bounded(text: string): string {
+  const bytes = encoder.encode(text);
+  if (bytes.length <= MAX_MESSAGE_BYTES) return text;
+  let end = MAX_MESSAGE_BYTES;
+  while ((bytes[end]! & 0xc0) === 0x80) end--;
+  return `${decoder.decode(bytes.subarray(0, end))}\n[${bytes.length - end} more bytes cut]`;
+}
+
+/**
+ * What a task's `_ERROR` file says: a JSON object with a text `message` is a structured error, anything else is the
+ * message itself. Bytes that are not UTF-8 become U+FFFD, so that no error is lost.
+ *
+ * A structured file may have `code`, `kind` (`NON_RECOVERABLE` or `RECOVERABLE`) and `origin` (`USER`, `SYSTEM` or
+ * `UNKNOWN`); what is missing or of another form is left at RECOVERABLE and USER.
+ *
+ * @param bytes the whole file; its size is the caller's to bound
+ */
+export function parseTaskError(bytes: Uint8Array): TaskError {
+  const text = decoder.decode(bytes);
+  const declared = structured(text);
+  const message = USER_ERROR + (declared === undefined ? text : declared.message);
+  const code = declared?.code;
+  return {
+    message,
+    ...(typeof code === "string" && code !== "" ? { code } : {}),
+    kind: valueOf(ErrorKind, declared?.kind) ?? ErrorKind.RECOVERABLE,
+    origin: valueOf(ErrorOrigin, declared?.origin) ?? ErrorOrigin.USER,
+  };
+}
+
+/** A structured error as it stands in the file: only `message` is checked. */
+interface Declared {
+  message: string;
+  code?: unknown;
+  kind?: unknown;
+  origin?: unknown;
+}
+
+function structured(text: string): Declared | undefined {
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof document !== "object" || document === null || !("message" in document)) return undefined;
+  return typeof document.message === "string" ? document as Declared : undefined;
+}
+
+/** The number of an enum's name, in capitals or not. */
+function valueOf(names: Readonly<Record<string, number>>, name: unknown): number | undefined {
+  if (typeof name !== "string") return undefined;
+  const key = name.toUpperCase();
+  return Object.hasOwn(names, key) ? names[key] : undefined;
+}

@@ -1,0 +1,355 @@
+/**
+ * Flyte's messages on the wire and back: the shapes of types.ts, driven by the tables of schema.ts.
+ *
+ * The only file that knows protobufjs, of which it uses the reader: what that lacks for documents that are passed on
+ * (64-bit integers without loss, unknown fields, merging, a bound on nesting) is here. Its writer keeps five objects for each
+ * number until the end, which a document of many small values has no memory for: backward_writer.ts keeps bytes.
+ * @module
+ */
+import { Reader } from "protobufjs/minimal";
+import { CopilotError } from "../../errors.ts";
+import { BackwardWriter } from "./backward_writer.ts";
+import {
+  DELIMITED,
+  empty,
+  type Fields,
+  isZero,
+  type Plan,
+  type PlannedField,
+  planOf,
+} from "./message_tables.ts";
+import { compact } from "./primitive_literal.ts";
+import type { ErrorDocument, Literal, LiteralMap, TypedInterface, VariableMap } from "../types.ts";
+import { fieldWeight } from "./weights.ts";
+
+/**
+ * Messages inside messages that are followed: 200 literals, each at most three messages from the next (a map's entry,
+ * or a scalar and its union), and what the last one holds. Twice as many still fit the stack, in a Worker too. Flyte's
+ * Python SDKs stop at 100 messages.
+ */
+export const MAX_NESTING = 640;
+
+/** The messages that can be decoded and encoded on their own. */
+export interface Documents {
+  LiteralMap: LiteralMap;
+  Literal: Literal;
+  TypedInterface: TypedInterface;
+  VariableMap: VariableMap;
+  ErrorDocument: ErrorDocument;
+}
+
+const LITERAL = planOf("Literal");
+
+/** A oneof as types.ts has it. */
+type Choice = { case: string; value: unknown };
+type MapEntry = { key: string; value: unknown };
+
+/** Reads one run of bytes. */
+class Decoder {
+  readonly #bytes: Uint8Array;
+  readonly #reader: Reader;
+  #depth = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#reader = new Reader(bytes);
+  }
+
+  get position(): number {
+    return this.#reader.pos;
+  }
+
+  /** Reads fields up to `end` into `target`; what is there already is merged with, as proto3 says. */
+  message(plan: Plan, target: Fields, end = this.#bytes.length): Fields {
+    if (++this.#depth > MAX_NESTING) throw new Error(`nested deeper than ${MAX_NESTING} messages`);
+    const reader = this.#reader;
+    while (reader.pos < end) {
+      const start = reader.pos;
+      const tag = reader.tag();
+      const field = plan.byNumber[tag >>> 3];
+      if (field !== undefined && (tag & 7) === field.wire) {
+        this.#field(field, target);
+      } else {
+        reader.skipType(tag & 7, 0, tag >>> 3);
+        this.#keep(target, start);
+      }
+    }
+    if (reader.pos > end) throw new Error("a field is longer than the message it is in");
+    this.#depth--;
+    return target;
+  }
+
+  /** Keeps what was read since `start`; neighbours become one view, so that small fields do not cost many. */
+  #keep(target: Fields, start: number): void {
+    const kept = target.unknown ??= [];
+    const last = kept.at(-1);
+    const adjoins = last !== undefined && last.byteOffset + last.length === this.#bytes.byteOffset + start;
+    const from = adjoins ? start - last.length : start;
+    if (adjoins) kept.pop();
+    kept.push(this.#bytes.subarray(from, this.#reader.pos));
+  }
+
+  #field(field: PlannedField, target: Fields): void {
+    const { name, oneof } = field;
+    if (field.map) {
+      const before = target[name] as Map<string, unknown>;
+      const map = before.size === 0 ? new Map<string, unknown>() : before;
+      const { key, value } = this.#entry(field);
+      target[name] = map.set(key, kept(field, value));
+    } else if (field.repeated) {
+      (target[name] as unknown[]).push(kept(field, this.#value(field, undefined)));
+    } else if (oneof === undefined) {
+      target[name] = this.#value(field, target[name]);
+    } else {
+      const before = target[oneof] as Choice | undefined;
+      const value = this.#value(field, before?.case === name ? before.value : undefined);
+      target[oneof] = { case: name, value } satisfies Choice;
+    }
+  }
+
+  #entry({ entry, message }: PlannedField): MapEntry {
+    const read = this.#nested(entry!, empty(entry!)) as unknown as MapEntry;
+    if (read.value === undefined) read.value = empty(message!);
+    return read;
+  }
+
+  #nested(plan: Plan, target: Fields): Fields {
+    const length = this.#reader.size();
+    return this.message(plan, target, this.#reader.pos + length);
+  }
+
+  #value(field: PlannedField, before: unknown): unknown {
+    const reader = this.#reader;
+    switch (field.type) {
+      case "string":
+        return this.#text();
+      case "bytes":
+        return this.#delimited();
+      case "bool":
+        return reader.bool();
+      case "int32":
+      case "enum":
+        return reader.int32();
+      case "int64":
+        return BigInt.asIntN(64, bits(reader.int64()));
+      case "uint64":
+        return bits(reader.uint64());
+      case "double":
+        return reader.double();
+      default:
+        return this.#nested(field.message!, before as Fields | undefined ?? empty(field.message!));
+    }
+  }
+
+  #delimited(): Uint8Array {
+    const length = this.#reader.size();
+    const start = this.#reader.pos;
+    this.#reader.skip(length);
+    return this.#bytes.subarray(start, start + length);
+  }
+
+  #text(): string {
+    try {
+      return this.#reader.stringVerify();
+    } catch (thrown) {
+      throw thrown instanceof TypeError
+        ? new Error("a string is not valid UTF-8", { cause: thrown })
+        : thrown;
+    }
+  }
+}
+
+/** What a list or a map keeps of a value, with which nothing is merged any more. */
+function kept({ message }: PlannedField, value: unknown): unknown {
+  return message === LITERAL ? compact(value as Literal) : value;
+}
+
+/** The 64 bits that protobufjs gives as two halves. */
+function bits(value: { low: number; high: number } | number): bigint {
+  if (typeof value === "number") {
+    throw new CopilotError("internal", "Cannot read 64 bits: long is not bundled");
+  }
+  const low = BigInt(value.low >>> 0);
+  return value.high === 0 ? low : low | BigInt(value.high >>> 0) << 32n;
+}
+
+/**
+ * Reads a message.
+ *
+ * @param name the message's name in flyteidl2.core
+ * @param bytes its bytes; `bytes` and `unknown` fields of the result are views into them
+ * @throws CopilotError `input` for bytes that are no such message, or one nested deeper than {@linkcode MAX_NESTING}
+ */
+export function decode<Name extends keyof Documents>(name: Name, bytes: Uint8Array): Documents[Name] {
+  const decoder = new Decoder(bytes);
+  try {
+    return decoder.message(planOf(name), empty(planOf(name))) as unknown as Documents[Name];
+  } catch (thrown) {
+    if (thrown instanceof CopilotError) throw thrown;
+    const { name: kind, message } = thrown as Error;
+    const cut = kind === "RangeError";
+    const why = cut ? "the data ends in the middle of a field" : message.replace(/ at offset \d+$/, "");
+    const where = `byte ${Math.min(decoder.position, bytes.length)} of ${bytes.length}`;
+    throw new CopilotError("input", `Cannot decode ${name}: ${why} (${where})`, { cause: thrown });
+  }
+}
+
+/**
+ * How much some bytes will take once they are decoded: 1 for a literal that is a primitive, and for the entry of a map beside its
+ * value; 2 or more for every other message, for a literal's hash and its metadata, and for a field that nobody knows. Told from the
+ * bytes alone, of which nothing is kept.
+ *
+ * @param name the message's name in flyteidl2.core
+ * @returns the weight up to the first fault, where the bytes are no such message: {@linkcode decode} tells that
+ */
+export function weigh(name: keyof Documents, bytes: Uint8Array): number {
+  const reader = new Reader(bytes);
+  let weight = 0;
+  const walk = (plan: Plan, end: number, depth: number): void => {
+    while (reader.pos < end && depth <= MAX_NESTING) {
+      const tag = reader.tag();
+      const field = plan.byNumber[tag >>> 3];
+      const inside = field?.entry ?? field?.message;
+      weight += fieldWeight(plan, field);
+      if (inside === undefined || (tag & 7) !== DELIMITED) reader.skipType(tag & 7, 0, tag >>> 3);
+      else walk(inside, reader.size() + reader.pos, depth + 1);
+    }
+  };
+  try {
+    walk(planOf(name), bytes.length, 1);
+  } catch { /* the bytes are at fault */ }
+  return weight;
+}
+
+/** Writes one message, from its last byte to its first. */
+class Encoder {
+  readonly #writer = new BackwardWriter();
+  readonly #name: string;
+  #depth = 0;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  finish(): Uint8Array {
+    return this.#writer.finish();
+  }
+
+  message(plan: Plan, message: Fields): void {
+    if (++this.#depth > MAX_NESTING) {
+      throw new CopilotError(
+        "output",
+        `Cannot encode ${this.#name}: nested deeper than ${MAX_NESTING} messages`,
+      );
+    }
+    for (const raw of message.unknown?.toReversed() ?? []) this.#writer.raw(raw);
+    for (let index = plan.fields.length; index-- > 0;) this.#field(plan.fields[index]!, message);
+    this.#depth--;
+  }
+
+  #field(field: PlannedField, message: Fields): void {
+    if (field.map) {
+      const map = message[field.name] as ReadonlyMap<string, unknown>;
+      for (const key of [...map.keys()].reverse()) this.#entry(field, key, map.get(key));
+    } else if (field.repeated) {
+      const values = message[field.name] as unknown[];
+      for (let index = values.length; index-- > 0;) this.#tagged(field, values[index]);
+    } else if (field.oneof === undefined) {
+      const value = message[field.name];
+      if (!isZero(value)) this.#tagged(field, value);
+    } else {
+      const choice = message[field.oneof] as Choice | undefined;
+      if (choice?.case === field.name) this.#tagged(field, choice.value);
+    }
+  }
+
+  /** Key and value are written even when they are zero, as every implementation of protobuf does. */
+  #entry(field: PlannedField, key: string, value: unknown): void {
+    const end = this.#writer.length;
+    this.#depth++;
+    const [keyField, valueField] = field.entry!.fields;
+    this.#tagged(valueField!, value);
+    this.#tagged(keyField!, key);
+    this.#depth--;
+    this.#head(field, end);
+  }
+
+  #tagged(field: PlannedField, value: unknown): void {
+    const end = this.#writer.length;
+    this.#value(field, value);
+    this.#head(field, end);
+  }
+
+  /** What stands in front of a value: its tag and, where it has one, its length. @param end of the bytes behind it */
+  #head(field: PlannedField, end: number): void {
+    const writer = this.#writer;
+    if (field.wire === DELIMITED) writer.varint(writer.length - end);
+    writer.varint((field.no << 3 | field.wire) >>> 0);
+  }
+
+  #value(field: PlannedField, value: unknown): void {
+    const writer = this.#writer;
+    switch (field.type) {
+      case "string":
+        return writer.text(this.#checked(value as string));
+      case "bytes":
+        return writer.raw(value as Uint8Array);
+      case "bool":
+        return writer.varint(value ? 1 : 0);
+      case "int32":
+      case "enum":
+        return writer.varint64(BigInt(value as number));
+      case "int64":
+      case "uint64":
+        return writer.varint64(value as bigint);
+      case "double":
+        return writer.double(value as number);
+      default:
+        return this.message(field.message!, value as Fields);
+    }
+  }
+
+  #checked(text: string): string {
+    if (text.isWellFormed()) return text;
+    const shown = JSON.stringify(text.slice(0, 80));
+    throw new CopilotError("internal", `Cannot encode ${this.#name}: the text ${shown} is not valid Unicode`);
+  }
+}
+
+/**
+ * Writes a message: fields by number, maps in their own order, unknown fields last.
+ *
+ * @param name the message's name in flyteidl2.core
+ * @throws CopilotError `output` for a message nested deeper than {@linkcode MAX_NESTING}; `internal` for a text with
+ * half of a surrogate pair, which no valid document has
+ */
+export function encode<Name extends keyof Documents>(name: Name, message: Documents[Name]): Uint8Array {
+  const encoder = new Encoder(name);
+  encoder.message(planOf(name), message as unknown as Fields);
+  return encoder.finish();
+}
+
+/** Reads inputs.pb or outputs.pb. As {@linkcode decode}. */
+export function decodeLiteralMap(bytes: Uint8Array): LiteralMap {
+  return decode("LiteralMap", bytes);
+}
+
+/** Writes inputs.pb or outputs.pb. As {@linkcode encode}. */
+export function encodeLiteralMap(message: LiteralMap): Uint8Array {
+  return encode("LiteralMap", message);
+}
+
+/** Reads an offloaded literal. As {@linkcode decode}. */
+export function decodeLiteral(bytes: Uint8Array): Literal {
+  return decode("Literal", bytes);
+}
+
+/** Reads what `--interface` holds. As {@linkcode decode}. */
+export function decodeTypedInterface(bytes: Uint8Array): TypedInterface {
+  return decode("TypedInterface", bytes);
+}
+
+/** Writes errors.pb. As {@linkcode encode}. */
+export function encodeErrorDocument(message: ErrorDocument): Uint8Array {
+  return encode("ErrorDocument", message);
+}

@@ -1,0 +1,23 @@
+/**
+ * What the fields of a message add to its weight; `weigh` of idl.ts says what that is.
+ * @module
+ */
+import { type Plan, type PlannedField, planOf } from "./message_tables.ts";
+
+const [LITERAL, SCALAR, PRIMITIVE] = [planOf("Literal"), planOf("Scalar"), planOf("Primitive")];
+
+/**
+ * What a field adds, without what is in it.
+ *
+ * @param plan of the message that it is in
+ * @param field undefined for one that nobody knows
+ */
+export function fieldWeight(plan: Plan, field: PlannedField | undefined): number {
+  if (field === undefined) return 3;
+  const { entry, message } = field;
+  // With one of these a literal is no single object any more.
+  const besides = plan === LITERAL && field.oneof === undefined ? 2 : 0;
+  if (entry !== undefined) return besides + 1;
+  if (message === undefined || message === SCALAR || message === PRIMITIVE) return besides;
+  return message === LITERAL ? 1 : 2;
+}

@@ -1,0 +1,199 @@
+/**
+ * Documents of Flyte as tables for a terminal. Whatever comes from a document is shown without characters that a
+ * terminal obeys.
+ * @module
+ */
+import { jsonText } from "../text/go_json.ts";
+import { elementPlace, keyPlace, variablePlace } from "../plan/names.ts";
+import { messageJson } from "../text/proto_json.ts";
+import { scalarText } from "../text/text.ts";
+import { blobText, enumText, inBrackets, typeText } from "./type_text.ts";
+import type { ErrorDocument, Literal, Primitive, Scalar, VariableMap } from "../types.ts";
+
+/** Elements of one list or map that are shown; the rest is counted. */
+const MAX_ELEMENTS = 20;
+/** Characters of a value, a type or a description; a URI is never cut, it is there to be copied. */
+const MAX_CELL = 80;
+/** Bytes of a binary value that are shown. */
+const MAX_HEX_BYTES = 16;
+const GAP = "  ";
+
+/** Characters that a terminal obeys: controls, line ends, changes of direction. */
+const HIDDEN = /[\p{Cc}\p{Cf}\u2028\u2029]/gu;
+
+const PRIMITIVES: Readonly<Record<NonNullable<Primitive["value"]>["case"], string>> = {
+  integer: "integer",
+  floatValue: "float",
+  stringValue: "string",
+  boolean: "boolean",
+  datetime: "datetime",
+  duration: "duration",
+};
+
+const decoder = new TextDecoder();
+
+/** Name, type, value, hash and metadata of every literal, elements of lists and maps below their own. */
+export function literalsTable(literals: ReadonlyMap<string, Literal>): string {
+  const rows: string[][] = [];
+  for (const [name, literal] of literals) addLiteral(rows, variablePlace(name), literal);
+  if (rows.length === 0) return "no variables\n";
+  return table(["VARIABLE", "TYPE", "VALUE", "HASH", "METADATA"], rows);
+}
+
+function addLiteral(rows: string[][], place: string, literal: Literal): void {
+  const { type, value, children } = describe(literal, place);
+  const metadata = [...literal.metadata].map(([key, text]) => `${key}=${text}`).join(", ");
+  rows.push([place, cut(type), value, literal.hash, cut(metadata)]);
+  for (const [name, child] of children.slice(0, MAX_ELEMENTS)) addLiteral(rows, name, child);
+  const more = children.length - MAX_ELEMENTS;
+  if (more > 0) rows.push([`${place} …`, "", `${more} more`, "", ""]);
+}
+
+/** A literal's cells, and the places and literals inside it. */
+interface Description {
+  type: string;
+  value: string;
+  children: [string, Literal][];
+}
+
+function describe({ value }: Literal, place: string): Description {
+  switch (value?.case) {
+    case "scalar":
+      return describeScalar(value.value, place);
+    case "collection": {
+      const { literals } = value.value;
+      const children = literals.map((item, at): [string, Literal] => [elementPlace(place, at), item]);
+      return { type: "list", value: count(literals.length, "element"), children };
+    }
+    case "map": {
+      const entries = [...value.value.literals];
+      const children = entries.map(([key, item]): [string, Literal] => [keyPlace(place, key), item]);
+      return { type: "map", value: count(entries.length, "entry", "entries"), children };
+    }
+    case "offloadedMetadata": {
+      const { uri, sizeBytes, inferredType } = value.value;
+      return reference(`offloaded ${typeText(inferredType)}`, uri, ` (${count(sizeBytes, "byte")})`);
+    }
+    case undefined:
+      return leaf("?", "no value");
+  }
+}
+
+function describeScalar(scalar: Scalar, place: string): Description {
+  const { value } = scalar;
+  switch (value?.case) {
+    case "primitive":
+      return leaf(primitiveType(value.value), primitiveText(scalar, value.value));
+    case "blob":
+      return reference(blobText(value.value.metadata?.type), value.value.uri);
+    case "schema":
+      return reference(
+        typeText({ type: { case: "schema", value: value.value.type ?? { columns: [] } } }),
+        value.value.uri,
+      );
+    case "structuredDataset": {
+      const type = value.value.metadata?.structuredDatasetType;
+      const named = type === undefined
+        ? "dataset"
+        : typeText({ type: { case: "structuredDatasetType", value: type } });
+      return reference(named, value.value.uri);
+    }
+    case "binary":
+      return leaf(`binary${inBrackets(value.value.tag)}`, binaryText(value.value.value));
+    case "noneType":
+      return leaf("none", "null");
+    case "error":
+      return leaf("error", value.value.message);
+    case "generic":
+      return leaf("struct", jsonText(messageJson("Struct", value.value), JSON.stringify));
+    case "union": {
+      if (value.value.value === undefined) return leaf("union", "no value");
+      const inner = describe(value.value.value, place);
+      return { ...inner, type: `union: ${inner.type}` };
+    }
+    case undefined:
+      return leaf("?", "no value");
+  }
+}
+
+/** What stands elsewhere. */
+function reference(type: string, uri: string, note = ""): Description {
+  return { type, value: `${uri}${note}`, children: [] };
+}
+
+function leaf(type: string, value: string): Description {
+  return { type, value: cut(value), children: [] };
+}
+
+function primitiveType({ value }: Primitive): string {
+  return value === undefined ? "?" : PRIMITIVES[value.case];
+}
+
+/** Texts stand in quotes, so that blanks and the empty one can be seen. */
+function primitiveText(scalar: Scalar, { value }: Primitive): string {
+  if (value?.case === "stringValue") return JSON.stringify(value.value.slice(0, MAX_CELL));
+  return decoder.decode(scalarText(scalar));
+}
+
+function binaryText(bytes: Uint8Array): string {
+  const size = count(bytes.length, "byte");
+  if (bytes.length === 0) return size;
+  return `${size}: ${bytes.subarray(0, MAX_HEX_BYTES).toHex()}${bytes.length > MAX_HEX_BYTES ? "…" : ""}`;
+}
+
+function count(number: number | bigint, one: string, many = `${one}s`): string {
+  return `${number} ${Number(number) === 1 ? one : many}`;
+}
+
+/** Direction, name, type and description of every variable. */
+export function interfaceTable(parts: readonly [string, VariableMap | undefined][]): string {
+  const rows = parts.flatMap(([direction, map]) =>
+    (map?.variables ?? []).map(({ key, value }) => [
+      direction,
+      variablePlace(key),
+      cut(typeText(value?.type)),
+      cut(value?.description ?? ""),
+    ])
+  );
+  if (rows.length === 0) return "no variables\n";
+  return table(["DIRECTION", "VARIABLE", "TYPE", "DESCRIPTION"], rows);
+}
+
+/** An error field by field, its message whole and last. */
+export function errorTable({ error }: ErrorDocument): string {
+  if (error === undefined) return "no error\n";
+  const rows = [
+    ["code", shown(error.code)],
+    ["kind", enumText("ContainerError.Kind", error.kind).toUpperCase()],
+    ["origin", enumText("ExecutionError.ErrorKind", error.origin).toUpperCase()],
+  ];
+  const message = error.message.replaceAll("\t", "    ").split("\n").map(shown).join(`\n${" ".repeat(9)}`);
+  return `${
+    [...rows, ["message", message]].map(([name = "", text]) => `${name.padEnd(9)}${text}`).join("\n")
+  }\n`;
+}
+
+/** Columns as wide as their widest cell; a column without any content is left out. */
+function table(titles: readonly string[], rows: readonly string[][]): string {
+  const cells = rows.map((row) => row.map(shown));
+  const used = titles.map((_, at) => at).filter((at) => cells.some((row) => row[at] !== ""));
+  const widths = used.map((at) =>
+    cells.reduce((most, row) => Math.max(most, length(row[at]!)), titles[at]!.length)
+  );
+  const line = (row: readonly string[]) =>
+    used.map((at, column) => row[at]! + " ".repeat(widths[column]! - length(row[at]!))).join(GAP).trimEnd();
+  return `${[titles, ...cells].map(line).join("\n")}\n`;
+}
+
+function length(text: string): number {
+  return [...text].length;
+}
+
+function cut(text: string): string {
+  const characters = [...text.slice(0, 2 * MAX_CELL + 2)];
+  return characters.length > MAX_CELL ? `${characters.slice(0, MAX_CELL - 1).join("")}…` : text;
+}
+
+function shown(text: string): string {
+  return text.replace(HIDDEN, (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`);
+}

@@ -1,0 +1,155 @@
+/**
+ * Keys of stored objects and the paths that they become below a directory.
+ * @module
+ */
+import { CopilotError } from "../../errors.ts";
+import { nameFault, quoted } from "./names.ts";
+
+/** What an object below a prefix becomes. */
+export interface KeyPlace {
+  kind: "file" | "directory";
+  /** Relative to the prefix's directory, components separated by `/`; empty for that directory itself. */
+  path: string;
+}
+
+/** The prefix that lists what is below a key: by segment, so that `dir` never takes `dir2/x` or `dir.txt`. */
+export function listPrefix(key: string): string {
+  return key === "" || key.endsWith("/") ? key : `${key}/`;
+}
+
+/**
+ * Where an object below a prefix goes.
+ *
+ * A zero-byte object whose key ends in `/` is a directory: consoles and tools make such markers.
+ *
+ * @param prefixKey key of the multipart blob, with or without `/` at its end
+ * @param object key and size in bytes of one object, as a listing gives them
+ * @returns null for an object that is not below the prefix
+ * @throws CopilotError `path` for a key with a component that no file may have, or for bytes under a directory's key
+ */
+export function relativePathOfKey(prefixKey: string, object: { key: string; size: number }): KeyPlace | null {
+  const { key, size } = object;
+  const prefix = listPrefix(prefixKey);
+  if (!key.startsWith(prefix)) return null;
+  const rest = key.slice(prefix.length);
+  const marker = rest === "" || rest.endsWith("/");
+  if (marker && size > 0) {
+    throw keyError(key, `it ends in a slash as a directory does but holds ${size} bytes`);
+  }
+  if (rest === "") return { kind: "directory", path: "" };
+  const path = marker ? rest.slice(0, -1) : rest;
+  for (const name of path.split("/")) {
+    const fault = nameFault(name);
+    if (fault !== null) throw keyError(key, `its component ${quoted(name)} ${fault}`);
+  }
+  return { kind: marker ? "directory" : "file", path };
+}
+
+function keyError(key: string, fault: string): CopilotError {
+  return new CopilotError("path", `Cannot download ${quotedKey(key)}: ${fault}`, { object: key });
+}
+
+/** A key in quotes; unlike a name it is shown whole, since stores limit keys to about 1,024 bytes. */
+function quotedKey(key: string): string {
+  return JSON.stringify(key);
+}
+
+/**
+ * Watches the objects of one listing go by: says which directories are new and refuses a path that would have to be
+ * a file and a directory at once (`a` beside `a/b`).
+ *
+ * A byte-wise ascending listing needs memory for one path only, since all keys that begin with a file's key follow it
+ * directly. Any other listing needs memory for all of its paths.
+ */
+export class KeyTree {
+  /** Directories that hold the latest object, outermost first. */
+  readonly #open: string[] = [];
+  /** Files whose path begins the latest path, shortest first. */
+  readonly #shadows: string[] = [];
+  readonly #seen: Map<string, KeyPlace["kind"]> | null;
+
+  /** @param options.sorted the listing is byte-wise ascending (`traits.sortedList` of the store) */
+  constructor(options: { sorted: boolean }) {
+    this.#seen = options.sorted ? null : new Map();
+  }
+
+  /**
+   * Takes the next object of the listing.
+   *
+   * @returns the directories that have to be made before it, parents first, each once in the tree's life
+   * @throws CopilotError `path` that names the file and what would be below it
+   */
+  add(place: KeyPlace): string[] {
+    if (place.path === "") return [];
+    return this.#seen === null ? this.#addSorted(place) : this.#addSeen(place, this.#seen);
+  }
+
+  #addSorted({ kind, path }: KeyPlace): string[] {
+    const text = kind === "directory" ? `${path}/` : path;
+    while (this.#open.length > 0 && !text.startsWith(`${this.#open.at(-1)}/`)) this.#open.pop();
+    while (this.#shadows.length > 0 && !text.startsWith(this.#shadows.at(-1)!)) this.#shadows.pop();
+    const made = directoriesOf(text, this.#open.at(-1) ?? "");
+    for (const directory of made) {
+      if (this.#shadows.includes(directory)) throw clash(directory, text);
+      this.#open.push(directory);
+    }
+    if (kind === "file") this.#shadows.push(path);
+    return made;
+  }
+
+  #addSeen({ kind, path }: KeyPlace, seen: Map<string, KeyPlace["kind"]>): string[] {
+    const text = kind === "directory" ? `${path}/` : path;
+    const made: string[] = [];
+    for (const directory of directoriesOf(text, "")) {
+      const known = seen.get(directory);
+      if (known === "file") throw clash(directory, text);
+      if (known === undefined) made.push(directory);
+      seen.set(directory, "directory");
+    }
+    if (kind === "file") {
+      if (seen.get(path) === "directory") throw clash(path, `${path}/`);
+      seen.set(path, "file");
+    }
+    return made;
+  }
+}
+
+/** The directories in a path (what stands before its slashes), outermost first, without those up to `known`. */
+function directoriesOf(text: string, known: string): string[] {
+  const found: string[] = [];
+  for (let at = text.indexOf("/", known.length + 1); at >= 0; at = text.indexOf("/", at + 1)) {
+    found.push(text.slice(0, at));
+  }
+  return found;
+}
+
+function clash(file: string, below: string): CopilotError {
+  return new CopilotError(
+    "path",
+    `Cannot download ${quotedKey(below)}: there is an object ${
+      quotedKey(file)
+    } too, and a path cannot be both a file and ` +
+      "a directory",
+    { object: file },
+  );
+}
+
+/**
+ * The key behind a percent-encoded one, for stores that were written by programs that encode.
+ *
+ * Only `%` with two hex digits is decoded; any other `%` stays. The caller tries the key as it is written first.
+ *
+ * @returns null where there is nothing to decode, or the result would not be valid UTF-8 or would hold a NUL
+ */
+export function decodedKey(key: string): string | null {
+  let broken = false;
+  const decoded = key.replace(/(?:%[0-9A-Fa-f]{2})+/g, (run) => {
+    try {
+      return decodeURIComponent(run);
+    } catch {
+      broken = true;
+      return run;
+    }
+  });
+  return broken || decoded === key || decoded.includes("\0") ? null : decoded;
+}

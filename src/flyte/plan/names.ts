@@ -1,0 +1,135 @@
+/**
+ * Rules for names that come from others (variables, keys of maps, segments of object keys) and become paths.
+ *
+ * A name is taken only if it is one plain component of a path, the same on disk as in the message: nothing is cleaned,
+ * escaped or shortened, so two different names never become one path.
+ * @module
+ */
+import type { ErrorCode } from "../../errors.ts";
+import { CopilotError } from "../../errors.ts";
+
+/** Bytes of one component of a path, as Linux limits them. */
+const MAX_NAME_BYTES = 255;
+
+/** Bytes of a whole path, without the closing NUL, as Linux limits them. */
+const MAX_PATH_BYTES = 4095;
+
+/** Characters of a name that a message quotes. */
+const SHOWN_CHARACTERS = 120;
+
+/** Characters of a place (`files[2].x`) that a message shows. */
+const SHOWN_PLACE = 500;
+
+/** A name that is readable in a place such as `files[2].x` without quotes. */
+const PLAIN = /^[\p{L}_][\p{L}\p{N}_-]*$/u;
+
+const encoder = new TextEncoder();
+
+/** Whether the text is longer than `maxBytes` in UTF-8. Encodes only when its length leaves a doubt. */
+function exceeds(text: string, maxBytes: number): boolean {
+  if (text.length * 3 <= maxBytes) return false;
+  return text.length > maxBytes || encoder.encode(text).length > maxBytes;
+}
+
+/**
+ * Why a name cannot be one component of a path, as the end of a sentence; null where it can.
+ *
+ * `..` is named wherever it is a component, since it is what an attack looks like.
+ */
+export function nameFault(name: string): string | null {
+  if (name === "") return "is empty";
+  if (name === ".") return 'is "."';
+  if (name === ".." || (name.includes("..") && name.split("/").includes(".."))) return 'has a ".." component';
+  if (name.includes("/")) return "has a slash";
+  if (name.includes("\0")) return "has a NUL byte";
+  if (!name.isWellFormed()) return "is not valid Unicode";
+  if (exceeds(name, MAX_NAME_BYTES)) return `is longer than ${MAX_NAME_BYTES} bytes`;
+  return null;
+}
+
+/** A name in quotes, with control characters escaped, cut where it is long. */
+export function quoted(name: string): string {
+  const cut = name.length > SHOWN_CHARACTERS;
+  return JSON.stringify(cut ? `${name.slice(0, SHOWN_CHARACTERS)}…` : name);
+}
+
+/**
+ * An error about one variable: `Cannot <action> variable <place>: <fault>`.
+ *
+ * @param variable the place, as {@linkcode variablePlace} and its like give it
+ */
+export function variableError(
+  code: ErrorCode,
+  about: { action: string; variable: string; fault: string; cause?: unknown },
+): CopilotError {
+  const { action, variable, fault, cause } = about;
+  const place = variable.length > SHOWN_PLACE ? `${variable.slice(0, SHOWN_PLACE)}…` : variable;
+  return new CopilotError(code, `Cannot ${action} variable ${place}: ${fault}`, {
+    object: place,
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/**
+ * Refuses a name that cannot be one component of a path.
+ *
+ * @param name a variable's name, a map's key or a blob's file name
+ * @param variable the place it belongs to, as {@linkcode variablePlace} and its like give it
+ * @throws CopilotError `path` that names the variable and the name
+ */
+export function assertName(name: string, variable: string): void {
+  const fault = nameFault(name);
+  if (fault === null) return;
+  throw variableError("path", {
+    action: "use",
+    variable,
+    fault: `the name ${quoted(name)} ${fault}, wanted a plain file name`,
+  });
+}
+
+/**
+ * Refuses a path that the kernel would.
+ *
+ * @throws CopilotError `path` that names the variable
+ */
+export function assertPathLength(path: string, variable: string): void {
+  if (!exceeds(path, MAX_PATH_BYTES)) return;
+  throw variableError("path", {
+    action: "use",
+    variable,
+    fault: `its path is longer than ${MAX_PATH_BYTES} bytes`,
+  });
+}
+
+/** How a variable is called in messages: bare where that is readable, else in quotes. */
+export function variablePlace(name: string): string {
+  return PLAIN.test(name) ? name : quoted(name);
+}
+
+/** How a map's value is called in messages: `m.key` or `m["odd key"]`. */
+export function keyPlace(parent: string, key: string): string {
+  return PLAIN.test(key) ? `${parent}.${key}` : `${parent}[${quoted(key)}]`;
+}
+
+/** How a list's element is called in messages: `l[2]`. */
+export function elementPlace(parent: string, index: number): string {
+  return `${parent}[${index}]`;
+}
+
+/**
+ * The last component of a URI, as it is written: neither decoded nor checked. Slashes at the end do not count; the query
+ * and fragment of http and https do not belong to it.
+ *
+ * @returns the host or bucket where there is nothing behind it, the empty text where there is nothing at all
+ */
+export function basenameOfUri(uri: string): string {
+  const address = /^https?:\/\//i.test(uri) ? uri.replace(/[?#].*$/s, "") : uri;
+  const trimmed = withoutTrailingSlashes(address);
+  return trimmed.slice(trimmed.lastIndexOf("/") + 1);
+}
+
+function withoutTrailingSlashes(text: string): string {
+  let end = text.length;
+  while (end > 0 && text[end - 1] === "/") end--;
+  return text.slice(0, end);
+}

@@ -1,0 +1,144 @@
+/**
+ * A value as the text of a variable's file, and back, byte for byte as the original's Go does it.
+ * @module
+ */
+import { CopilotError } from "../../errors.ts";
+import { jsonText, parseStruct, structJson } from "./go_json.ts";
+import { formatFloat, parseBoolean, parseFloat64, parseInteger } from "./go_number.ts";
+import { durationNs, formatDuration, formatTimestamp, parseDuration, parseTimestamp } from "./go_time.ts";
+import { quoted } from "../plan/names.ts";
+import { type Primitive, type Scalar, SimpleType } from "../types.ts";
+
+/** The tag of binary values that come from a file. */
+const BINARY_TAG = "msgpack";
+
+const encoder = new TextEncoder();
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/**
+ * The bytes of the file of a value that is no file itself.
+ *
+ * Floats have no exponent, times are RFC 3339 in UTC, durations are Go's `1h2m3.5s`, none and an unset primitive are
+ * `null`, a Struct is JSON in one line with sorted keys, an error is its message, binary is as it is.
+ *
+ * @throws CopilotError `input` for a scalar without a value, one that refers to data elsewhere, and a Struct that JSON
+ * cannot hold
+ */
+export function scalarText(scalar: Scalar): Uint8Array {
+  const { value } = scalar;
+  switch (value?.case) {
+    case "primitive":
+      return encoder.encode(primitiveText(value.value));
+    case "noneType":
+      return encoder.encode("null");
+    case "binary":
+      return value.value.value;
+    case "error":
+      return encoder.encode(value.value.message);
+    case "generic":
+      return encoder.encode(jsonText(structJson(value.value, "the Struct")));
+    default:
+      throw new CopilotError("input", `Cannot write a scalar as text: it holds ${value?.case ?? "no value"}`);
+  }
+}
+
+function primitiveText({ value }: Primitive): string {
+  switch (value?.case) {
+    case undefined:
+      return "null";
+    case "integer":
+    case "boolean":
+      return String(value.value);
+    case "floatValue":
+      return formatFloat(value.value);
+    case "stringValue":
+      return value.value;
+    case "datetime":
+      return formatTimestamp(value.value).text;
+    case "duration":
+      return formatDuration(durationNs(value.value));
+  }
+}
+
+/**
+ * What a file's bytes are as a value of a simple type. Blanks, tabs and newlines around a text do not count; the bytes
+ * of binary are taken as they are (the original trims them too, and so corrupts them).
+ *
+ * @param simple a value of SimpleType
+ * @param bytes the whole file; its size is the caller's to bound
+ * @throws CopilotError `output` with the text and what was wanted; the caller adds the variable's name
+ */
+export function parseScalar(simple: number, bytes: Uint8Array): Scalar {
+  if (simple === SimpleType.NONE) return { value: { case: "noneType", value: {} } };
+  if (simple === SimpleType.BINARY) {
+    return { value: { case: "binary", value: { value: bytes, tag: BINARY_TAG } } };
+  }
+  const text = decodeText(bytes).replace(/^[ \t\n]+|[ \t\n]+$/g, "");
+  if (simple === SimpleType.ERROR) {
+    return { value: { case: "error", value: { failedNodeId: "", message: text } } };
+  }
+  if (simple === SimpleType.STRUCT) return { value: { case: "generic", value: readStruct(text) } };
+  return { value: { case: "primitive", value: { value: parsePrimitive(simple, text) } } };
+}
+
+function parsePrimitive(simple: number, text: string): NonNullable<Primitive["value"]> {
+  switch (simple) {
+    case SimpleType.INTEGER: {
+      const value = parseInteger(text);
+      if (typeof value === "bigint") return { case: "integer", value };
+      throw refused(text, `an integer${outOfRange(value)}`, "decimal digits within 64 bits, such as -42");
+    }
+    case SimpleType.FLOAT: {
+      const value = parseFloat64(text);
+      if (typeof value === "number") return { case: "floatValue", value };
+      throw refused(text, `a float${outOfRange(value)}`, "a number such as 2.5, 1e-3, inf or nan");
+    }
+    case SimpleType.STRING:
+      return { case: "stringValue", value: text };
+    case SimpleType.BOOLEAN: {
+      const value = parseBoolean(text);
+      if (value !== undefined) return { case: "boolean", value };
+      throw refused(text, "a boolean", "1, t, T, true, TRUE, True, 0, f, F, false, FALSE or False");
+    }
+    case SimpleType.DATETIME: {
+      const value = parseTimestamp(text);
+      if (value !== undefined) return { case: "datetime", value };
+      throw refused(text, "a datetime", "RFC 3339 with a zone, such as 2024-02-29T12:30:45Z");
+    }
+    case SimpleType.DURATION: {
+      const value = parseDuration(text);
+      if (value !== undefined) return { case: "duration", value };
+      throw refused(text, "a duration", "numbers with units h, m, s, ms, us or ns, such as 1h2m3.5s");
+    }
+    default:
+      throw new CopilotError(
+        "output",
+        `Cannot read a value of type ${simple}: no simple type has that number`,
+      );
+  }
+}
+
+function outOfRange(fault: "syntax" | "range"): string {
+  return fault === "range" ? ": out of range" : "";
+}
+
+function readStruct(text: string) {
+  try {
+    return parseStruct(text);
+  } catch (thrown) {
+    throw refused(text, `a Struct: ${(thrown as Error).message}`, 'a JSON object such as {"a": 1}');
+  }
+}
+
+function decodeText(bytes: Uint8Array): string {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    throw refused(lenient.decode(bytes), "text: it contains invalid UTF-8", "UTF-8");
+  }
+}
+
+function refused(text: string, as: string, wanted: string): CopilotError {
+  return new CopilotError("output", `Cannot read ${quoted(text)} as ${as}, wanted ${wanted}`);
+}

@@ -1,0 +1,90 @@
+/**
+ * What every run works with, and how its stores are opened.
+ * @module
+ */
+import type { StorageConfig } from "../config/mod.ts";
+import type { DownloadCommand, SidecarCommand } from "../cli/mod.ts";
+import type { ConsoleLog } from "../system/log.ts";
+import { RetryBudget } from "../storage/retry.ts";
+import { Stores } from "../storage/stores.ts";
+import type { Engine } from "../transfer/session.ts";
+import type { System } from "../system/mod.ts";
+import type { Failure } from "./error_document.ts";
+
+/** A failure that was seen before the run: a watcher's, main's own, a crash. */
+export interface ForeignFailure extends Failure {
+  /** Not to be told where outputs.pb exists: an earlier life of this container has finished the upload. */
+  unlessDone: boolean;
+}
+
+/** What a run works with. */
+export interface RunContext {
+  system: System;
+  log: ConsoleLog;
+  /** Replaces secrets by `***`. */
+  mask(text: string): string;
+  env: Readonly<Record<string, string>>;
+  /** PEM certificates trusted besides the system's. */
+  caCerts: string[];
+  /** Bytes that the whole process may use with buffers, and with documents; see memory.ts. */
+  memoryLimitBytes: number;
+  documentLimitBytes: number;
+  /** Fires when the process is asked to end; its reason is a CopilotError `aborted`. */
+  signal: AbortSignal;
+  /** Fires when the process is about to be killed: errors.pb goes out beside the upload, in case that is not finished. */
+  hurry: AbortSignal;
+  /** UPLOAD_EAGER's upload begins before main has ended; resolves when it has, with what was wrong about its end. */
+  ended?: Promise<ForeignFailure | null>;
+  /** Resolves once the run may reach the places that these URIs name; rejects with `denied` where it never may. */
+  allow(uris: readonly string[]): Promise<void>;
+}
+
+/** Commands that move data. */
+export type RunCommand = DownloadCommand | SidecarCommand;
+
+/** The time on the monotonic clock at which a bound is over; 0 ms means no bound. */
+export function untilMs(startMs: number, timeoutMs: number): number {
+  return timeoutMs === 0 ? Infinity : startMs + timeoutMs;
+}
+
+/** What {@linkcode openStores} takes besides command and context. */
+export interface OpenOptions {
+  engine: Engine;
+  untilMs: number;
+}
+
+/** The stores of a run, with its settings, its retries and its log. */
+export function openStores(
+  command: RunCommand,
+  context: RunContext,
+  { engine, untilMs }: OpenOptions,
+): Stores {
+  const { system, env, caCerts, log, allow } = context;
+  return new Stores({
+    config: configOf(command),
+    context: { system, env, caCerts, allow },
+    memoryLimitBytes: context.documentLimitBytes,
+    retry: {
+      clock: system.clock,
+      random: system.random,
+      deadlineMs: untilMs,
+      budget: new RetryBudget(),
+      onRetry(event) {
+        engine.progress.retries++;
+        if (event.error.code === "throttled") engine.pool.throttled();
+        log.debug("retrying", {
+          error: event.error.message,
+          attempt: event.attempt,
+          waitMs: Math.round(event.waitMs),
+        });
+      },
+    },
+  });
+}
+
+/** The storage settings, with what the command line says of http. */
+function configOf(command: RunCommand): StorageConfig {
+  if (command.kind !== "download" || !command.allowLinkLocal) return command.storage;
+  const http = { kind: "http", values: { allow_link_local: "true" }, secrets: {} };
+  return { ...command.storage, schemes: { ...command.storage.schemes, http, https: http } };
+}

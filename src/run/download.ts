@@ -1,0 +1,337 @@
+/**
+ * The download flow: LiteralMap in, files and documents out. See README.md, "Download".
+ * @module
+ */
+import { about, CopilotError, explain } from "../errors.ts";
+import { inputsJson, inputsYaml } from "../flyte/text/documents.ts";
+import { decodeLiteral, decodeLiteralMap, encodeLiteralMap, weigh } from "../flyte/codec/idl.ts";
+import { decodedKey, KeyTree, listPrefix, relativePathOfKey } from "../flyte/plan/keys.ts";
+import { offloadedIn, resolveOffloaded } from "../flyte/plan/offloaded.ts";
+import { type Action, type DownloadPlan, planDownload } from "../flyte/plan/plan_download.ts";
+import type { LiteralMap } from "../flyte/types.ts";
+import type { Engine } from "../transfer/session.ts";
+import { getFile } from "../transfer/get.ts";
+import { Staging, STAGING_NAME } from "../transfer/staging.ts";
+import type { ListPage, ObjectInfo, ObjectStore } from "../storage/store.ts";
+import type { Place, Stores } from "../storage/stores.ts";
+import type { Log } from "../system/log.ts";
+import { shownUri } from "../storage/uri.ts";
+import { FAILED_MARKER, STREAM_DIRECTORY, StreamMarkers } from "./stream_markers.ts";
+
+/** Variables whose objects are looked for at the same time; the objects themselves are bounded by the pool. */
+const PRODUCERS = 8;
+/** Actions that are begun before timers and messages get their turn. */
+const ACTIONS_PER_TURN = 256;
+/** A literal that was offloaded may hold offloaded ones, and so on; real ones do not. */
+const OFFLOADED_ROUNDS = 16;
+/** Offloaded literals of all rounds: a few that hold each other could ask for any number. */
+const MAX_OFFLOADED = 10_000;
+
+/** What the download flow takes. */
+export interface DownloadJob {
+  /** URI of the LiteralMap. */
+  from: string;
+  /** Absolute path of the directory; it exists. */
+  localDir: string;
+  format: string;
+  layout: "DIRECT" | "NAMED_DIR";
+  mode: "DOWNLOAD_EAGER" | "DOWNLOAD_STREAM" | "DO_NOT_DOWNLOAD";
+  /** Bound for metadata objects in bytes; 0 for none. */
+  maxMetadataBytes: number;
+}
+
+/** What it works with. */
+export interface DownloadContext {
+  engine: Engine;
+  stores: Stores;
+  log: Log;
+  /** Resolves once the run may reach the places that these URIs name; see run.ts. */
+  allow(uris: readonly string[]): Promise<void>;
+}
+
+/**
+ * Downloads a task's inputs: every variable within the run's one pool, the documents last.
+ *
+ * @throws CopilotError for whatever failed first; nothing that is not whole has its final name then, and no document is there
+ */
+export async function download(job: DownloadJob, context: DownloadContext): Promise<void> {
+  const { engine, log } = context;
+  const { files } = engine.system;
+  const staging = new Staging(files, job.localDir);
+  const markers = job.mode === "DOWNLOAD_STREAM" ? new StreamMarkers(files, job.localDir, staging) : null;
+  try {
+    const documents = documentsOf(job.format);
+    staging.cleanUp();
+    markers?.clear();
+    for (const name of documents) files.remove(`${job.localDir}/${name}`);
+    const plan = await prepare(job, documents, context);
+    // Made before anything moves, so that a value no document can hold fails at once.
+    const contents = documents.map((name) => ({
+      path: `${job.localDir}/${name}`,
+      bytes: document(name, plan),
+    }));
+    await carryOut(plan, { ...context, staging, markers });
+    for (const { path, bytes } of contents) staging.write(path, bytes, 0o666);
+  } catch (error) {
+    leniently(log, "cannot mark the download as failed", () => markers?.failed());
+    throw error;
+  } finally {
+    leniently(log, "cannot remove unfinished files", () => staging.cleanUp());
+  }
+}
+
+/** Does what must not hide an error that is on its way. */
+function leniently(log: Log, message: string, step: () => void): void {
+  try {
+    step();
+  } catch (thrown) {
+    log.warning(message, { error: explain(thrown) });
+  }
+}
+
+/** The documents of a format, in the order of writing. */
+function documentsOf(format: string): string[] {
+  switch (format) {
+    case "JSON":
+      return ["inputs.pb", "inputs.json"];
+    case "YAML":
+      return ["inputs.pb", "inputs.yaml"];
+    case "PROTO":
+      return ["inputs.pb"];
+  }
+  throw new CopilotError(
+    "input",
+    `Cannot use --format "${format}": incorrect input download format specified, expected JSON, YAML or PROTO`,
+  );
+}
+
+/** Reads the inputs, plans, and asks for the places that the plan names. */
+async function prepare(
+  job: DownloadJob,
+  documents: readonly string[],
+  context: DownloadContext,
+): Promise<DownloadPlan> {
+  const map = await readInputs(job, context);
+  const own = [...documents, STAGING_NAME, STREAM_DIRECTORY];
+  const plan = planDownload(map, {
+    root: job.localDir,
+    layout: job.layout,
+    mode: job.mode,
+    reserved: job.mode === "DOWNLOAD_STREAM" ? [...own, FAILED_MARKER] : own,
+  });
+  await context.allow(plan.uris);
+  context.log.debug("planned", { variables: map.literals.size, actions: plan.count });
+  return plan;
+}
+
+function document(name: string, plan: DownloadPlan): Uint8Array {
+  if (name === "inputs.json") return inputsJson(plan.local);
+  if (name === "inputs.yaml") return inputsYaml(plan.local);
+  return encodeLiteralMap(plan.local);
+}
+
+/** The LiteralMap with every offloaded literal in place. */
+async function readInputs(job: DownloadJob, { engine, stores, allow }: DownloadContext): Promise<LiteralMap> {
+  const { signal } = engine;
+  const read = (uri: string, what: string) =>
+    stores.read(uri, { what, maxBytes: job.maxMetadataBytes, signal });
+  const room = stores.room();
+  const bytes = await read(job.from, "the inputs");
+  const what = `the inputs "${shownUri(job.from)}"`;
+  room.take(weigh("LiteralMap", bytes), what);
+  const map = decoded(bytes, what, decodeLiteralMap);
+  for (let round = 0, total = 0;; round++) {
+    const references = offloadedIn(map);
+    if (references.length === 0) return map;
+    total += references.length;
+    if (round === OFFLOADED_ROUNDS || total > MAX_OFFLOADED) {
+      const { variable, uri } = references[0]!;
+      const fault = round === OFFLOADED_ROUNDS
+        ? `"${shownUri(uri)}" is offloaded more than ${OFFLOADED_ROUNDS} times`
+        : `with "${shownUri(uri)}" there are more than ${MAX_OFFLOADED} offloaded literals`;
+      throw new CopilotError("input", `Cannot read variable ${variable}: ${fault}`, { object: uri });
+    }
+    await allow(references.map(({ uri }) => uri));
+    await inParallel(references, async (reference) => {
+      const asked = `the offloaded literal of variable ${reference.variable}`;
+      const bytes = await read(reference.uri, asked);
+      const what = `${asked} "${shownUri(reference.uri)}"`;
+      room.take(weigh("Literal", bytes), what);
+      resolveOffloaded(reference, decoded(bytes, what, decodeLiteral), bytes.length);
+    });
+  }
+}
+
+function decoded<T>(bytes: Uint8Array, what: string, decode: (bytes: Uint8Array) => T): T {
+  try {
+    return decode(bytes);
+  } catch (thrown) {
+    throw about(thrown, `Cannot read ${what}`, what);
+  }
+}
+
+interface CarryOut extends DownloadContext {
+  staging: Staging;
+  markers: StreamMarkers | null;
+}
+
+async function carryOut(plan: DownloadPlan, context: CarryOut): Promise<void> {
+  const { engine, markers } = context;
+  markers?.expect(plan.actions);
+  let turn = 0;
+  await inParallel(plan.actions, async (action) => {
+    try {
+      // Values are written without a wait: of a million, the deadline and a signal have to get their turn too.
+      if (++turn % ACTIONS_PER_TURN === 0) await engine.system.clock.sleep(0, engine.signal);
+      await act(action, context, () => markers?.finished(action));
+    } catch (error) {
+      // At once, so that a long listing of another variable ends too.
+      engine.fail(error);
+      throw error;
+    }
+  }).catch(() => {});
+  await engine.settle();
+}
+
+/** Carries out one action; `done` is called when all its bytes are in place. */
+async function act(action: Action, context: CarryOut, done: () => void): Promise<void> {
+  const { engine, staging } = context;
+  try {
+    switch (action.kind) {
+      case "directory":
+        staging.ensureDirectory(action.path);
+        return done();
+      case "write":
+        staging.write(action.path, action.bytes, action.mode);
+        engine.progress.files++;
+        return done();
+      case "object":
+        return await engine.start(() => named(action, () => fetchObject(action, context).then(done)));
+      case "prefix":
+        return await fetchPrefix(action, context, done);
+    }
+  } catch (error) {
+    throw withVariable(error, action);
+  }
+}
+
+type BlobAction = Extract<Action, { kind: "object" | "prefix" }>;
+
+/** Fetches one object; where its key does not exist and holds `%XX`, the decoded key (../conformance, rule 7). */
+async function fetchObject(action: BlobAction, context: CarryOut): Promise<void> {
+  const place = await context.stores.at(action.uri, `variable ${action.variable}`);
+  const fetch = (key: string) => fetchWhole(key, place.store, { action, path: action.path, context });
+  try {
+    await fetch(place.key);
+  } catch (error) {
+    const other = error instanceof CopilotError && error.code === "not-found" ? otherKey(place) : null;
+    if (other === null) throw error;
+    await fetch(other).catch((second) => {
+      throw second instanceof CopilotError && second.code === "not-found" ? error : second;
+    });
+  }
+}
+
+/** Fetches one object to a path, again while its bytes are damaged on their way. */
+function fetchWhole(key: string, store: ObjectStore, target: Target): Promise<void> {
+  const { engine, staging, stores } = target.context;
+  const named = (error: unknown) => withVariable(error, target.action);
+  return stores.whole(
+    shownUri(`${store.root}/${key}`),
+    engine.signal,
+    () => getFile(engine, store, key, { staging, path: target.path, named }),
+  );
+}
+
+interface Target {
+  action: BlobAction;
+  path: string;
+  context: CarryOut;
+}
+
+function otherKey(place: Place): string | null {
+  return place.uri.scheme === "http" || place.uri.scheme === "https" ? null : decodedKey(place.key);
+}
+
+/** Fetches all objects below a prefix, a page at a time; a page is asked for while the one before is on its way. */
+async function fetchPrefix(action: BlobAction, context: CarryOut, done: () => void): Promise<void> {
+  const { engine, staging } = context;
+  const place = await context.stores.at(action.uri, `variable ${action.variable}`);
+  const { store } = place;
+  staging.ensureDirectory(action.path);
+  let prefix = listPrefix(place.key);
+  let page = await store.list(prefix, { signal: engine.signal });
+  const decoded = page.objects.length === 0 ? otherKey(place) : null;
+  if (decoded !== null) {
+    prefix = listPrefix(decoded);
+    page = await store.list(prefix, { signal: engine.signal });
+  }
+  const tree = new KeyTree({ sorted: store.traits.sortedList });
+  let open = 1;
+  const finished = () => {
+    if (--open === 0) done();
+  };
+  for (;;) {
+    const following: Promise<ListPage> | null = page.next === undefined
+      ? null
+      : store.list(prefix, { signal: engine.signal, token: page.next });
+    following?.catch(() => {});
+    for (const object of page.objects) {
+      const task = placeObject(object, { prefix, action, context, place, tree });
+      if (task === null) continue;
+      open++;
+      await engine.start(() => named(action, () => task().then(finished)));
+    }
+    if (following === null) break;
+    page = await following;
+  }
+  finished();
+}
+
+interface PrefixJob {
+  prefix: string;
+  action: BlobAction;
+  context: CarryOut;
+  place: Place;
+  tree: KeyTree;
+}
+
+/** What there is to do for one listed object, its directories made; null where that was all. */
+function placeObject(object: ObjectInfo, job: PrefixJob): (() => Promise<void>) | null {
+  const { action, context: { staging }, tree } = job;
+  const found = relativePathOfKey(job.prefix, object);
+  if (found === null) return null;
+  for (const directory of tree.add(found)) staging.ensureDirectory(`${action.path}/${directory}`);
+  if (found.kind === "directory") return null;
+  const path = `${action.path}/${found.path}`;
+  return () => fetchWhole(object.key, job.place.store, { action, path, context: job.context });
+}
+
+function named(action: Action, task: () => Promise<void>): Promise<void> {
+  return task().catch((error) => {
+    throw withVariable(error, action);
+  });
+}
+
+/** Puts the variable's name in front of an error's message. */
+function withVariable(thrown: unknown, { variable }: Action): CopilotError {
+  return about(thrown, `Cannot download variable ${variable}`, `variable ${variable}`);
+}
+
+/** Runs `work` for every item, a few at a time, until one fails. */
+async function inParallel<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
+  const iterator = items[Symbol.iterator]();
+  let failed = false;
+  const worker = async () => {
+    for (let step; !failed && !(step = iterator.next()).done;) {
+      try {
+        await work(step.value);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  const results = await Promise.allSettled(Array.from({ length: PRODUCERS }, worker));
+  for (const result of results) if (result.status === "rejected") throw result.reason;
+}

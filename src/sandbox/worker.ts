@@ -1,0 +1,96 @@
+/**
+ * The Worker's side of the sandbox: everything that touches data runs in here.
+ * @module
+ */
+import process from "node:process";
+import { secretValues } from "../config/mod.ts";
+import { fromTransferable } from "./config_transfer.ts";
+import { CopilotError, explain } from "../errors.ts";
+import { createLog, createMasker } from "../system/log.ts";
+import { tell } from "../run/error_report.ts";
+import { run } from "../run/mod.ts";
+import type { ForeignFailure, RunCommand, RunContext } from "../run/context.ts";
+import { sys, writeStderr } from "../system/deno.ts";
+import type { FromWorker, ToWorker } from "./messages.ts";
+
+const scope = self as unknown as EventTarget & {
+  onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
+  postMessage(message: FromWorker): void;
+};
+
+const controller = new AbortController();
+const hurry = new AbortController();
+const ended = Promise.withResolvers<ForeignFailure | null>();
+const answers: PromiseWithResolvers<void>[] = [];
+
+scope.onmessage = ({ data }) => {
+  switch (data.kind) {
+    case "run":
+      return void start(data);
+    case "abort":
+      return controller.abort(new CopilotError("aborted", data.reason));
+    case "ended":
+      return ended.resolve(data.failure);
+    case "hurry":
+      return hurry.abort();
+    case "allowed":
+      return answers.shift()!.resolve();
+    case "refused":
+      return answers.shift()!.reject(new CopilotError("denied", data.message));
+  }
+};
+
+// Left to the runtime, a crash would be printed past the log, with whatever secret is in its text.
+const crashed = (event: Event, reason: unknown) => {
+  event.preventDefault();
+  const stack = reason instanceof Error ? reason.stack ?? "" : "";
+  scope.postMessage({ kind: "crashed", error: explain(reason), stack });
+};
+scope.addEventListener("error", (event) => crashed(event, (event as ErrorEvent).error));
+scope.addEventListener(
+  "unhandledrejection",
+  (event) => crashed(event, (event as PromiseRejectionEvent).reason),
+);
+
+async function start(job: Extract<ToWorker, { kind: "run" }>): Promise<void> {
+  // SDKs read the environment and ask for the user's id; both are denied here, so they get the run's copy, and no id.
+  Object.assign(process, { env: job.env, geteuid: undefined });
+  const storage = fromTransferable(job.command.storage);
+  const command: RunCommand = { ...job.command, storage };
+  const secrets = secretValues(storage, job.env);
+  const context: RunContext = {
+    system: sys,
+    log: createLog({ ...job.log, write: writeStderr, clock: sys.clock, secrets }),
+    mask: createMasker(secrets),
+    env: job.env,
+    caCerts: job.caCerts,
+    memoryLimitBytes: job.memoryLimitBytes,
+    documentLimitBytes: job.documentLimitBytes,
+    signal: controller.signal,
+    hurry: hurry.signal,
+    ...(job.early ? { ended: ended.promise } : {}),
+    allow: ask,
+  };
+  const status = job.failure === undefined
+    ? await run(command, context)
+    : await tell(job.failure, command, context);
+  scope.postMessage({ kind: "done", status });
+}
+
+function ask(uris: readonly string[]): Promise<void> {
+  if (uris.length === 0) return Promise.resolve();
+  const answer = Promise.withResolvers<void>();
+  answers.push(answer);
+  scope.postMessage({ kind: "allow", uris: distinct(uris) });
+  return answer.promise;
+}
+
+/** One URI for each container, so that a million inputs of one bucket make a short message. Files are asked for one by one. */
+function distinct(uris: readonly string[]): string[] {
+  const byContainer = new Map<string, string>();
+  for (const uri of uris) {
+    const container = /^(?!file:)[a-z0-9+.-]+:\/\/[^/]*/i.exec(uri)?.[0] ?? uri;
+    byContainer.set(container, uri);
+  }
+  return [...byContainer.values()];
+}

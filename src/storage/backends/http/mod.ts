@@ -1,0 +1,234 @@
+/**
+ * Objects behind http and https URLs, read only: they can be got, and nothing else.
+ *
+ * - The key is the rest of the URL, query included, sent as it is written.
+ * - Redirects are followed, never from https to http. Any status but success is an error: a page that says "not found" is
+ *   no data.
+ * - Link-local and metadata addresses are refused, by name, by address and by what a name resolves to: an input must not
+ *   make this program fetch the machine's credentials. `allow_link_local` = `true` lifts that.
+ * - User and password of a URL are sent as Basic authentication, to its own host only, and never shown; nor are queries, which
+ *   may hold a signature.
+ * @module
+ */
+import type { StoreSettings } from "../../../config/mod.ts";
+import { CopilotError } from "../../../errors.ts";
+import type { Backend, BackendContext } from "../../backend.ts";
+import { clientFor, type HttpClient } from "../../../http/client.ts";
+import { base64ToHex } from "../../checksum.ts";
+import { contentRange } from "../../../http/head.ts";
+import type {
+  CallOptions,
+  GetOptions,
+  GetResult,
+  ListPage,
+  MultipartUpload,
+  ObjectInfo,
+  ObjectStore,
+  StoreTraits,
+} from "../../store.ts";
+import { formatUri, shownUri, type StoreUri } from "../../uri.ts";
+import { fetchFollowing, type Reply } from "./fetch.ts";
+import { guardedNetwork, isForbidden } from "./guard.ts";
+import { measured } from "./measure.ts";
+
+const TRAITS: StoreTraits = {
+  minPartBytes: 1,
+  maxPartBytes: 0,
+  maxParts: 0,
+  maxPutBytes: 0,
+  orderedParts: false,
+  partMultiple: 1,
+  parallelRanges: true,
+  sortedList: true,
+};
+
+/** Statuses of servers that do not know HEAD. */
+const NO_HEAD: ReadonlySet<number> = new Set([403, 405, 501]);
+
+/** One host. */
+class HttpStore implements ObjectStore {
+  readonly root: string;
+  readonly traits = TRAITS;
+  /** Scheme and host, credentials included. */
+  readonly #base: string;
+  readonly #client: HttpClient;
+  readonly #context: BackendContext;
+  readonly #allowsLinkLocal: boolean;
+
+  constructor(
+    base: string,
+    client: HttpClient,
+    options: { context: BackendContext; allowsLinkLocal: boolean },
+  ) {
+    this.#base = base;
+    this.root = base.replace(/\/\/.*@/, "//");
+    this.#client = client;
+    this.#context = options.context;
+    this.#allowsLinkLocal = options.allowsLinkLocal;
+  }
+
+  async get(key: string, options: GetOptions): Promise<GetResult> {
+    const { start = 0, end, ifMatch } = options;
+    if (end !== undefined && end <= start) return await this.#empty(key, options);
+    const headers: [string, string][] = [];
+    if (start > 0 || end !== undefined) {
+      headers.push(["Range", `bytes=${start}-${end === undefined ? "" : end - 1}`]);
+    }
+    if (ifMatch !== undefined) headers.push(["If-Match", ifMatch]);
+    const reply = await this.#fetch("GET", key, { headers, signal: options.signal });
+    if (reply.status === 416) {
+      reply.body.close();
+      return await this.#empty(key, options);
+    }
+    try {
+      this.#check(key, reply, ifMatch);
+      return await this.#opened(key, reply, options);
+    } catch (thrown) {
+      reply.body.close();
+      throw thrown;
+    }
+  }
+
+  async head(key: string, { signal, ifMatch }: CallOptions & { ifMatch?: string }): Promise<ObjectInfo> {
+    const headers: [string, string][] = ifMatch === undefined ? [] : [["If-Match", ifMatch]];
+    const reply = await this.#fetch("HEAD", key, { headers, signal });
+    const size = reply.headers.get("content-length");
+    if (NO_HEAD.has(reply.status) || (reply.status === 200 && !/^[0-9]{1,15}$/.test(size ?? ""))) {
+      const got = await this.get(key, { signal, ...(ifMatch !== undefined && { ifMatch }) });
+      got.body.close();
+      return got.info;
+    }
+    this.#check(key, reply, ifMatch);
+    return infoOf(key, reply, Number(size));
+  }
+
+  list(prefix: string): Promise<ListPage> {
+    return this.#unsupported(
+      "list",
+      prefix,
+      "a web server has no listing, so a directory cannot be an http URL",
+    );
+  }
+
+  put(key: string): Promise<ObjectInfo> {
+    return this.#unsupported("write", key, "http stores are read only");
+  }
+
+  beginUpload(key: string): Promise<MultipartUpload> {
+    return this.#unsupported("write", key, "http stores are read only");
+  }
+
+  delete(key: string): Promise<void> {
+    return this.#unsupported("delete", key, "http stores are read only");
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  #shown(key: string): string {
+    return shownUri(`${this.root}/${key}`);
+  }
+
+  #unsupported(verb: string, key: string, why: string): Promise<never> {
+    const object = this.#shown(key);
+    return Promise.reject(new CopilotError("unsupported", `Cannot ${verb} "${object}": ${why}`, { object }));
+  }
+
+  #fetch(
+    method: string,
+    key: string,
+    options: { headers: [string, string][]; signal: AbortSignal },
+  ): Promise<Reply> {
+    return fetchFollowing(`${this.#base}/${key}`, {
+      method,
+      ...options,
+      client: this.#client,
+      now: this.#context.system.clock.nowMs,
+      admit: async (url, hostname, hop) => {
+        if (!this.#allowsLinkLocal && isForbidden(hostname)) {
+          const object = shownUri(url);
+          throw new CopilotError(
+            "denied",
+            `Cannot read "${object}": link-local and metadata addresses are refused (--allow-link-local lifts this)`,
+            { object },
+          );
+        }
+        if (hop > 0) await this.#context.allow([url]);
+      },
+    });
+  }
+
+  /** Throws unless the reply is of the version that is wanted. */
+  #check(key: string, reply: Reply, ifMatch: string | undefined): void {
+    const object = this.#shown(key);
+    if (reply.status !== 200 && reply.status !== 206) throw reply.error(object);
+    const etag = reply.headers.get("etag");
+    if (ifMatch === undefined || etag === undefined || etag === ifMatch) return;
+    throw new CopilotError("changed", `Cannot read "${object}": it is another version than before`, {
+      object,
+    });
+  }
+
+  async #empty(key: string, { start = 0, signal, ifMatch }: GetOptions): Promise<GetResult> {
+    const info = await this.head(key, { signal, ...(ifMatch !== undefined && { ifMatch }) });
+    return { info, start, length: 0, body: { read: () => Promise.resolve(null), close() {} } };
+  }
+
+  /** A reply of success with its length, which is found out where the server does not say. */
+  async #opened(key: string, reply: Reply, options: GetOptions): Promise<GetResult> {
+    const { status, headers, length, body } = reply;
+    if (status === 206) {
+      const { start = 0, end } = options;
+      const range = contentRange(headers.get("content-range"));
+      const isAsked = range !== null && range.start === start && range.end <= (end ?? range.size);
+      const count = range === null ? 0 : range.end - range.start;
+      if (isAsked && (length === undefined || length === count)) {
+        return { info: infoOf(key, reply, range.size), start, length: count, body };
+      }
+      const object = this.#shown(key);
+      const got = `Content-Range "${headers.get("content-range") ?? ""}"`;
+      throw new CopilotError(
+        "network",
+        `Cannot read "${object}": the reply does not fit the request: ${got}`,
+        { object },
+      );
+    }
+    if (length !== undefined) return { info: infoOf(key, reply, length), start: 0, length, body };
+    const again = async () => {
+      const next = await this.#fetch("GET", key, { headers: [], signal: options.signal });
+      if (next.status === 200) return next.body;
+      next.body.close();
+      throw next.error(this.#shown(key));
+    };
+    const whole = await measured(body, again, this.#shown(key));
+    return { info: infoOf(key, reply, whole.length), start: 0, length: whole.length, body: whole.body };
+  }
+}
+
+function infoOf(key: string, { status, headers }: Reply, size: number): ObjectInfo {
+  const etag = headers.get("etag");
+  const md5 = status === 200 ? base64ToHex(headers.get("content-md5") ?? "") : null;
+  return {
+    key,
+    size,
+    ...(etag !== undefined && { etag }),
+    ...(md5 !== null && md5.length === 32 && { checksum: { name: "md5", hex: md5 } }),
+  };
+}
+
+function openHost(uri: StoreUri, settings: StoreSettings, context: BackendContext): HttpStore {
+  const allowsLinkLocal = settings.values.allow_link_local === "true";
+  const system = allowsLinkLocal
+    ? context.system
+    : { ...context.system, network: guardedNetwork(context.system.network) };
+  const client = clientFor({ ...context, system });
+  const base = formatUri({ ...uri, key: "" }).slice(0, -1);
+  return new HttpStore(base, client, { context, allowsLinkLocal });
+}
+
+/** The backend for `http://` and `https://`. */
+export const backend: Backend = {
+  schemes: ["http", "https"],
+  open: (uri, settings, context) => new Promise((resolve) => resolve(openHost(uri, settings, context))),
+};

@@ -1,0 +1,40 @@
+/**
+ * Amazon S3 and stores that speak its protocol (MinIO, Ceph, versitygw, R2 …).
+ *
+ * Settings (`storage.stow.config`): `auth_type` (`accesskey` or `iam`; without it the keys decide), `access_key_id`,
+ * `secret_key`, `token`, `region`, `endpoint` (path style, with or without scheme), `disable_ssl` (`true` or `false`), those of
+ * request_headers.ts. OpenStack Swift and Oracle Object Storage: see compatible.ts.
+ * @module
+ */
+import { CopilotError } from "../../../errors.ts";
+import type { StoreSettings } from "../../../config/mod.ts";
+import type { Backend, BackendContext } from "../../backend.ts";
+import { clientFor } from "../../../http/client.ts";
+import { formatUri, type StoreUri } from "../../uri.ts";
+import { addressOf } from "./address.ts";
+import { assertReachable } from "./compatible.ts";
+import { CredentialSource, providerFor } from "./credentials.ts";
+import { requestHeaders } from "./request_headers.ts";
+import { S3Store } from "./store.ts";
+
+function openBucket(uri: StoreUri, settings: StoreSettings, context: BackendContext): S3Store {
+  assertReachable(uri, settings);
+  const disableSsl = settings.values.disable_ssl ?? "";
+  if (!["", "true", "false"].includes(disableSsl.toLowerCase())) {
+    const message = `Cannot use storage.stow.config disable_ssl "${disableSsl}": expected true or false`;
+    throw new CopilotError("config", message);
+  }
+  const address = addressOf(uri.container, settings, context.env);
+  const http = clientFor(context);
+  const object = formatUri({ ...uri, key: "" });
+  const provider = providerFor({ settings, context, http, region: address.region, object });
+  const credentials = new CredentialSource(provider, () => context.system.clock.nowMs());
+  const headers = requestHeaders(settings, { isSecure: address.origin.secure });
+  return new S3Store({ address, credentials, http, context, headers });
+}
+
+/** The backend for `s3://`, and for `sw://` and `os://` by the same protocol. */
+export const backend: Backend = {
+  schemes: ["s3", "sw", "os"],
+  open: (uri, settings, context) => new Promise((resolve) => resolve(openBucket(uri, settings, context))),
+};

@@ -1,0 +1,79 @@
+/**
+ * Files below a directory that somebody else may change at any moment: a symlink swapped in between looking and opening is
+ * noticed.
+ *
+ * The runtime's permissions do not help there: they are about the path that is asked for, whatever a symlink makes of it.
+ * @module
+ */
+import { CopilotError } from "../errors.ts";
+import type { Files, OpenFile } from "./mod.ts";
+
+/** Whether a canonical path is a directory or below it. */
+export function isInside(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(directory === "/" ? "/" : `${directory}/`);
+}
+
+/**
+ * Opens a file and looks where it was: the file that is open must be found below the root under a path without symlinks.
+ *
+ * @param path a regular file, or a symlink to one that stays below the root
+ * @param realRoot canonical path
+ * @throws CopilotError `path` for a file elsewhere; what {@linkcode Files.openRead} throws
+ */
+export function openWithin(files: Files, path: string, realRoot: string): OpenFile {
+  const file = files.openRead(path);
+  try {
+    const opened = file.stat();
+    const real = files.realPath(path);
+    const found = isInside(real, realRoot) ? files.lstat(real) : null;
+    if (found?.kind === "file" && found.dev === opened.dev && found.ino === opened.ino) return file;
+    throw new CopilotError(
+      "path",
+      `Cannot read "${path}": it is not, or no longer, a file in "${realRoot}"`,
+      {
+        object: path,
+      },
+    );
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/**
+ * The whole of a small file, opened by {@linkcode openWithin}.
+ *
+ * @throws CopilotError `input` when it is larger than `maxBytes`
+ */
+export function readWithin(
+  files: Files,
+  path: string,
+  { realRoot, maxBytes }: { realRoot: string; maxBytes: number },
+): Uint8Array {
+  const file = openWithin(files, path, realRoot);
+  try {
+    const bytes = new Uint8Array(maxBytes + 1);
+    for (let length = 0; length < bytes.length;) {
+      const count = file.read(bytes.subarray(length));
+      if (count === null) return bytes.subarray(0, length);
+      length += count;
+    }
+  } finally {
+    file.close();
+  }
+  throw new CopilotError("input", `Cannot read "${path}": it is larger than ${maxBytes} bytes`, {
+    object: path,
+  });
+}
+
+/**
+ * Throws CopilotError `path` unless a directory is where its path says: below the root, behind no symlink that leads out.
+ *
+ * @param realRoot canonical path
+ */
+export function assertWithin(files: Files, directory: string, realRoot: string): void {
+  if (isInside(files.realPath(directory), realRoot)) return;
+  throw new CopilotError("path", `Cannot write in "${directory}": a symlink leads outside "${realRoot}"`, {
+    object: directory,
+  });
+}

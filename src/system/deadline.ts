@@ -1,0 +1,53 @@
+/**
+ * Signals that fire after a time, on the program's one clock.
+ * @module
+ */
+import { CopilotError } from "../errors.ts";
+import type { Clock } from "./mod.ts";
+
+/** A signal with a time bound. */
+export interface Deadline {
+  /** Fires with a CopilotError as reason: the parent's, or `deadline`. */
+  signal: AbortSignal;
+  /** Ends the wait; the signal does not fire by time any more. */
+  clear(): void;
+}
+
+/**
+ * A signal that fires after `ms` milliseconds or with its parent, whichever is first.
+ *
+ * @param ms 0 means no bound
+ * @param options.what what ran out of time, as the subject of a message: `Download`
+ */
+export function deadlineIn(
+  clock: Clock,
+  ms: number,
+  options: { what: string; parent?: AbortSignal },
+): Deadline {
+  const controller = new AbortController();
+  const done = new AbortController();
+  const { parent } = options;
+  const follow = () => controller.abort(parent!.reason);
+  if (parent?.aborted) follow();
+  else parent?.addEventListener("abort", follow, { once: true, signal: done.signal });
+  if (ms > 0) {
+    clock.sleep(ms, done.signal).then(
+      () =>
+        controller.abort(new CopilotError("deadline", `${options.what} not finished within ${ms / 1000} s`)),
+      () => {},
+    );
+  }
+  return { signal: controller.signal, clear: () => done.abort() };
+}
+
+/** A signal that fires `ms` milliseconds after another one, with its reason. */
+export function graceAfter(clock: Clock, parent: AbortSignal, ms: number): Deadline {
+  const controller = new AbortController();
+  const done = new AbortController();
+  const follow = () => {
+    clock.sleep(ms, done.signal).then(() => controller.abort(parent.reason), () => {});
+  };
+  if (parent.aborted) follow();
+  else parent.addEventListener("abort", follow, { once: true, signal: done.signal });
+  return { signal: controller.signal, clear: () => done.abort() };
+}

@@ -1,0 +1,274 @@
+/**
+ * The machine as Deno shows it: the only module besides main.ts and sandbox.ts that says `Deno.`.
+ * @module
+ */
+import { CopilotError, from } from "../errors.ts";
+import type { Clock, Connection, FileInfo, Files, Network, OpenFile, System, TlsOptions } from "./mod.ts";
+
+/** The runtime counts timers in 31 bits, and one that is longer fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      reject(new CopilotError("aborted", "Wait cancelled"));
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, ms);
+    if (signal?.aborted) stop();
+    else signal?.addEventListener("abort", stop, { once: true });
+  });
+}
+
+const clock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  async sleep(ms, signal) {
+    // A timer of more than 31 bits fires at once.
+    for (let left = ms; left > 0 || left === ms; left -= MAX_TIMER_MS) {
+      await pause(Math.min(left, MAX_TIMER_MS), signal);
+    }
+  },
+  every(ms, tick) {
+    const timer = setInterval(tick, ms);
+    Deno.unrefTimer(timer);
+    return () => clearInterval(timer);
+  },
+};
+
+/** Runs a file operation and gives its error the action and the path. */
+function on<T>(action: string, path: string, operation: () => T): T {
+  try {
+    return operation();
+  } catch (thrown) {
+    throw from(thrown, `Cannot ${action} "${path}"`, { fallback: "io", object: path });
+  }
+}
+
+function info(stat: Deno.FileInfo): FileInfo {
+  return {
+    kind: stat.isFile ? "file" : stat.isDirectory ? "directory" : stat.isSymlink ? "symlink" : "other",
+    size: stat.size,
+    mtimeMs: stat.mtime?.getTime() ?? null,
+    dev: stat.dev,
+    ino: stat.ino ?? 0,
+    mode: (stat.mode ?? 0) & 0o7777,
+  };
+}
+
+function openFile(path: string, file: Deno.FsFile): OpenFile {
+  return {
+    read: (into) => on("read", path, () => file.readSync(into)),
+    write: (bytes) =>
+      on("write", path, () => {
+        for (let at = 0; at < bytes.length;) at += file.writeSync(at === 0 ? bytes : bytes.subarray(at));
+      }),
+    seek: (offset) => on("seek in", path, () => void file.seekSync(offset, Deno.SeekMode.Start)),
+    truncate: (length) => on("set the length of", path, () => file.truncateSync(length)),
+    stat: () => on("stat", path, () => info(file.statSync())),
+    close: () => file.close(),
+  };
+}
+
+/** Null instead of an error where nothing is. */
+function statOrNull(path: string, stat: (path: string) => Deno.FileInfo): FileInfo | null {
+  try {
+    return info(stat(path));
+  } catch (thrown) {
+    if (thrown instanceof Deno.errors.NotFound || thrown instanceof Deno.errors.NotADirectory) return null;
+    throw from(thrown, `Cannot stat "${path}"`, { fallback: "io", object: path });
+  }
+}
+
+function readUpTo(path: string, maxBytes: number): Uint8Array {
+  return on("read", path, () => {
+    using file = Deno.openSync(path, { read: true });
+    let buffer = new Uint8Array(Math.min(maxBytes, 8192));
+    let length = 0;
+    for (;;) {
+      if (length === buffer.length) {
+        if (length >= maxBytes) break;
+        const larger = new Uint8Array(Math.min(maxBytes, buffer.length * 2));
+        larger.set(buffer);
+        buffer = larger;
+      }
+      const count = file.readSync(buffer.subarray(length));
+      if (count === null) break;
+      length += count;
+    }
+    return buffer.subarray(0, length);
+  });
+}
+
+const files: Files = {
+  openRead(path) {
+    // Looked at before it is opened: opening a FIFO would block until somebody writes.
+    const found = on("stat", path, () => info(Deno.statSync(path)));
+    if (found.kind !== "file") {
+      throw new CopilotError(
+        "path",
+        `Cannot read "${path}": it is a ${kindName(found.kind)}, expected a regular file`,
+        {
+          object: path,
+        },
+      );
+    }
+    return openFile(path, on("open", path, () => Deno.openSync(path, { read: true })));
+  },
+  createNew: (path, mode) =>
+    openFile(
+      path,
+      on("create", path, () => Deno.openSync(path, { read: true, write: true, createNew: true, mode })),
+    ),
+  readFile(path, maxBytes) {
+    const bytes = readUpTo(path, maxBytes + 1);
+    if (bytes.length > maxBytes) {
+      throw new CopilotError("input", `Cannot read "${path}": it is larger than ${maxBytes} bytes`, {
+        object: path,
+      });
+    }
+    return bytes;
+  },
+  readHead: readUpTo,
+  lstat: (path) => statOrNull(path, Deno.lstatSync),
+  stat: (path) => statOrNull(path, Deno.statSync),
+  realPath: (path) => on("resolve", path, () => Deno.realPathSync(path)),
+  *readDir(path) {
+    for (const entry of on("list", path, () => Deno.readDirSync(path))) {
+      const kind = entry.isFile
+        ? "file"
+        : entry.isDirectory
+        ? "directory"
+        : entry.isSymlink
+        ? "symlink"
+        : "other";
+      yield { name: entry.name, kind };
+    }
+  },
+  mkdir: (path) => on("make the directory", path, () => Deno.mkdirSync(path, { recursive: true })),
+  rename: (from, to) => on("rename to", to, () => Deno.renameSync(from, to)),
+  remove(path) {
+    try {
+      Deno.removeSync(path);
+    } catch (thrown) {
+      if (thrown instanceof Deno.errors.NotFound || thrown instanceof Deno.errors.NotADirectory) return;
+      throw from(thrown, `Cannot remove "${path}"`, { fallback: "io", object: path });
+    }
+  },
+};
+
+function kindName(kind: FileInfo["kind"]): string {
+  return kind === "other" ? "FIFO, socket or device" : kind;
+}
+
+/** The Deno connection behind ours, for putting TLS on it. */
+const raw = new WeakMap<Connection, Deno.TcpConn>();
+
+function connection(conn: Deno.TcpConn | Deno.TlsConn): Connection {
+  let open = true;
+  return {
+    ...(conn.remoteAddr.transport === "tcp" && { remoteAddress: conn.remoteAddr.hostname }),
+    read: (into) => conn.read(into),
+    write: (bytes) => conn.write(bytes),
+    close() {
+      if (!open) return;
+      open = false;
+      try {
+        conn.close();
+      } catch { /* the other side may have closed it already */ }
+    },
+  };
+}
+
+function dialled<T>(to: string, dial: () => Promise<T>): Promise<T> {
+  return dial().catch((thrown) => {
+    throw from(thrown, `Cannot connect to ${to}`, { fallback: "network", object: to });
+  });
+}
+
+const network: Network = {
+  connect: (hostname, port, signal) =>
+    dialled(`${hostname}:${port}`, async () => {
+      const conn = await Deno.connect({ hostname, port, ...(signal === undefined ? {} : { signal }) });
+      // Requests are written in one piece, so Nagle's delay would only hold back the last part of a body.
+      conn.setNoDelay(true);
+      const ours = connection(conn);
+      raw.set(ours, conn);
+      return ours;
+    }),
+  async connectTls(hostname, port, options) {
+    return await network.startTls(await network.connect(hostname, port, options.signal), hostname, options);
+  },
+  startTls: (plain, hostname, options: TlsOptions) =>
+    dialled(hostname, async () => {
+      const conn = raw.get(plain);
+      if (conn === undefined) throw new CopilotError("internal", "Cannot start TLS: not a plain connection");
+      const tls = await Deno.startTls(conn, {
+        hostname,
+        caCerts: options.caCerts,
+        alpnProtocols: ["http/1.1"],
+      });
+      const ours = connection(tls);
+      options.signal?.addEventListener("abort", ours.close);
+      try {
+        await tls.handshake();
+        return ours;
+      } catch (thrown) {
+        ours.close();
+        throw thrown;
+      } finally {
+        options.signal?.removeEventListener("abort", ours.close);
+      }
+    }),
+};
+
+function randomHex(length: number): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(Math.ceil(length / 2)));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("").slice(0, length);
+}
+
+/** The machine. */
+export const sys: System = {
+  clock,
+  files,
+  network,
+  openProcess: async (pid) => (await import("./pidfd.ts")).openProcess(pid),
+  randomHex,
+  random: Math.random,
+};
+
+/** Writes text to standard error, all of it. */
+export function writeStderr(text: string): void {
+  writeAll(Deno.stderr, text);
+}
+
+/** Writes text to standard output, all of it. */
+export function writeStdout(text: string): void {
+  writeAll(Deno.stdout, text);
+}
+
+function writeAll(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
+}
+
+/** What the program runs on. */
+export const RUNTIME = { deno: Deno.version.deno, os: Deno.build.os, arch: Deno.build.arch };
+
+/** Lets the process live until it ends itself: somebody who waits for a signal or a promise is not enough for that. */
+export function stayAlive(): void {
+  setInterval(() => {}, MAX_TIMER_MS);
+}
+
+/** Whether a person is looking at standard error. */
+export function stderrIsTerminal(): boolean {
+  return Deno.stderr.isTerminal();
+}
+
+/** The directory that relative paths are relative to. */
+export function workingDirectory(): string {
+  return Deno.cwd();
+}

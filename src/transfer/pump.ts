@@ -1,0 +1,51 @@
+/**
+ * Bytes from a body to wherever they go, and what is said when they are not what the store promised.
+ * @module
+ */
+import { CopilotError } from "../errors.ts";
+import type { Hasher } from "../storage/checksum.ts";
+import type { ByteReader, Checksum } from "../storage/store.ts";
+import type { Engine } from "./session.ts";
+
+/** What {@linkcode pump} moves. */
+export interface Pump {
+  /** Offset of the body's first byte in the object, and of the byte after the last one wanted. */
+  start: number;
+  end: number;
+  buffer: Uint8Array;
+  hasher: Hasher | null;
+  write(bytes: Uint8Array, offset: number): void;
+}
+
+/** Moves bytes from a body until `end` or the body's end; gives the offset reached. */
+export async function pump(engine: Engine, body: ByteReader, job: Pump): Promise<number> {
+  let at = job.start;
+  while (at < job.end) {
+    const room = job.end - at;
+    const count = await body.read(room < job.buffer.length ? job.buffer.subarray(0, room) : job.buffer);
+    if (count === null) break;
+    const bytes = job.buffer.subarray(0, count);
+    job.hasher?.update(bytes);
+    job.write(bytes, at);
+    at += count;
+    engine.progress.bytes += count;
+  }
+  return at;
+}
+
+/** The error for an object of another length than announced. @param object URI */
+export function lengthError(object: string, got: number, wanted: number): CopilotError {
+  return new CopilotError("integrity", `Cannot read "${object}": got ${got} bytes, expected ${wanted}`, {
+    object,
+  });
+}
+
+/** Throws CopilotError `integrity` unless the bytes that came have the store's checksum. @param object URI */
+export function verify(object: string, expected: Checksum, hex: string): void {
+  if (hex === expected.hex) return;
+  throw new CopilotError(
+    "integrity",
+    `Cannot read "${object}": its ${expected.name} is ${hex}, the store says ${expected.hex}`,
+    { object },
+  );
+}

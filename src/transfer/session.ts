@@ -1,0 +1,108 @@
+/**
+ * What all transfers of a run share: slots, buffers, the signal, and the counters of its summary.
+ * @module
+ */
+import { CopilotError, type ErrorCode } from "../errors.ts";
+import type { System } from "../system/mod.ts";
+import { MAX_TRANSFERS } from "../http/max_transfers.ts";
+import { Buffers, Pool } from "./pool.ts";
+
+/** Bytes of a read or write. Pages that a small object does not touch cost nothing. */
+const BUFFER_BYTES = 256 * 1024;
+/** Memory that the program itself needs, before any buffer: V8, the runtime. Measured. */
+const PROGRAM_BYTES = 90 * 1024 * 1024;
+/** A connection's memory besides that buffer. TLS takes more, and is what bounds the number of slots. Measured. */
+const CONNECTION_BYTES = 32 * 1024;
+const MIN_SLOTS = 2;
+const START_SLOTS = 64;
+
+/** Counters of a run, for progress and the closing line. */
+export interface Progress {
+  files: number;
+  bytes: number;
+  retries: number;
+}
+
+/**
+ * How many transfers fit a memory limit.
+ *
+ * @param memoryLimitBytes what the whole process may use
+ */
+export function slotsFor(memoryLimitBytes: number): number {
+  const room = memoryLimitBytes - PROGRAM_BYTES;
+  return Math.max(MIN_SLOTS, Math.min(MAX_TRANSFERS, Math.floor(room / (BUFFER_BYTES + CONNECTION_BYTES))));
+}
+
+/** Shared by every transfer of one run. */
+export class Engine {
+  readonly system: System;
+  readonly pool: Pool;
+  readonly buffers = new Buffers(BUFFER_BYTES);
+  readonly progress: Progress = { files: 0, bytes: 0, retries: 0 };
+  readonly #controller = new AbortController();
+  readonly #running = new Set<Promise<void>>();
+  #failure: unknown;
+
+  /** @param options.memoryLimitBytes what the whole process may use */
+  constructor(system: System, options: { memoryLimitBytes: number; signal: AbortSignal }) {
+    this.system = system;
+    const max = slotsFor(options.memoryLimitBytes);
+    this.pool = new Pool(system.clock, { min: MIN_SLOTS, start: Math.min(START_SLOTS, max), max });
+    const stop = () => this.fail(options.signal.reason);
+    if (options.signal.aborted) stop();
+    else options.signal.addEventListener("abort", stop, { once: true });
+  }
+
+  /** Fires when the run is cancelled or a part of it has failed: all other parts end too. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** What the run has failed with; undefined as long as it has not. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  /** Ends the run with an error. The first one counts, but what was wrong when time was over says more than that it was over. */
+  fail(error: unknown): void {
+    if (this.#failure !== undefined) {
+      if (codeOf(this.#failure) === "deadline" && codeOf(error) !== "aborted") this.#failure = error;
+      return;
+    }
+    this.#failure = error ?? new CopilotError("aborted", "Transfer cancelled");
+    this.pool.fail(this.#failure);
+    this.#controller.abort(this.#failure);
+  }
+
+  /**
+   * Waits for a slot and starts a task in it; resolves as soon as it has started. Whoever makes tasks therefore waits
+   * when the pool is full, and nothing queues up. A task that throws fails the run.
+   */
+  async start(task: () => Promise<void>): Promise<void> {
+    await this.pool.acquire();
+    this.#track(task().finally(() => this.pool.release()));
+  }
+
+  /** Starts a task only when a slot is free that nobody waits for. */
+  startSpare(task: () => Promise<void>): Promise<void> | null {
+    if (!this.pool.tryAcquire()) return null;
+    return task().finally(() => this.pool.release());
+  }
+
+  #track(task: Promise<void>): void {
+    const tracked: Promise<void> = task.catch((error) => this.fail(error)).finally(() =>
+      this.#running.delete(tracked)
+    );
+    this.#running.add(tracked);
+  }
+
+  /** Waits for every task that was started, then throws the run's first error if there is one. */
+  async settle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}
+
+function codeOf(error: unknown): ErrorCode | undefined {
+  return error instanceof CopilotError ? error.code : undefined;
+}

@@ -1,0 +1,288 @@
+/**
+ * Watches main in /proc, in a pod whose containers share a PID namespace. Needs no API, no capability, no particular user.
+ * @module
+ */
+import { CopilotError } from "../../../errors.ts";
+import type { ProcessHandle } from "../../../system/mod.ts";
+import { cancelled, throwIfAborted } from "../../abort.ts";
+import type { WatcherContext } from "../../context.ts";
+import { candidates, type Rules, SETTLING } from "../../proc/choose.ts";
+import type { Container } from "../../proc/containers.ts";
+import { describeState, nameContainer } from "../../proc/describe.ts";
+import { exitOf } from "../../proc/ending.ts";
+import { mainOf, step, UNSEEN, type WatchState } from "../../proc/poll.ts";
+import { isRunning, isRuntimeInit } from "../../proc/stat.ts";
+import type { Exit, Watcher } from "../../watcher.ts";
+import { HeldProcesses } from "./held.ts";
+import { MemoryEvents } from "./memory_events.ts";
+import { ProcScan } from "./scan.ts";
+
+const NAME = "shared-process-ns";
+
+/**
+ * Milliseconds between looks. A container shows for 40 ms and more before its program runs, so none of them is missed, also where a
+ * busy machine wakes this one late.
+ */
+const ARRIVAL_POLL_MS = 2;
+const START_POLL_MS = 10;
+/** Where the kernel gives no handle on main. */
+const RUN_POLL_MS = 100;
+/** Waking up is what costs, more than the look: once main has run for a while, half as often still sees its end within 250 ms. */
+const LONG_RUN_POLL_MS = 200;
+const LONG_RUN_MS = 10_000;
+const END_POLL_MS = 20;
+
+/** Memory events are looked at so often, to tell a kill at main's end from one long before. */
+const SAMPLE_MS = 1000;
+
+/** How long main's parent may take to note its end, before which its exit code is not told. */
+const REAP_MS = 200;
+const REAP_POLL_MS = 5;
+
+/** While nothing new shows, all processes are still looked at this often. */
+const FULL_LOOK_MS = 200;
+/** While main runs, other containers are looked at this often, to find out that main was not the right one. */
+const RIVAL_LOOK_MS = 5000;
+
+/** What a look at /proc cannot know, and who does. */
+const MISSED = "a main that had ended before this container started is never seen here: " +
+  "--start-timeout bounds the wait, and a list with kube-api or file tells its end";
+
+/** After this time without a main the log says what is missing. */
+const HINT_AFTER_MS = 10_000;
+
+class ProcessWatcher implements Watcher {
+  readonly name = NAME;
+  readonly #context: WatcherContext;
+  readonly #closed = new AbortController();
+  #scan: ProcScan | null = null;
+  #rules: Rules | null = null;
+  #state: WatchState = UNSEEN;
+  /** Undefined until main's program runs, null where it cannot be read. */
+  #memory: MemoryEvents | null | undefined;
+  #wasKilled = false;
+  readonly #held: HeldProcesses;
+  /** The state for which processes were held last. */
+  #heldState: WatchState | null = null;
+  /** Whether the kernel will tell main's end. */
+  #isAwaited = false;
+  /** Ends the waits between two looks. */
+  readonly #naps = new Set<AbortController>();
+  #newestPid: string | null = null;
+  #fullLookMs = -Infinity;
+  #firstLookMs: number | null = null;
+
+  constructor(context: WatcherContext) {
+    this.#context = context;
+    this.#held = new HeldProcesses((container) => this.#open(container));
+  }
+
+  async waitForStart(signal: AbortSignal): Promise<void> {
+    await this.#poll(signal, () => this.#state.phase !== "waiting");
+    if (this.#state.phase === "waiting") throw this.#unknownEnd();
+  }
+
+  async waitForExit(signal: AbortSignal): Promise<Exit> {
+    await this.#poll(signal, () => this.#state.phase === "ended" || this.#state.rival !== null);
+    const main = mainOf(this.#state);
+    if (this.#state.phase === "waiting" || main === null) throw this.#unknownEnd();
+    if (this.#state.phase === "ended" || main.end !== null) return await this.#ended(main);
+    if (this.#state.rival !== null) throw this.#doubt(this.#state.rival);
+    return {
+      outcome: "interrupted",
+      by: NAME,
+      reason: "Terminated",
+      message: `The pod is being stopped while container ${nameContainer(main)} still runs`,
+    };
+  }
+
+  describe(): string {
+    return this.#rules === null ? "/proc was not looked at yet" : describeState(this.#state, this.#rules);
+  }
+
+  close(): void {
+    this.#closed.abort();
+    this.#memory?.close();
+    this.#memory = null;
+    this.#held.close();
+    this.#scan?.close();
+  }
+
+  /** Looks until it is done or the pod is being stopped, whichever comes first. */
+  async #poll(signal: AbortSignal, isDone: () => boolean): Promise<void> {
+    const { terminations } = this.#context;
+    const over = new AbortController();
+    const either = AbortSignal.any([signal, this.#closed.signal]);
+    either.addEventListener("abort", this.#wake, { signal: over.signal });
+    terminations.next(0, over.signal).then(this.#wake, () => {});
+    try {
+      for (;;) {
+        throwIfAborted(either);
+        const isFinal = terminations.count > 0;
+        this.#look(isFinal);
+        if (isDone() || isFinal) return;
+        await this.#hold();
+        if (!either.aborted) await this.#nap();
+      }
+    } finally {
+      over.abort();
+    }
+  }
+
+  readonly #wake = () => this.#naps.forEach((nap) => nap.abort());
+
+  /** Sleeps until the next look is due, or something has happened. */
+  async #nap(): Promise<void> {
+    const { clock } = this.#context.system;
+    const nap = new AbortController();
+    this.#naps.add(nap);
+    await clock.sleep(this.#pauseMs(clock.monotonicMs()), nap.signal).catch(() => {});
+    this.#naps.delete(nap);
+  }
+
+  #pauseMs(nowMs: number): number {
+    if (this.#scan?.isSettling) return ARRIVAL_POLL_MS;
+    const main = mainOf(this.#state);
+    if (main === null) return START_POLL_MS;
+    if (main.end !== null) return END_POLL_MS;
+    // Before its program runs main is looked at soon: its memory events are to be opened then.
+    if (this.#isAwaited && this.#memory !== undefined) {
+      return this.#memory === null ? RIVAL_LOOK_MS : SAMPLE_MS;
+    }
+    return nowMs - main.firstSeenMs < LONG_RUN_MS ? RUN_POLL_MS : LONG_RUN_POLL_MS;
+  }
+
+  /** Holds the first process of main, or of every container that may be main. */
+  async #hold(): Promise<void> {
+    if (this.#state === this.#heldState) return;
+    this.#heldState = this.#state;
+    const main = mainOf(this.#state);
+    if (main === null) return await this.#held.add(candidates(this.#state.containers.values(), this.#rules!));
+    this.#scan!.close();
+    this.#held.keepOnly(main.id);
+    await this.#held.add([main]);
+    const handle = this.#held.of(main.id);
+    if (this.#isAwaited || handle === null) return;
+    this.#isAwaited = true;
+    handle.ended().then(() => {
+      // From here on main is looked at again, also where the wait has failed.
+      this.#isAwaited = false;
+      this.#wake();
+    });
+  }
+
+  async #open({ first }: Container): Promise<ProcessHandle | null> {
+    const handle = await this.#context.system.openProcess(first.pid);
+    // Looked at after it is held: it may have been another process's pid by then.
+    if (handle === null || this.#scan!.find(first) !== null) return handle;
+    handle.close();
+    return null;
+  }
+
+  #look(isFinal: boolean): void {
+    const nowMs = this.#context.system.clock.monotonicMs();
+    const scan = this.#scan ??= this.#begin(nowMs);
+    if (this.#state.phase === "ended" || (!isFinal && this.#isUnchanged(scan, nowMs))) return;
+    this.#fullLookMs = nowMs;
+    const before = this.#state.phase;
+    this.#state = step(this.#state, { processes: scan.look(nowMs), nowMs, isFinal }, this.#rules!);
+    if (before === "waiting") this.#tell(nowMs);
+    this.#followMemory(nowMs);
+  }
+
+  #begin(nowMs: number): ProcScan {
+    const { command, system } = this.#context;
+    const scan = new ProcScan(system.files, command.localDir);
+    this.#rules = {
+      // As a pod's status has it: containerd://ID.
+      containerId: command.watchContainerId?.replace(/^[a-z0-9.-]+:\/\//, "").toLowerCase() ?? null,
+      name: command.watchContainer ?? null,
+      ownId: scan.own.containerId,
+      pauseId: scan.own.pauseId,
+      isVolume: scan.own.isVolume,
+      ...SETTLING,
+    };
+    this.#firstLookMs = nowMs;
+    return scan;
+  }
+
+  /** Whether one small file says that a look at all processes would show nothing new. */
+  #isUnchanged(scan: ProcScan, nowMs: number): boolean {
+    const sinceMs = nowMs - this.#fullLookMs;
+    const main = mainOf(this.#state);
+    if (main !== null) {
+      this.#memory?.sample(nowMs);
+      const stat = main.end === null ? scan.find(main.first) : null;
+      return stat?.comm === main.program && isRunning(stat) && sinceMs < RIVAL_LOOK_MS;
+    }
+    const newest = scan.newestPid();
+    const isSame = newest !== null && newest === this.#newestPid;
+    this.#newestPid = newest;
+    return isSame && !scan.isSettling && sinceMs < FULL_LOOK_MS;
+  }
+
+  /** Says once that main was found, or that it still is not. */
+  #tell(nowMs: number): void {
+    const { log } = this.#context;
+    const main = mainOf(this.#state);
+    if (main !== null) {
+      log.info("main container found", { container: nameContainer(main), by: this.#state.main!.by });
+    } else if (this.#firstLookMs !== null && nowMs - this.#firstLookMs >= HINT_AFTER_MS) {
+      this.#firstLookMs = null;
+      log.warning(`main container not found yet: ${this.describe()}; ${MISSED}`);
+    }
+  }
+
+  /** Opens main's memory events as soon as they are its own, and reads them as soon as it is gone: they go soon after it. */
+  #followMemory(nowMs: number): void {
+    const main = mainOf(this.#state);
+    if (main === null || isRuntimeInit({ comm: main.program })) return;
+    if (main.end === null) {
+      if (this.#memory !== undefined) return;
+      this.#memory = MemoryEvents.open(this.#context.system.files, main.first.pid, nowMs);
+      this.#context.log.debug("memory events of the main container", { readable: this.#memory !== null });
+    } else if (this.#memory?.killedAtEnd(nowMs)) this.#wasKilled = true;
+  }
+
+  async #ended(main: Container): Promise<Exit> {
+    const signs = {
+      waitStatus: await this.#waitStatus(main.id),
+      outOfMemory: this.#wasKilled,
+      limitBytes: this.#memory?.limitBytes ?? null,
+    };
+    return { by: NAME, ...exitOf(nameContainer(main), signs) };
+  }
+
+  async #waitStatus(id: string): Promise<number | null> {
+    const handle = this.#held.of(id);
+    for (let leftMs = REAP_MS; handle !== null && leftMs > 0; leftMs -= REAP_POLL_MS) {
+      const status = await handle.waitStatus();
+      if (status !== "pending") return status;
+      await this.#context.system.clock.sleep(REAP_POLL_MS);
+    }
+    return null;
+  }
+
+  #unknownEnd(): CopilotError {
+    if (this.#context.terminations.count === 0) return cancelled();
+    return new CopilotError(
+      "task",
+      `Cannot tell how the main container ended: the pod is being stopped, and main was not found: ${this.describe()}`,
+    );
+  }
+
+  #doubt(rival: string): CopilotError {
+    const other = this.#state.containers.get(rival);
+    return new CopilotError(
+      "config",
+      `Cannot tell which container is main: besides ${nameContainer(mainOf(this.#state)!)}` +
+        ` there is ${other === undefined ? rival : nameContainer(other)}, and both mount the output volume` +
+        `, expected --watch-container NAME`,
+    );
+  }
+}
+
+/** Opens the watcher; what /proc shows is checked by its first wait. */
+export function open(context: WatcherContext): Watcher {
+  return new ProcessWatcher(context);
+}

@@ -1,0 +1,688 @@
+import assert from "assert";
+import { download, type DownloadJob } from "../../src/run/download.ts";
+import { CopilotError } from "../../src/errors.ts";
+import { decodeLiteralMap, encode, encodeLiteralMap } from "../../src/flyte/codec/idl.ts";
+import type { Literal } from "../../src/flyte/types.ts";
+import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
+import type { GetResult } from "../../src/storage/store.ts";
+import type { Engine } from "../../src/transfer/session.ts";
+import { STAGING_NAME } from "../../src/transfer/staging.ts";
+import { STREAM_DIRECTORY } from "../../src/run/stream_markers.ts";
+import { sys } from "../../src/system/deno.ts";
+import type { System } from "../../src/system/mod.ts";
+import { type Call, type Fault, FlakyStore, storeError } from "../support/fakes.ts";
+import {
+  codeIs,
+  engineOn,
+  FixedStores,
+  MIB,
+  openBelow,
+  putAll,
+  randomBytes,
+  recordingLog,
+  systemWith,
+  systemWithNewFiles,
+  type TemporaryDirectory,
+  temporaryDirectory,
+  TraitStore,
+} from "../support/flows.ts";
+import {
+  blob,
+  integer,
+  list,
+  literalMap,
+  map,
+  none,
+  offloaded,
+  text,
+  tree,
+  union,
+} from "../support/plans.ts";
+import { DIRECTORY, FILE, INTEGER } from "../support/plans.ts";
+
+interface Setup extends Disposable {
+  dir: TemporaryDirectory;
+  store: MemoryStore;
+  flaky: FlakyStore;
+  engine: Engine;
+  allowed: string[][];
+  download(change?: Partial<DownloadJob>): Promise<void>;
+  /** The directory without the documents, and the documents. */
+  files(): Record<string, string | null>;
+  /** inputs.pb as it was written. */
+  inputs(): ReadonlyMap<string, Literal>;
+}
+
+const DOCUMENTS = ["inputs.pb", "inputs.json", "inputs.yaml"];
+
+async function setUp(
+  literals: Record<string, Literal>,
+  objects: Record<string, string | Uint8Array> = {},
+  options: {
+    store?: MemoryStore;
+    faultOf?: (call: Call) => Fault | null;
+    system?: System;
+    allow?: (uris: readonly string[]) => Promise<void>;
+    signal?: AbortSignal;
+  } = {},
+): Promise<Setup> {
+  const dir = temporaryDirectory();
+  const store = options.store ?? new MemoryStore("mem://b");
+  await putAll(store, { "in/inputs.pb": encodeLiteralMap(literalMap(literals)), ...objects });
+  const flaky = new FlakyStore(store, options.faultOf ?? (() => null));
+  const engine = engineOn(options);
+  const allowed: string[][] = [];
+  const stores = new FixedStores({ "mem://b": flaky });
+  return {
+    dir,
+    store,
+    flaky,
+    engine,
+    allowed,
+    async download(change = {}) {
+      const job: DownloadJob = {
+        from: "mem://b/in/inputs.pb",
+        localDir: dir.path,
+        format: "JSON",
+        layout: "DIRECT",
+        mode: "DOWNLOAD_EAGER",
+        maxMetadataBytes: 0,
+        ...change,
+      };
+      try {
+        await download(job, {
+          engine,
+          stores,
+          log: recordingLog(),
+          async allow(uris) {
+            allowed.push([...uris]);
+            await options.allow?.(uris);
+          },
+        });
+      } finally {
+        assert.equal(flaky.openBodies, 0, "bodies are closed");
+        assert.deepEqual(openBelow(dir.path), [], "descriptors are closed");
+        assert.equal(engine.pool.active, 0, "slots are free");
+        assert.equal(dir.tree()[`${STAGING_NAME}/`], undefined, "unfinished files are gone");
+      }
+    },
+    files() {
+      return Object.fromEntries(Object.entries(dir.tree()).filter(([name]) => !DOCUMENTS.includes(name)));
+    },
+    inputs: () => decodeLiteralMap(Deno.readFileSync(dir.at("inputs.pb"))).literals,
+    [Symbol.dispose]: () => dir[Symbol.dispose](),
+  };
+}
+
+function hasDocuments(setup: Setup): string[] {
+  return DOCUMENTS.filter((name) => setup.dir.tree()[name] !== undefined);
+}
+
+function uriOf(literal: Literal | undefined): string {
+  assert(literal?.value?.case === "scalar" && literal.value.value.value?.case === "blob");
+  return literal.value.value.value.value.uri;
+}
+
+Deno.test("download: values, files, directories, lists and maps are laid out, the documents name the local paths", async () => {
+  using setup = await setUp({
+    n: integer(7),
+    s: text("hi"),
+    nothing: none(),
+    f: blob("mem://b/raw/a.txt"),
+    d: tree("mem://b/raw/dir"),
+    l: list(integer(1), blob("mem://b/raw/a.txt")),
+    m: map({ k: text("v") }),
+    u: union(blob("mem://b/raw/a.txt"), FILE),
+  }, {
+    "raw/a.txt": "A",
+    "raw/dir/x": "X",
+    "raw/dir/sub/y": "Y",
+    "raw/dir/empty/": "",
+    "raw/dir2/no": "never",
+    "raw/dir.txt": "never",
+  });
+  await setup.download();
+  assert.deepEqual(setup.files(), {
+    "d/": null,
+    "d/empty/": null,
+    "d/sub/": null,
+    "d/sub/y": "Y",
+    "d/x": "X",
+    f: "A",
+    "l/": null,
+    "l/0": "1",
+    "l/1": "A",
+    "m/": null,
+    "m/k": "v",
+    n: "7",
+    nothing: "null",
+    s: "hi",
+    u: "A",
+  });
+  assert.deepEqual(hasDocuments(setup), ["inputs.pb", "inputs.json"]);
+  assert.equal(uriOf(setup.inputs().get("f")), setup.dir.at("f"));
+  assert.equal(uriOf(setup.inputs().get("d")), setup.dir.at("d"));
+  const json = JSON.parse(setup.dir.tree()["inputs.json"]!);
+  assert.deepEqual(json.l, [1, setup.dir.at("l/1")]);
+  assert.deepEqual(setup.allowed, [
+    ["mem://b/raw/a.txt", "mem://b/raw/dir", "mem://b/raw/a.txt", "mem://b/raw/a.txt"],
+  ]);
+});
+
+for (
+  const [format, documents] of [
+    ["JSON", ["inputs.pb", "inputs.json"]],
+    ["YAML", ["inputs.pb", "inputs.yaml"]],
+    ["PROTO", ["inputs.pb"]],
+  ] as const
+) {
+  Deno.test(`download: --format ${format} writes ${documents.join(" and ")}`, async () => {
+    using setup = await setUp({ n: integer(7) });
+    await setup.download({ format });
+    assert.deepEqual(hasDocuments(setup), documents);
+  });
+}
+
+Deno.test("download: a format that is none is an error before anything is read", async () => {
+  using setup = await setUp({ n: integer(7) });
+  await assert.rejects(setup.download({ format: "TOML" }), codeIs("input", "TOML", "JSON, YAML or PROTO"));
+  assert.equal(setup.flaky.calls.length, 0);
+  assert.deepEqual(setup.dir.tree(), {});
+});
+
+Deno.test("download: the documents are written when every file has its name, and at no time before", async () => {
+  const seen: string[][] = [];
+  let dir = "";
+  const system = systemWith({
+    rename(from, to) {
+      seen.push(
+        [...Deno.readDirSync(dir)].map(({ name }) => name).filter((name) => name !== STAGING_NAME).sort(),
+      );
+      sys.files.rename(from, to);
+    },
+  });
+  using setup = await setUp({ a: integer(1), f: blob("mem://b/f"), d: tree("mem://b/d") }, {
+    f: "F",
+    "d/1": "1",
+  }, { system });
+  dir = setup.dir.path;
+  await setup.download();
+  assert.equal(seen.length, 5);
+  for (const names of seen.slice(0, 3)) {
+    assert(!names.some((name) => DOCUMENTS.includes(name)), String(names));
+  }
+  assert.deepEqual(seen.slice(3), [["a", "d", "f"], ["a", "d", "f", "inputs.pb"]]);
+});
+
+Deno.test("download: NAMED_DIR keeps the names of files, in lists too, and tells equal names apart", async () => {
+  using setup = await setUp({
+    f: blob("mem://b/x/report.csv"),
+    l: list(blob("mem://b/x/a"), blob("mem://b/y/a")),
+  }, { "x/report.csv": "R", "x/a": "XA", "y/a": "YA" });
+  await setup.download({ layout: "NAMED_DIR" });
+  assert.deepEqual(setup.files(), {
+    "f/": null,
+    "f/report.csv": "R",
+    "l/": null,
+    "l/1_a": "YA",
+    "l/a": "XA",
+  });
+  assert.equal(uriOf(setup.inputs().get("f")), setup.dir.at("f/report.csv"));
+});
+
+Deno.test("download: DO_NOT_DOWNLOAD leaves blobs where they are and writes everything else", async () => {
+  using setup = await setUp({ n: integer(7), f: blob("mem://b/f"), d: tree("mem://b/d") });
+  await setup.download({ mode: "DO_NOT_DOWNLOAD" });
+  assert.deepEqual(setup.files(), { n: "7" });
+  assert.equal(uriOf(setup.inputs().get("f")), "mem://b/f");
+  assert.deepEqual(setup.flaky.calls.map(({ key }) => key), ["in/inputs.pb"]);
+});
+
+Deno.test("download: a prefix without objects is an empty directory", async () => {
+  using setup = await setUp({ d: tree("mem://b/none"), e: tree("mem://b/marked/") }, { "marked/": "" });
+  await setup.download();
+  assert.deepEqual(setup.files(), { "d/": null, "e/": null });
+});
+
+Deno.test("download: a prefix of several pages comes whole", async () => {
+  const objects = Object.fromEntries(
+    Array.from({ length: 2345 }, (_, i) => [`d/${i % 7}/${String(i).padStart(5, "0")}`, String(i)]),
+  );
+  using setup = await setUp({ d: tree("mem://b/d") }, objects);
+  await setup.download({ format: "PROTO" });
+  const found = Object.entries(setup.files()).filter(([, content]) => content !== null);
+  assert.deepEqual(Object.fromEntries(found), objects);
+  assert.equal(setup.flaky.count("list"), 3);
+  assert.equal(setup.engine.progress.files, 2345);
+});
+
+Deno.test("download: where a key does not exist the decoded one is taken, for files and prefixes", async () => {
+  using setup = await setUp({
+    both: blob("mem://b/a%20b"),
+    decoded: blob("mem://b/c%20d"),
+    directory: tree("mem://b/e%41"),
+  }, { "a%20b": "as written", "a b": "never", "c d": "decoded", "eA/x": "X" });
+  await setup.download();
+  assert.deepEqual(setup.files(), {
+    both: "as written",
+    decoded: "decoded",
+    "directory/": null,
+    "directory/x": "X",
+  });
+});
+
+for (const [uri, code] of [["mem://b/none", "not-found"], ["mem://b/no%20ne", "not-found"]] as const) {
+  Deno.test(`download: ${uri} that is not there is an error that names variable and object as written`, async () => {
+    using setup = await setUp({ ok: integer(1), gone: blob(uri) });
+    await assert.rejects(setup.download(), codeIs(code, "variable gone", uri));
+    assert.deepEqual(hasDocuments(setup), []);
+  });
+}
+
+Deno.test("download: inputs that are not there are an error that names them", async () => {
+  using setup = await setUp({});
+  await assert.rejects(setup.download({ from: "mem://b/nowhere" }), codeIs("not-found", "mem://b/nowhere"));
+});
+
+for (const bytes of [[0x0a, 0xff], [0xff, 0xff, 0xff]]) {
+  Deno.test(`download: inputs of bytes ${bytes} are an error, not a crash`, async () => {
+    using setup = await setUp({}, { "in/inputs.pb": Uint8Array.from(bytes) });
+    await assert.rejects(setup.download(), codeIs("input"));
+    assert.deepEqual(setup.dir.tree(), {});
+  });
+}
+
+/** One wrong byte in each read of a body. */
+function damaged(got: GetResult): GetResult {
+  const read = async (into: Uint8Array) => {
+    const count = await got.body.read(into);
+    if (count !== null) into[count - 1]! ^= 1;
+    return count;
+  };
+  return { ...got, body: { ...got.body, read, close: () => got.body.close() } };
+}
+
+for (const key of ["in/inputs.pb", "o", "f", "d/x"]) {
+  const inputs = { o: offloaded("mem://b/o"), f: blob("mem://b/f"), d: tree("mem://b/d") };
+  const objects = { o: encode("Literal", text("a value")), f: "file", "d/x": "in a directory" };
+  const setUpDamaged = async (times: number) => {
+    const setup: Setup = await setUp(inputs, objects, {
+      faultOf: ({ method, key: asked }) => {
+        if (method !== "get" || asked !== key) return null;
+        const before = setup.flaky.calls.filter((call) => call.method === "get" && call.key === key).length;
+        return before <= times ? { reply: damaged } : null;
+      },
+    });
+    return setup;
+  };
+  Deno.test(`download: ${key} is fetched again while its bytes are damaged on their way`, async () => {
+    using setup = await setUpDamaged(4);
+    await setup.download();
+    assert.deepEqual(setup.files(), { "d/": null, "d/x": "in a directory", f: "file", o: "a value" });
+  });
+  Deno.test(`download: ${key} whose bytes stay wrong is an error that counts the attempts`, async () => {
+    using setup = await setUpDamaged(Infinity);
+    await assert.rejects(
+      setup.download(),
+      codeIs("integrity", `mem://b/${key}" after 5 attempts: its crc32 is`),
+    );
+    assert.deepEqual(hasDocuments(setup), []);
+    assert.equal(setup.dir.tree()[key], undefined);
+  });
+}
+
+Deno.test("download: the deadline passes also while nothing but values is written", async () => {
+  const controller = new AbortController();
+  const values = Object.fromEntries(
+    Array.from({ length: 3000 }, (_, index) => [`v${index}`, integer(index)]),
+  );
+  using setup = await setUp(values, {}, { signal: controller.signal });
+  const downloading = setup.download();
+  const timer = setTimeout(() => controller.abort(new CopilotError("deadline", "Over")), 0);
+  await assert.rejects(downloading, codeIs("deadline"));
+  clearTimeout(timer);
+  assert(Object.keys(setup.dir.tree()).length < 3000);
+});
+
+Deno.test("download: metadata over its bound is an error that names the setting, in inputs and in offloaded literals", async () => {
+  using setup = await setUp({ s: text("x".repeat(1000)) });
+  await assert.rejects(setup.download({ maxMetadataBytes: 1000 }), codeIs("input", "maxDownloadMBs", "1000"));
+  await setup.download({ maxMetadataBytes: 2000 });
+  using other = await setUp({ o: offloaded("mem://b/o") }, { o: encode("Literal", text("x".repeat(1000))) });
+  await assert.rejects(
+    other.download({ maxMetadataBytes: 1000 }),
+    codeIs("input", "variable o", "maxDownloadMBs"),
+  );
+});
+
+Deno.test("download: offloaded literals are resolved wherever they are, also in each other", async () => {
+  using setup = await setUp({
+    top: offloaded("mem://b/o/n"),
+    inList: list(integer(0), offloaded("mem://b/o/n")),
+    inMap: map({ k: offloaded("mem://b/o/list") }),
+  }, {
+    "o/n": encode("Literal", integer(42)),
+    "o/list": encode("Literal", list(offloaded("mem://b/o/n"), blob("mem://b/f"))),
+    f: "F",
+  });
+  await setup.download();
+  assert.deepEqual(setup.files(), {
+    "inList/": null,
+    "inList/0": "0",
+    "inList/1": "42",
+    "inMap/": null,
+    "inMap/k/": null,
+    "inMap/k/0": "42",
+    "inMap/k/1": "F",
+    top: "42",
+  });
+});
+
+Deno.test("download: an offloaded literal that holds itself is an error, not a loop", async () => {
+  using setup = await setUp({ o: offloaded("mem://b/o") }, {
+    o: encode("Literal", list(offloaded("mem://b/o"))),
+  });
+  await assert.rejects(setup.download(), codeIs("input", "mem://b/o", "16"));
+  assert(setup.flaky.calls.length < 30);
+});
+
+Deno.test("download: an offloaded literal that doubles in every round is an error, not a flood", async () => {
+  using setup = await setUp({ o: offloaded("mem://b/o") }, {
+    o: encode("Literal", list(offloaded("mem://b/o"), offloaded("mem://b/o"))),
+  });
+  await assert.rejects(setup.download(), codeIs("input", "mem://b/o"));
+  assert(setup.flaky.calls.length < 20_000, `${setup.flaky.calls.length} requests`);
+});
+
+for (
+  const [what, key, content] of [
+    ["a component ..", "d/../../evil", "E"],
+    ["a component .", "d/./evil", "E"],
+    ["an empty component", "d//evil", "E"],
+    ["a NUL byte", "d/a\0b", "E"],
+    ["bytes under a directory's key", "d/sub/", "E"],
+    ["a component of 256 bytes", `d/${"x".repeat(256)}`, "E"],
+  ] as const
+) {
+  Deno.test(`download: a key with ${what} is refused by variable and key, and nothing is outside`, async () => {
+    using outer = temporaryDirectory();
+    Deno.mkdirSync(outer.at("local"));
+    using setup = await setUp({ bad: tree("mem://b/d") }, { [key]: content });
+    await assert.rejects(setup.download({ localDir: outer.at("local") }), codeIs("path", "variable bad"));
+    assert.deepEqual(Object.keys(outer.tree()).filter((name) => !name.startsWith("local/")), []);
+    assert(!Object.keys(outer.tree()).some((name) => name.includes("evil")));
+  });
+}
+
+for (const sortedList of [true, false]) {
+  Deno.test(`download: a key that is a file and a directory is refused (sorted listing: ${sortedList})`, async () => {
+    using setup = await setUp({ d: tree("mem://b/d") }, { "d/a": "1", "d/a/b": "2" }, {
+      store: new TraitStore("mem://b", { sortedList }),
+    });
+    await assert.rejects(setup.download(), codeIs("path", "variable d", '"a/b"', '"a"'));
+    assert.deepEqual(hasDocuments(setup), []);
+  });
+}
+
+for (
+  const [name, code] of [
+    ["..", "path"],
+    [".", "path"],
+    ["a/b", "path"],
+    ["", "path"],
+    [STAGING_NAME, "input"],
+    [STREAM_DIRECTORY, "input"],
+    ["inputs.pb", "input"],
+    ["inputs.json", "input"],
+  ] as const
+) {
+  Deno.test(`download: a variable of the name ${JSON.stringify(name)} is refused`, async () => {
+    using setup = await setUp({ [name]: integer(1) });
+    await assert.rejects(setup.download(), codeIs(code, JSON.stringify(name)));
+    assert.deepEqual(setup.dir.tree(), {});
+  });
+}
+
+Deno.test("download: a symlink in the directory is not written through", async () => {
+  using elsewhere = temporaryDirectory();
+  elsewhere.write("f", "untouched");
+  using setup = await setUp({ d: tree("mem://b/d"), f: blob("mem://b/f") }, { "d/x": "X", f: "F" });
+  Deno.symlinkSync(elsewhere.path, setup.dir.at("d"));
+  Deno.symlinkSync(elsewhere.at("f"), setup.dir.at("f"));
+  await assert.rejects(setup.download(), codeIs("path", "variable d", "symlink"));
+  assert.deepEqual(elsewhere.tree(), { f: "untouched" });
+  Deno.removeSync(setup.dir.at("d"));
+  using again = await setUp({ f: blob("mem://b/f") }, { f: "F" });
+  Deno.symlinkSync(elsewhere.at("f"), again.dir.at("f"));
+  await again.download();
+  assert.equal(again.files().f, "F");
+  assert.deepEqual(elsewhere.tree(), { f: "untouched" });
+});
+
+Deno.test("download: places that must not be reached end the run before anything is made", async () => {
+  using setup = await setUp({ n: integer(1), f: blob("mem://b/f") }, { f: "F" }, {
+    allow: () => Promise.reject(new CopilotError("denied", "Not there")),
+  });
+  await assert.rejects(setup.download(), codeIs("denied"));
+  assert.deepEqual(setup.dir.tree(), {});
+});
+
+Deno.test("download: a value that no JSON can hold fails before anything moves", async () => {
+  const nan = {
+    value: {
+      case: "scalar",
+      value: { value: { case: "primitive", value: { value: { case: "floatValue", value: NaN } } } },
+    },
+    hash: "",
+    metadata: new Map(),
+  } as Literal;
+  using setup = await setUp({ x: nan, f: blob("mem://b/f") }, { f: "F" });
+  await assert.rejects(setup.download(), codeIs("input", "x"));
+  assert.deepEqual(setup.dir.tree(), {});
+  await setup.download({ format: "PROTO" });
+  assert.equal(setup.files().x, "NaN");
+});
+
+Deno.test("download: a rerun after a killed run removes the leftovers and completes", async () => {
+  using setup = await setUp({ f: blob("mem://b/f") }, { f: "F" });
+  setup.dir.write(`${STAGING_NAME}/3`, "half");
+  setup.dir.write("f", "of the run before");
+  await setup.download();
+  assert.deepEqual(setup.files(), { f: "F" });
+});
+
+Deno.test("download: documents of an earlier run are gone once a later one has failed", async () => {
+  for (const fault of ["in/inputs.pb", "f"]) {
+    using setup = await setUp({ f: blob("mem://b/f") }, { f: "F" }, {
+      faultOf: ({ key }) => key === fault ? { error: storeError("denied") } : null,
+    });
+    for (const name of ["inputs.pb", "inputs.json"]) setup.dir.write(name, "old");
+    await assert.rejects(setup.download(), codeIs("denied"));
+    assert.deepEqual(hasDocuments(setup), [], fault);
+  }
+});
+
+// What fails, and that nothing unfinished and no document is left (the setup looks for the rest).
+for (
+  const [what, code, faultOf] of [
+    ["one object", "denied", ({ key }: Call) => key === "d/3" ? { error: storeError("denied") } : null],
+    [
+      "a body",
+      "network",
+      ({ key }: Call) => key === "d/3" ? { bodyBytes: 1, then: storeError("network") } : null,
+    ],
+    ["a listing", "denied", ({ method }: Call) => method === "list" ? { error: storeError("denied") } : null],
+    [
+      "the inputs",
+      "denied",
+      ({ key }: Call) => key.startsWith("in/") ? { error: storeError("denied") } : null,
+    ],
+  ] as const
+) {
+  Deno.test(`download: when ${what} fails, no document and nothing unfinished is left`, async () => {
+    const objects = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`d/${i}`, `${i}`.repeat(100)]));
+    using setup = await setUp({ d: tree("mem://b/d"), n: integer(1) }, objects, {
+      faultOf: faultOf as never,
+    });
+    await assert.rejects(setup.download(), codeIs(code, ...(what === "the inputs" ? [] : ["variable d"])));
+    assert.deepEqual(hasDocuments(setup), []);
+    for (const [name, content] of Object.entries(setup.files())) {
+      if (name.startsWith("d/") && content !== null) assert.equal(content, objects[name], `${name} is whole`);
+    }
+  });
+}
+
+Deno.test("download: a failed variable ends the others at once", async () => {
+  const objects = Object.fromEntries(
+    Array.from({ length: 5000 }, (_, i) => [`many/${String(i).padStart(5, "0")}`, "x"]),
+  );
+  using setup = await setUp({ many: tree("mem://b/many"), bad: tree("mem://b/bad") }, objects, {
+    faultOf: ({ method, key }) =>
+      method === "list" && key === "bad/" ? { error: storeError("denied") } : null,
+  });
+  await assert.rejects(setup.download(), codeIs("denied", "variable bad"));
+  assert(setup.flaky.count("get") < 1000, `${setup.flaky.count("get")} objects were fetched all the same`);
+});
+
+Deno.test("download: a failed range names its variable", async () => {
+  using setup = await setUp({ big: blob("mem://b/big") }, { big: randomBytes(24 * MIB) }, {
+    store: new TraitStore("mem://b", { parallelRanges: true }),
+    faultOf: ({ get }) => get?.start !== undefined ? { error: storeError("denied") } : null,
+  });
+  await assert.rejects(setup.download(), codeIs("denied", "variable big"));
+});
+
+Deno.test("download: a full disk is told with the variable, and an error of cleaning up does not hide it", async () => {
+  let full = false;
+  const files = systemWithNewFiles((file) => ({
+    write(bytes) {
+      if (bytes.length === 1234) full = true;
+      if (full) throw new CopilotError("disk-full", "Cannot write: no space left on device");
+      file.write(bytes);
+    },
+  }));
+  const system = systemWith({
+    remove(path) {
+      if (full && path.endsWith(STAGING_NAME)) throw new CopilotError("io", "Cannot remove");
+      sys.files.remove(path);
+    },
+  }, files);
+  const dir = temporaryDirectory();
+  using setup = await setUp({ f: blob("mem://b/f") }, { f: "x".repeat(1234) }, { system });
+  // The directory for unfinished files cannot be removed here, so the setup's own checks would fail.
+  const failed = setup.download({ localDir: dir.path });
+  await assert.rejects(failed, codeIs("disk-full", "variable f", "no space left"));
+  dir[Symbol.dispose]();
+});
+
+Deno.test("download: a run that is cancelled ends with the reason", async () => {
+  const controller = new AbortController();
+  using setup = await setUp({ d: tree("mem://b/d") }, { "d/1": "1", "d/2": "2" }, {
+    signal: controller.signal,
+    faultOf({ key }) {
+      if (key === "d/1") controller.abort(new CopilotError("deadline", "Download not finished within 5 s"));
+      return null;
+    },
+  });
+  await assert.rejects(setup.download(), codeIs("deadline", "5 s"));
+  assert.deepEqual(hasDocuments(setup), []);
+});
+
+// ---------------------------------------------------------------- DOWNLOAD_STREAM
+
+const STREAM = { mode: "DOWNLOAD_STREAM" } as const;
+const MARK = (name: string) => `${STREAM_DIRECTORY}/${name}`;
+
+Deno.test("download stream: each variable has its marker when its files are in place, the documents come last", async () => {
+  const marked: [string, string[]][] = [];
+  let dir = "";
+  const system = systemWith({
+    rename(from, to) {
+      sys.files.rename(from, to);
+      const [, variable] = to.split(`${STREAM_DIRECTORY}/`);
+      if (variable !== undefined) marked.push([variable, [...Deno.readDirSync(dir)].map(({ name }) => name)]);
+    },
+  });
+  using setup = await setUp({ n: integer(1), f: blob("mem://b/f"), d: tree("mem://b/d"), l: list() }, {
+    f: "F",
+    "d/1": "1",
+    "d/2": "2",
+  }, { system });
+  dir = setup.dir.path;
+  await setup.download(STREAM);
+  assert.deepEqual(marked.map(([name]) => name).sort(), ["d", "f", "l", "n"]);
+  for (const [name, there] of marked) {
+    assert(there.includes(name), `${name} is there when it is marked`);
+    assert(!there.includes("inputs.pb"));
+  }
+  assert.deepEqual(setup.files()[MARK("d")], "");
+  assert.equal(setup.files()[MARK(".failed")], undefined);
+  assert.deepEqual(hasDocuments(setup), ["inputs.pb", "inputs.json"]);
+});
+
+Deno.test("download stream: a failure is marked, and the failed variable is not", async () => {
+  using setup = await setUp({ n: integer(1), d: tree("mem://b/d") }, { "d/1": "1", "d/2": "2" }, {
+    faultOf: ({ key }) => key === "d/2" ? { error: storeError("denied") } : null,
+  });
+  await assert.rejects(setup.download(STREAM), codeIs("denied", "variable d"));
+  assert.equal(setup.files()[MARK(".failed")], "");
+  assert.equal(setup.files()[MARK("d")], undefined);
+  assert.deepEqual(hasDocuments(setup), []);
+});
+
+Deno.test("download stream: a failure before the first file is marked too", async () => {
+  using setup = await setUp({}, { "in/inputs.pb": "\xff" });
+  await assert.rejects(setup.download(STREAM), codeIs("input"));
+  assert.equal(setup.files()[MARK(".failed")], "");
+});
+
+Deno.test("download stream: a failure of the documents is marked too", async () => {
+  const system = systemWith({
+    rename(from, to) {
+      if (to.endsWith("inputs.pb")) throw new CopilotError("disk-full", "No space");
+      sys.files.rename(from, to);
+    },
+  });
+  using setup = await setUp({ n: integer(1) }, {}, { system });
+  await assert.rejects(setup.download(STREAM), codeIs("disk-full"));
+  assert.equal(setup.files()[MARK(".failed")], "");
+});
+
+Deno.test("download stream: markers of an earlier run are gone before anything is fetched", async () => {
+  let first: string[] | undefined;
+  using setup = await setUp({ f: blob("mem://b/f") }, { f: "F" }, {
+    faultOf({ key }) {
+      if (key === "f") first = Object.keys(setup.dir.tree());
+      return null;
+    },
+  });
+  for (const name of [".failed", "f", "other"]) setup.dir.write(MARK(name), "");
+  await setup.download(STREAM);
+  assert.deepEqual(first, []);
+  assert.deepEqual(Object.keys(setup.files()), [`${STREAM_DIRECTORY}/`, MARK("f"), "f"]);
+});
+
+Deno.test("download stream: a variable cannot have the failure's marker", async () => {
+  using setup = await setUp({ ".failed": integer(1) });
+  await assert.rejects(setup.download(STREAM), codeIs("input", ".failed"));
+  await setup.download();
+  assert.equal(setup.files()[".failed"], "1");
+});
+
+Deno.test("download stream: a failure that cannot be marked is told all the same", async () => {
+  const system = systemWithNewFiles(() => ({
+    write() {
+      throw new CopilotError("disk-full", "No space");
+    },
+  }));
+  using setup = await setUp({ f: blob("mem://b/f") }, { f: "F" }, { system });
+  await assert.rejects(setup.download(STREAM), codeIs("disk-full", "variable f"));
+});
+
+Deno.test("download: a union is what is in it", async () => {
+  using setup = await setUp({ u: union(tree("mem://b/d"), DIRECTORY), i: union(integer(1), INTEGER) }, {
+    "d/x": "X",
+  });
+  await setup.download();
+  assert.deepEqual(setup.files(), { i: "1", "u/": null, "u/x": "X" });
+});

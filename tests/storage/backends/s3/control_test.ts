@@ -1,0 +1,165 @@
+import assert from "assert";
+import { bytesSource } from "../../../../src/storage/store.ts";
+import { failsWith, LIVE } from "../../../support/http.ts";
+import { reply } from "../../../support/loopback.ts";
+import { ETAG, LARGE, refusal, withStore } from "../../../support/s3.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+const NO_UPLOADS = reply(200, {}, "<ListMultipartUploadsResult></ListMultipartUploadsResult>");
+const OPENED = reply(
+  200,
+  {},
+  "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>",
+);
+
+Deno.test("s3 list: keys are decoded, pages are followed, broken XML is a network error", () => {
+  const page = (contents: string, more: string) =>
+    reply(200, {}, `<ListBucketResult><EncodingType>url</EncodingType>${contents}${more}</ListBucketResult>`);
+  const object = (key: string) => `<Contents><Key>${key}</Key><Size>3</Size><ETag>"e"</ETag></Contents>`;
+  return withStore([
+    page(
+      object("p/a+b%2Bc%2520") + object("p/%C3%A9/"),
+      "<IsTruncated>true</IsTruncated><NextContinuationToken>t/+=</NextContinuationToken>",
+    ),
+    page(object("p/z"), "<IsTruncated>false</IsTruncated>"),
+    page("", "<IsTruncated>false</IsTruncated>"),
+    reply(200, {}, "<ListBucketResult><Contents><Key>cut"),
+    reply(503, {}, "<Error><Code>SlowDown</Code><Message>m</Message></Error>"),
+  ], async (store, { requests }) => {
+    const first = await store.list("p/", { signal: LIVE });
+    assert.deepEqual(first.objects, [
+      { key: "p/a b+c%20", size: 3, etag: '"e"' },
+      { key: "p/é/", size: 3, etag: '"e"' },
+    ]);
+    const second = await store.list("p/", { signal: LIVE, token: first.next! });
+    assert.deepEqual([second.objects.length, second.next], [1, undefined]);
+    assert.match(requests[1]!.path, /continuation-token=t%2F%2B%3D/);
+    assert.deepEqual(await store.list("p/", { signal: LIVE }), { objects: [] });
+    await assert.rejects(store.list("p/", { signal: LIVE }), failsWith("network", /s3:\/\/bucket\/p\//));
+    await assert.rejects(store.list("p/", { signal: LIVE }), failsWith("throttled", /SlowDown/));
+  });
+});
+
+Deno.test("s3 multipart: checksums of the parts make that of the whole; success with an error in it is none", () => {
+  const created = (headers: Record<string, string>) =>
+    reply(
+      200,
+      headers,
+      "<InitiateMultipartUploadResult><UploadId>u/1</UploadId></InitiateMultipartUploadResult>",
+    );
+  const full = { "x-amz-checksum-algorithm": "CRC32", "x-amz-checksum-type": "FULL_OBJECT" };
+  const part = (etag: string, crc: string) => reply(200, { ETag: etag, "x-amz-checksum-crc32": crc });
+  const done =
+    "<CompleteMultipartUploadResult><ETag>&quot;whole-2&quot;</ETag></CompleteMultipartUploadResult>";
+  return withStore([
+    NO_UPLOADS,
+    created(full),
+    part('"p2"', "Ex2gcA=="),
+    part('"p1"', "m+Pgow=="),
+    reply(
+      200,
+      {},
+      '<?xml version="1.0"?>\n<Error><Code>InternalError</Code><Message>try again</Message></Error>',
+    ),
+    reply(200, {}, done),
+    reply(404, {}, "<Error><Code>NoSuchUpload</Code></Error>"),
+  ], async (store, { requests }) => {
+    const upload = await store.beginUpload("k", { signal: LIVE });
+    await upload.part(2, bytesSource(encoder.encode("56789")), { signal: LIVE });
+    await upload.part(1, bytesSource(encoder.encode("1234")), { signal: LIVE });
+    assert.equal(requests[2]!.path, "/bucket/k?partNumber=2&uploadId=u%2F1");
+    await assert.rejects(upload.complete({ signal: LIVE }), failsWith("unavailable", /InternalError/));
+    const info = await upload.complete({ signal: LIVE });
+    assert.deepEqual(info, {
+      key: "k",
+      size: 9,
+      etag: '"whole-2"',
+      checksum: { name: "crc32", hex: "cbf43926" },
+    });
+    assert.equal(requests[5]!.headers["x-amz-checksum-crc32"], "y/Q5Jg==");
+    assert.equal(requests[5]!.headers["x-amz-mp-object-size"], "9");
+    const xml = decoder.decode(requests[5]!.body);
+    assert.ok(xml.indexOf("p1") < xml.indexOf("p2"), "parts are sorted");
+    await upload.abort({ signal: LIVE });
+  });
+});
+
+Deno.test("s3 multipart: a store without checksums gets none", () =>
+  withStore([
+    NO_UPLOADS,
+    refusal(400, "InvalidArgument", "x-amz-checksum-algorithm"),
+    reply(200, {}, "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"),
+    reply(200, ETAG),
+    reply(200, {}, "<CompleteMultipartUploadResult><ETag>e</ETag></CompleteMultipartUploadResult>"),
+  ], async (store, { requests }) => {
+    const upload = await store.beginUpload("k", { signal: LIVE });
+    await upload.part(1, bytesSource(LARGE), { signal: LIVE });
+    await upload.complete({ signal: LIVE });
+    assert.equal(requests[2]!.headers["x-amz-checksum-algorithm"], undefined);
+    assert.equal(requests[3]!.headers["x-amz-checksum-crc32"], undefined);
+    assert.deepEqual(requests[3]!.body, LARGE);
+    assert.doesNotMatch(decoder.decode(requests[4]!.body), /Checksum/);
+  }));
+
+Deno.test("s3 multipart: what a killed run left of the same key is removed first, what is another key's is not", () =>
+  withStore([
+    reply(
+      200,
+      {},
+      "<ListMultipartUploadsResult><EncodingType>url</EncodingType>" +
+        "<Upload><Key>a%2Bb</Key><UploadId>u&amp;1</UploadId></Upload>" +
+        "<Upload><Key>a%2Bb.csv</Key><UploadId>other</UploadId></Upload></ListMultipartUploadsResult>",
+    ),
+    reply(204),
+    OPENED,
+  ], async (store, { requests }) => {
+    await store.beginUpload("a+b", { signal: LIVE });
+    assert.deepEqual(requests.map(({ method, path }) => `${method} ${path}`), [
+      "GET /bucket/?encoding-type=url&prefix=a%2Bb&uploads=",
+      "DELETE /bucket/a%2Bb?uploadId=u%261",
+      "POST /bucket/a%2Bb?uploads=",
+    ]);
+  }));
+
+for (
+  const [who, status, code] of [
+    ["a role that may not list uploads", 403, "AccessDenied"],
+    ["a store that cannot", 501, "NotImplemented"],
+  ] as const
+) {
+  Deno.test(`s3 multipart: with ${who}, uploads are begun all the same, and no list is asked for again`, () =>
+    withStore([refusal(status, code), OPENED, OPENED], async (store, { requests }) => {
+      await store.beginUpload("a", { signal: LIVE });
+      await store.beginUpload("b", { signal: LIVE });
+      assert.deepEqual(requests.map(({ method }) => method), ["GET", "POST", "POST"]);
+    }));
+}
+
+Deno.test("s3 multipart: a passing fault of the list of uploads is tried again, but not for ever", () =>
+  withStore([
+    ...Array.from({ length: 10 }, () => refusal(503, "SlowDown")),
+    OPENED,
+  ], async (store) => {
+    for (let time = 0; time < 9; time++) {
+      await assert.rejects(
+        store.beginUpload("a", { signal: LIVE }),
+        failsWith("throttled", /earlier uploads/),
+      );
+    }
+    await store.beginUpload("a", { signal: LIVE });
+  }));
+
+Deno.test("s3 list: a page that cannot be whole is a network error, not a short listing", () => {
+  const page = (text: string) => reply(200, {}, `<ListBucketResult>${text}</ListBucketResult>`);
+  return withStore([
+    page("<Contents><Key>q/a</Key><Size>3</Size></Contents>"),
+    page("<IsTruncated>trve</IsTruncated>"),
+    page("<IsTruncated>true</IsTruncated>"),
+  ], async (store) => {
+    for (const why of [/was not asked for/, /whether there is more/, /how to get it/]) {
+      await assert.rejects(store.list("p/", { signal: LIVE }), failsWith("network", why));
+    }
+  });
+});

@@ -1,0 +1,200 @@
+import assert from "assert";
+import { CopilotError, type ErrorCode } from "../../../../src/errors.ts";
+import { HttpHeaders } from "../../../../src/http/head.ts";
+import { addressOf, inRegion } from "../../../../src/storage/backends/s3/address.ts";
+import { ChecksumPolicy, type ChecksumWay } from "../../../../src/storage/backends/s3/checksum_policy.ts";
+import { checksumOf, parseErrorXml, s3Error } from "../../../../src/storage/backends/s3/reply.ts";
+
+Deno.test("s3 address: endpoints, styles, partitions", () => {
+  const cases: [string, Record<string, string>, Record<string, string>, string, string][] = [
+    ["bucket", {}, {}, "https://bucket.s3.us-east-1.amazonaws.com:443", "/"],
+    ["bucket", { region: "eu-west-1" }, {}, "https://bucket.s3.eu-west-1.amazonaws.com:443", "/"],
+    ["bucket", {}, { AWS_REGION: "ap-south-1" }, "https://bucket.s3.ap-south-1.amazonaws.com:443", "/"],
+    ["bucket", { region: "r1" }, { AWS_REGION: "r2" }, "https://bucket.s3.r1.amazonaws.com:443", "/"],
+    ["bucket", { region: "cn-north-1" }, {}, "https://bucket.s3.cn-north-1.amazonaws.com.cn:443", "/"],
+    ["my.bucket", { region: "r" }, {}, "https://s3.r.amazonaws.com:443", "/my.bucket/"],
+    ["My_Bucket", { region: "r" }, {}, "https://s3.r.amazonaws.com:443", "/My_Bucket/"],
+    ["bucket", { region: "r", disable_ssl: "true" }, {}, "http://bucket.s3.r.amazonaws.com:80", "/"],
+    [
+      "bucket",
+      { region: "r" },
+      { AWS_USE_DUALSTACK_ENDPOINT: "true" },
+      "https://bucket.s3.dualstack.r.amazonaws.com:443",
+      "/",
+    ],
+    [
+      "bucket",
+      { region: "r" },
+      { AWS_USE_FIPS_ENDPOINT: "true" },
+      "https://bucket.s3-fips.r.amazonaws.com:443",
+      "/",
+    ],
+    ["bucket", { endpoint: "http://minio:9000" }, {}, "http://minio:9000", "/bucket/"],
+    ["bucket", { endpoint: "http://minio:9000/" }, {}, "http://minio:9000", "/bucket/"],
+    ["bucket", { endpoint: "https://gw/s3/base/" }, {}, "https://gw:443", "/s3/base/bucket/"],
+    ["bucket", { endpoint: "minio:9000", disable_ssl: "true" }, {}, "http://minio:9000", "/bucket/"],
+    ["bucket", { endpoint: "minio:9000" }, {}, "https://minio:9000", "/bucket/"],
+    ["bucket", { endpoint: "http://[::1]:9000" }, {}, "http://[::1]:9000", "/bucket/"],
+    [
+      "bucket",
+      {},
+      { AWS_ENDPOINT_URL_S3: "http://a:1", AWS_ENDPOINT_URL: "http://b:2" },
+      "http://a:1",
+      "/bucket/",
+    ],
+    ["bucket", { endpoint: "" }, { AWS_ENDPOINT_URL: "http://b:2" }, "http://b:2", "/bucket/"],
+  ];
+  for (const [bucket, values, env, origin, base] of cases) {
+    const address = addressOf(bucket, { kind: "s3", values, secrets: {} }, env);
+    assert.deepEqual([address.origin.key, address.base], [origin, base], JSON.stringify({ values, env }));
+  }
+  const aws = addressOf("bucket", { kind: "s3", values: {}, secrets: {} }, {});
+  assert.equal(inRegion(aws, "eu-west-1", {}).origin.hostname, "bucket.s3.eu-west-1.amazonaws.com");
+  const own = addressOf("bucket", { kind: "s3", values: { endpoint: "http://a:1" }, secrets: {} }, {});
+  assert.deepEqual([inRegion(own, "r", {}).origin.key, inRegion(own, "r", {}).region], ["http://a:1", "r"]);
+});
+
+Deno.test("s3 reply: the checksum of the whole object, the cheapest first", () => {
+  const md5 = '"ff65ab194450c2de3a127024ccea3243"';
+  const cases: [Record<string, string>, string | undefined][] = [
+    [{}, undefined],
+    [{ "x-amz-checksum-crc32": "bxtlZg==" }, "crc32:6f1b6566"],
+    [{ "x-amz-checksum-sha256": "AAAA", "x-amz-checksum-crc32": "bxtlZg==" }, "crc32:6f1b6566"],
+    [{ "x-amz-checksum-crc64nvme": "+0RolCUq3Os=" }, "crc64nvme:fb446894252adceb"],
+    [{ "x-amz-checksum-crc32": "bxtlZg==-3" }, undefined],
+    [{ "x-amz-checksum-crc32": "bxtlZg==", "x-amz-checksum-type": "COMPOSITE" }, undefined],
+    [{ "x-amz-checksum-crc32": "bxtlZg==", "x-amz-checksum-type": "FULL_OBJECT" }, "crc32:6f1b6566"],
+    [{ "x-amz-checksum-crc32": "not base64" }, undefined],
+    [{ "x-amz-checksum-crc32": "AAAA" }, undefined],
+    [{ "x-amz-checksum-crc32": "bxtlZg==", "content-range": "bytes 0-1/9" }, undefined],
+    [{
+      "x-amz-checksum-crc32": "bxtlZg==",
+      "content-range": "bytes 0-1/9",
+      "x-amz-checksum-type": "FULL_OBJECT",
+    }, "crc32:6f1b6566"],
+    [{ etag: md5 }, "md5:ff65ab194450c2de3a127024ccea3243"],
+    [{ etag: md5, "content-range": "bytes 0-1/9" }, "md5:ff65ab194450c2de3a127024ccea3243"],
+    [{ etag: md5, "x-amz-server-side-encryption": "AES256" }, "md5:ff65ab194450c2de3a127024ccea3243"],
+    [{ etag: md5, "x-amz-server-side-encryption": "aws:kms" }, undefined],
+    [{ etag: md5, "x-amz-server-side-encryption-customer-algorithm": "AES256" }, undefined],
+    [{ etag: '"ff65ab194450c2de3a127024ccea3243-2"' }, undefined],
+    [{ etag: 'W/"ff65ab194450c2de3a127024ccea3243"' }, undefined],
+  ];
+  for (const [fields, expected] of cases) {
+    const checksum = checksumOf(new HttpHeaders(new Map(Object.entries(fields))));
+    assert.equal(checksum && `${checksum.name}:${checksum.hex}`, expected, JSON.stringify(fields));
+  }
+});
+
+Deno.test("s3 reply: an error's XML is read tolerantly", () => {
+  const cases: [string, string, string][] = [
+    [
+      "<?xml version='1.0'?>\n<Error><Code>NoSuchKey</Code><Message>gone</Message></Error>",
+      "NoSuchKey",
+      "gone",
+    ],
+    [
+      '<Error xmlns="http://x"><Message>a &lt;b&gt; &quot;c&quot; &amp;amp; &#34;</Message><Code>X</Code></Error>',
+      "X",
+      'a <b> "c" &amp; "',
+    ],
+    ["<Error><Code>OnlyCode</Code></Error>", "OnlyCode", ""],
+    ["<Error><Code>cut sho", "", ""],
+    ["<html><body>Bad gateway</body></html>", "", ""],
+    ["", "", ""],
+    ["<Code>NotInAnError</Code>", "", ""],
+  ];
+  for (const [xml, code, message] of cases) assert.deepEqual(parseErrorXml(xml), { code, message });
+});
+
+Deno.test("s3 reply: which error a refusal is", () => {
+  const cases: [number, string, ErrorCode][] = [
+    [404, "NoSuchKey", "not-found"],
+    [404, "NoSuchBucket", "not-found"],
+    [404, "", "not-found"],
+    [403, "AccessDenied", "denied"],
+    [403, "SignatureDoesNotMatch", "denied"],
+    [403, "InvalidAccessKeyId", "denied"],
+    [400, "ExpiredToken", "denied"],
+    [400, "InvalidToken", "denied"],
+    [403, "", "denied"],
+    [403, "RequestTimeTooSkewed", "unavailable"],
+    [503, "SlowDown", "throttled"],
+    [503, "", "throttled"],
+    [429, "", "throttled"],
+    [500, "InternalError", "unavailable"],
+    [502, "", "unavailable"],
+    [400, "RequestTimeout", "unavailable"],
+    [409, "OperationAborted", "unavailable"],
+    [412, "PreconditionFailed", "changed"],
+    [400, "BadDigest", "integrity"],
+    [400, "XAmzContentChecksumMismatch", "integrity"],
+    [400, "InvalidRequest", "config"],
+    [301, "PermanentRedirect", "config"],
+  ];
+  for (const [status, code, expected] of cases) {
+    const error = s3Error({ status, code, message: "m" }, 'Cannot read "s3://b/k"', "s3://b/k");
+    assert.equal(error.code, expected, `${status} ${code}`);
+    assert.ok(
+      error.message.startsWith(`Cannot read "s3://b/k": status ${status}${code && ` ${code}`} (m)`),
+      error.message,
+    );
+  }
+  const noisy = s3Error(
+    { status: 500, code: "", message: `a\nb\x1b[31m${"x".repeat(1000)}`, retryAfterMs: 5 },
+    "A",
+    "o",
+  );
+  assert.ok(noisy instanceof CopilotError);
+  assert.equal(noisy.retryAfterMs, 5);
+  // deno-lint-ignore no-control-regex -- none may be left
+  assert.doesNotMatch(noisy.message, /[\0-\x1f]/);
+  assert.ok(noisy.message.length < 400);
+});
+
+Deno.test("checksum policy: what counts as a refusal of checksums", () => {
+  const cases: [ChecksumWay, number, string, string, boolean][] = [
+    [
+      "trailer",
+      501,
+      "NotImplemented",
+      "A header you provided implies functionality that is not implemented",
+      true,
+    ],
+    ["header", 501, "NotImplemented", "", true],
+    ["none", 501, "NotImplemented", "", false],
+    ["trailer", 400, "InvalidArgument", "", true],
+    ["trailer", 400, "InvalidRequest", "x-amz-trailer is not supported", true],
+    ["trailer", 403, "SignatureDoesNotMatch", "", true],
+    ["header", 403, "SignatureDoesNotMatch", "", false],
+    ["trailer", 411, "MissingContentLength", "", true],
+    ["header", 400, "InvalidRequest", "Checksum algorithm not supported", true],
+    ["trailer", 400, "BadDigest", "The checksum did not match", false],
+    ["trailer", 400, "XAmzContentChecksumMismatch", "", false],
+    ["trailer", 403, "AccessDenied", "", false],
+    ["trailer", 503, "SlowDown", "", false],
+    ["trailer", 404, "NoSuchBucket", "", false],
+    ["header", 400, "InvalidBucketName", "", false],
+  ];
+  for (const [way, status, code, message, expected] of cases) {
+    assert.equal(
+      new ChecksumPolicy().refused(way, { status, code, message }),
+      expected,
+      `${way} ${status} ${code}`,
+    );
+  }
+});
+
+Deno.test("checksum policy: takes less step by step, and does not doubt what has worked", () => {
+  const policy = new ChecksumPolicy();
+  assert.equal(policy.wayFor({ isKnown: false }), "trailer");
+  assert.equal(policy.wayFor({ isKnown: true }), "header");
+  policy.accepted("trailer");
+  assert.ok(!policy.refused("trailer", { status: 400, code: "InvalidArgument", message: "" }));
+  assert.ok(!policy.refused("trailer", { status: 403, code: "SignatureDoesNotMatch", message: "" }));
+  assert.ok(policy.refused("trailer", { status: 501, code: "NotImplemented", message: "" }));
+  assert.equal(policy.wayFor({ isKnown: false }), "header");
+  assert.ok(policy.refused("header", { status: 501, code: "NotImplemented", message: "" }));
+  assert.equal(policy.wayFor({ isKnown: true }), "none");
+  assert.ok(!policy.isOn);
+});

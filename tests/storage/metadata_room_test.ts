@@ -1,0 +1,46 @@
+import assert from "assert";
+import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
+import { metadataBytesFor, MetadataRoom, metadataWeightFor } from "../../src/storage/metadata_room.ts";
+import { Stores } from "../../src/storage/stores.ts";
+import { sys } from "../../src/system/deno.ts";
+import { codeIs, memoryConfig, MIB, signal } from "../support/flows.ts";
+import { bytesSource } from "../../src/storage/store.ts";
+
+Deno.test("metadata: as much as the memory holds once it is decoded, and never less than the original takes", () => {
+  const cases: [number | undefined, number][] = [
+    [undefined, Infinity],
+    [128 * MIB, Math.floor(48 * MIB / 6)],
+    [1024 * MIB, Math.floor(944 * MIB / 6)],
+    [64 * MIB, 2 * MIB],
+  ];
+  for (const [limit, wanted] of cases) assert.equal(metadataBytesFor(limit), wanted);
+});
+
+Deno.test("metadata: a document that would not fit the memory is refused before it is read, with what to raise", async () => {
+  const stores = new Stores({
+    config: memoryConfig(),
+    context: { system: sys, env: {}, caCerts: [], allow: () => Promise.resolve() },
+    memoryLimitBytes: 64 * MIB,
+    retry: { clock: sys.clock, random: () => 0, deadlineMs: Infinity },
+  });
+  const { store, key } = await stores.at("mem://b/in", "x");
+  assert(!(store instanceof MemoryStore), "it is wrapped");
+  await store.put(key, bytesSource(new Uint8Array(2 * MIB + 1)), { signal });
+  const read = (maxBytes: number) => stores.read("mem://b/in", { what: "the inputs", maxBytes, signal });
+  await assert.rejects(read(0), codeIs("input", "the inputs", "mem://b/in", "--memory-limit"));
+  await assert.rejects(read(100), codeIs("input", "100 bytes", "maxDownloadMBs"));
+  await stores.close();
+});
+
+Deno.test("metadata: documents of more values than the memory holds are refused, together, with what to raise", () => {
+  assert.equal(metadataWeightFor(undefined), Infinity);
+  assert.equal(metadataWeightFor(64 * MIB), 20_000);
+  const room = new MetadataRoom(128 * MIB);
+  const max = metadataWeightFor(128 * MIB);
+  room.take(max - 1, "the inputs");
+  room.take(1, "an offloaded literal");
+  assert.throws(
+    () => room.take(1, 'the inputs "s3://b/k"'),
+    codeIs("input", 'the inputs "s3://b/k"', "49 MiB", "room for 48 MiB", "--memory-limit"),
+  );
+});
