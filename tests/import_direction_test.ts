@@ -199,7 +199,7 @@ Deno.test("packages are imported statically: a bundled CommonJS package has no n
   }
 });
 
-/** The backend or watcher that a path belongs to: `s3` for `backends/s3.ts` and `backends/s3/sign.ts`. */
+/** The backend or watcher that a path belongs to: `s3` for `backends/s3/mod.ts` and `backends/s3/sigv4.ts`. */
 function member(path: string): string | undefined {
   return /^src\/(?:storage\/backends|watch\/watchers)\/([^/.]+)/.exec(path)?.[1];
 }

@@ -26,7 +26,7 @@ export interface RunContext {
   env: Readonly<Record<string, string>>;
   /** PEM certificates trusted besides the system's. */
   caCerts: string[];
-  /** Bytes that the whole process may use with buffers, and with documents; see memory.ts. */
+  /** Bytes that the whole process may use with buffers, and with documents; see system/memory_limits.ts. */
   memoryLimitBytes: number;
   documentLimitBytes: number;
   /** Fires when the process is asked to end; its reason is a CopilotError `aborted`. */

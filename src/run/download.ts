@@ -45,7 +45,7 @@ export interface DownloadContext {
   engine: Engine;
   stores: Stores;
   log: Log;
-  /** Resolves once the run may reach the places that these URIs name; see run.ts. */
+  /** Resolves once the run may reach the places that these URIs name; see run/context.ts. */
   allow(uris: readonly string[]): Promise<void>;
 }
 
@@ -217,7 +217,7 @@ async function act(action: Action, context: CarryOut, done: () => void): Promise
 
 type BlobAction = Extract<Action, { kind: "object" | "prefix" }>;
 
-/** Fetches one object; where its key does not exist and holds `%XX`, the decoded key (../conformance, rule 7). */
+/** Fetches one object; where its key does not exist and holds `%XX`, the decoded key (tests/conformance/README.md, rule 7). */
 async function fetchObject(action: BlobAction, context: CarryOut): Promise<void> {
   const place = await context.stores.at(action.uri, `variable ${action.variable}`);
   const fetch = (key: string) => fetchWhole(key, place.store, { action, path: action.path, context });

@@ -179,7 +179,7 @@ async function sendDirectory(path: string, tree: OutputDirectory, job: Directory
     empty = false;
     await job.one(prefix + file.relative, file.path);
   }
-  // Flytekit finds no directory where there is no key at all (../conformance/README.md, rule 19).
+  // Flytekit finds no directory where there is no key at all (tests/conformance/README.md, rule 19).
   if (empty) {
     await job.store.put(prefix, bytesSource(new Uint8Array(0)), { signal: job.context.engine.signal });
   }

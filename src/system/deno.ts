@@ -1,5 +1,5 @@
 /**
- * The machine as Deno shows it: the only module besides main.ts and sandbox.ts that says `Deno.`.
+ * The machine as Deno shows it: the only module besides main.ts, pidfd.ts and sandbox/ that says `Deno.`.
  * @module
  */
 import { CopilotError, from } from "../errors.ts";

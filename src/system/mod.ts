@@ -1,7 +1,7 @@
 /**
  * What the program needs from the machine, as interfaces: the clock, files, sockets.
  *
- * `sys.ts` implements them with Deno; tests implement them with ten-line fakes. File operations are synchronous on
+ * `deno.ts` implements them with Deno; tests implement them with ten-line fakes. File operations are synchronous on
  * purpose: a write into the page cache costs less than the promise around it, and each run has one thing to do.
  * @module
  */

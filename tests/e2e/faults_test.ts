@@ -1,6 +1,6 @@
 /**
  * The promises of README.md ("Faults") on the compiled binary, with a real store behind a proxy that fails as it is told:
- * each fault alone. Many at once, and kills, are in soak_test.ts.
+ * each fault alone. Many at once, and kills, are in kills_test.ts and scripts/soak.ts.
  * @module
  */
 import assert from "assert";

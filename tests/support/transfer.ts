@@ -96,5 +96,5 @@ export async function getSetup(
   };
 }
 
-/** As engine.ts has it. */
+/** As session.ts has it. */
 export const BUFFER = 256 * 1024;

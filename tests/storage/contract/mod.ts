@@ -1,7 +1,7 @@
 /**
  * The contract of src/storage/store.ts as tests: one named step for each rule of its clauses, for any store.
  *
- * A new backend is one entry in storage_contract_test.ts. What a store cannot do is declared there as a difference with its
+ * A new backend is one entry in contract_test.ts. What a store cannot do is declared there as a difference with its
  * reason, and the step is shown as ignored with that reason; nothing is left out in silence.
  * @module
  */

@@ -3,7 +3,7 @@
  * with and without hierarchical namespace.
  *
  * Settings (`storage.stow.config`): `account`, `key`, `domain_suffix`, `base_url`, `auth_type` (only `anonymous`);
- * `upload_concurrency` is accepted and has no meaning, as the run's own budget decides. Credentials: see azure_settings.ts.
+ * `upload_concurrency` is accepted and has no meaning, as the run's own budget decides. Credentials: see azure/settings.ts.
  *
  * No SDK: @azure/storage-blob asks for permissions that a run does not have and needs 140 MB for one page of a listing.
  * @module

@@ -1,5 +1,5 @@
 /**
- * Tokens from where the settings say that credentials are (google_settings.ts), and from nowhere else.
+ * Tokens from where the settings say that credentials are (gcs/settings.ts), and from nowhere else.
  * @module
  */
 import { Secret, type StoreSettings } from "../../../config/mod.ts";

@@ -1,7 +1,7 @@
 /**
  * Redis, as the original uses it: an object is a string value under the path's key, a directory the keys with a prefix.
  *
- * Settings: see redis_settings.ts. Redis keeps values in memory and up to 512 MiB each: it is meant for metadata.
+ * Settings: see redis/settings.ts. Redis keeps values in memory and up to 512 MiB each: it is meant for metadata.
  * @module
  */
 import type { StoreSettings } from "../../../config/mod.ts";
