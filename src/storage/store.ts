@@ -13,7 +13,8 @@
  *     always the size of the whole object.
  *  6. `get` with `ifMatch` of another version: `changed`, before any byte of the body.
  *  7. `list` gives keys that start with the prefix, byte-wise ascending (a store that cannot sort says so in
- *     `traits.sortedList`), page by page, each key exactly once while nothing changes; it never holds more than a page.
+ *     `traits.sortedList`), page by page, each key exactly once while nothing changes; it never holds more than a page. A store
+ *     passes on the tokens that its server gives; `listing.ts` notices when they lead nowhere.
  *  8. Parts of an upload may come in any order and several at a time unless `traits.orderedParts`; a part sent again under its
  *     number replaces the earlier one. `abort` removes every part; after `abort` or a failed `complete` nothing is visible.
  *  9. A store does not retry, does not limit concurrency and keeps no bytes of objects: `retry.ts` and `transfer.ts` do. (The
@@ -24,6 +25,7 @@
  * 12. Errors are CopilotErrors with a code of `errors.ts`, the URI as object, and never a credential.
  * 13. A body's read fails with `network` when the connection ends before `length` bytes came; it never ends early in silence.
  * 14. Where the store gives a checksum of the whole object, `info.checksum` has it; the caller verifies it.
+ * 15. A listing that does not end (tokens in a circle, pages that come again) is `unsupported`, through `listing.ts`.
  * @module
  */
 

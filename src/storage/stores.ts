@@ -7,6 +7,7 @@ import { CopilotError, from } from "../errors.ts";
 import type { BackendContext } from "./backend.ts";
 import { openStore } from "./backends/mod.ts";
 import { createHasher } from "./checksum.ts";
+import { withEndingLists } from "./listing.ts";
 import { metadataBytesFor, MetadataRoom, MORE_MEMORY } from "./metadata_room.ts";
 import { Attempts, RetryBudget, type RetryPolicy, withRetry } from "./retry.ts";
 import { type ObjectInfo, type ObjectStore, readAll } from "./store.ts";
@@ -70,7 +71,7 @@ export class Stores {
       opening = openStore(uri, settingsFor(uri.scheme, config), {
         ...context,
         signal: this.#over.signal,
-      }).then((store) => withRetry(store, retry));
+      }).then((store) => withRetry(withEndingLists(store), retry));
       this.#open.set(id, opening);
     }
     return { store: await opening, key: uri.key, uri };

@@ -186,7 +186,7 @@ fuzz("JSON of listings and errors", (random) => {
   } catch {
     return;
   }
-  const page = pageOf(json, { prefix: "p/", token: undefined, object: "gs://b/p/" });
+  const page = pageOf(json, { prefix: "p/", object: "gs://b/p/" });
   for (const { key, size } of page.objects) assert(key.startsWith("p/") && size >= 0);
 });
 

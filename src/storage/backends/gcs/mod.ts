@@ -179,7 +179,7 @@ class GcsStore implements ObjectStore {
       object,
       signal,
     });
-    return pageOf(page, { prefix, token, object });
+    return pageOf(page, { prefix, object });
   }
 
   async put(key: string, source: ByteSource, { checksum, signal }: PutOptions): Promise<ObjectInfo> {

@@ -6,6 +6,7 @@
  */
 import { CopilotError } from "../../../errors.ts";
 import { compareKeys } from "../../key_order.ts";
+import { follow, type Trail } from "../../listing.ts";
 import type { ListPage, ObjectInfo } from "../../store.ts";
 import type { About, RedisClient } from "./client.ts";
 import { redisError } from "./faults.ts";
@@ -17,6 +18,8 @@ const PAGE_KEYS = 5000;
 const SCAN_COUNT = 5000;
 /** Commands of one pipeline: their replies must fit the socket while the commands are still being sent. */
 const PIPELINE = 500;
+/** Steps of SCAN without a key that follow each other: half a thousand million keys, or a server whose SCAN does not end. */
+const MAX_EMPTY_STEPS = 100_000;
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
@@ -33,10 +36,15 @@ export async function listKeys(client: RedisClient, about: About, range: Range):
   const action = `Cannot list "${about.object}"`;
   const match = `${escaped(range.prefix)}*`;
   let cursor = "0";
+  let trail: Trail | null = null;
+  let empty = 0;
   do {
     const command = ["SCAN", cursor, "MATCH", match, "COUNT", SCAN_COUNT];
     const reply = await client.command(about, action, command) as [Uint8Array, Uint8Array[]];
     cursor = decoder.decode(reply[0]);
+    trail = follow(trail, cursor);
+    empty = reply[1].length === 0 ? empty + 1 : 0;
+    if (trail === null || empty > MAX_EMPTY_STEPS) throw endless(about, cursor);
     for (const bytes of reply[1]) {
       const key = keyOf(bytes, about);
       const isWanted = key.startsWith(range.prefix) && !key.startsWith(UPLOADS) &&
@@ -47,6 +55,13 @@ export async function listKeys(client: RedisClient, about: About, range: Range):
   const { keys, isCut } = smallest.take();
   const objects = await sized(client, about, keys);
   return { objects, ...(isCut && { next: keys.at(-1)! }) };
+}
+
+function endless({ object }: About, cursor: string): CopilotError {
+  const why = `the server's SCAN does not end, it is at the cursor ${
+    JSON.stringify(cursor.slice(0, 40))
+  } for ever`;
+  return new CopilotError("unsupported", `Cannot list "${object}": ${why}`, { object });
 }
 
 /** A prefix that stands for itself in a glob. */
