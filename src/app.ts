@@ -5,7 +5,7 @@
 import { posix } from "node:path";
 import { type Command, type InspectCommand, parse, resolve } from "./cli/mod.ts";
 import { readConfigFiles } from "./cli/config_files.ts";
-import { secretValues } from "./config/mod.ts";
+import { readSecretFiles, secretValues } from "./config/mod.ts";
 import { CopilotError, explain, from } from "./errors.ts";
 export { environmentNames } from "./cli/environment.ts";
 export { stayAlive } from "./system/deno.ts";
@@ -30,17 +30,29 @@ export async function main(
   world: Pick<World, "env" | "terminations">,
 ): Promise<number> {
   try {
+    const env = withoutLineBreaks(world.env);
     const invocation = parse(argv);
     const { files, warnings } = readConfigFiles(invocation.configPatterns, sys.files);
-    const command = await resolve(invocation, world.env, files);
+    const command = withSecrets(await resolve(invocation, env, files));
     const limits = memoryLimits(sys.files);
     if (!readsProc(command)) dropRights();
-    return await carryOut(command, { ...world, warnings, limits });
+    return await carryOut(command, { ...world, env, warnings, limits });
   } catch (thrown) {
     const error = from(thrown, "Cannot run");
     writeStderr(`copilot: ${explain(error)}\n`);
     return error.code === "usage" || error.code === "config" ? USAGE : 1;
   }
+}
+
+/** A Secret that was made with `echo` ends in a line break, and so does the variable that a pod gets from it. */
+function withoutLineBreaks(env: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).map(([name, value]) => [name, value.trim()]));
+}
+
+function withSecrets(command: Command): Command {
+  return "storage" in command
+    ? { ...command, storage: readSecretFiles(command.storage, sys.files) }
+    : command;
 }
 
 /** What main.ts knows of the process. */

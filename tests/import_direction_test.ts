@@ -83,7 +83,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "flyte/text": ["flyte", "flyte/codec", "flyte/plan"],
   "flyte/plan": ["flyte", "flyte/text", "storage"],
   "flyte/inspect": ["flyte", "flyte/codec", "flyte/plan", "flyte/text"],
-  config: [],
+  config: ["system"],
   system: [],
 };
 

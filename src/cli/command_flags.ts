@@ -119,9 +119,9 @@ const SIDECAR = rows({ of: "sidecar", group: "command" }, [
   {
     name: "exit-watcher-type",
     type: "list",
-    default: "signal",
     values: WATCHERS,
-    help: "How main's end is seen; several by comma: the first that sees it wins",
+    help:
+      "How main's end is seen; several by comma: the first that sees it wins; unset: as --start-watcher-type",
   },
   {
     name: "start-timeout",

@@ -7,7 +7,7 @@ import type { ConfigFile } from "./config_files.ts";
 import { CopilotError } from "../errors.ts";
 import { isConfigKey } from "./flag.ts";
 import { FLAGS } from "./flags.ts";
-import { suggestion } from "./suggest.ts";
+import { suggestion } from "../config/suggest.ts";
 
 /** One key's text and the file that it comes from. */
 export interface ConfigEntry {

@@ -31,14 +31,15 @@ const STORAGE = rows({ of: "global", group: "storage" }, [
     arg: "KIND",
     default: "stow",
     values: STORAGE_TYPES,
-    help: "Kind of configuration: stow.*, connection.* (s3, minio, redis), redis.*, a directory, or memory",
+    help:
+      "stow, s3 and minio: the store of storage.stow, else of storage.connection; redis, a directory, or memory",
   },
   {
     name: "storage.stow.kind",
     arg: "KIND",
     default: "s3",
     values: STOW_KINDS,
-    help: "Kind of store for storage.type=stow",
+    help: "Kind of store for storage.type stow, s3 and minio",
   },
   {
     name: "storage.stow.config",
@@ -63,10 +64,10 @@ const STORAGE = rows({ of: "global", group: "storage" }, [
 ]);
 
 const CONNECTION = rows(
-  { of: "config", group: "storage" },
+  { of: "global", group: "storage" },
   Object.keys(CONNECTION_KEYS).map((key) => ({
     name: `storage.connection.${key}`,
-    help: `As ${CONNECTION_KEYS[key]} of storage.stow.config, for storage.type s3 and minio`,
+    help: `As ${CONNECTION_KEYS[key]} of storage.stow.config; read where storage.stow.config is not given`,
     ...(key.endsWith("-key") ? { secret: true as const } : {}),
   })),
 );

@@ -5,7 +5,7 @@
 import { CopilotError } from "../errors.ts";
 import { ALIASES, type CommandName, COMMANDS, type Flag } from "./flag.ts";
 import { FLAGS, flagsOf } from "./flags.ts";
-import { suggestion } from "./suggest.ts";
+import { suggestion } from "../config/suggest.ts";
 import { addValue, type FlagValue, parseValue } from "./values.ts";
 
 /** A command line, read but not yet completed by environment and files. */

@@ -2,11 +2,11 @@
  * Help texts, and the tables of flags for the README, from the table of flags.
  * @module
  */
-import { STOW_KEYS } from "../config/mod.ts";
+import { keysOfKind, STOW_KINDS } from "../config/mod.ts";
 import { CopilotError } from "../errors.ts";
 import { ALIASES, type CommandName, COMMANDS, environmentNames, type Flag, isConfigKey } from "./flag.ts";
 import { FLAGS } from "./flags.ts";
-import { suggestion } from "./suggest.ts";
+import { suggestion } from "../config/suggest.ts";
 
 const WIDTH = 100;
 
@@ -54,7 +54,7 @@ const GROUPS: readonly { group: Flag["group"]; title: string }[] = [
 
 /** The settings that each kind of store understands. */
 function stowKeys(): string {
-  const kinds = Object.entries(STOW_KEYS).map(([kind, keys]) => [kind, keys.join(", ")] as const);
+  const kinds = STOW_KINDS.map((kind) => [kind, keysOfKind(kind).join(", ")] as const);
   return `Keys of storage.stow.config by kind:\n${columns(kinds)}`;
 }
 

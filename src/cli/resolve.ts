@@ -2,7 +2,7 @@
  * A command line, environment and files to a complete command.
  * @module
  */
-import { CONNECTION_KEYS, REDIS_KEYS, storageConfig, type StorageType } from "../config/mod.ts";
+import { storageConfig } from "../config/mod.ts";
 import type { ConfigFile } from "./config_files.ts";
 import { CopilotError } from "../errors.ts";
 import type {
@@ -66,22 +66,7 @@ function assertRequired(invocation: Invocation): void {
 
 function storeCommand(settings: Settings, invocation: Invocation): StoreCommand {
   assertNotNegative(settings, ["storage.limits.maxDownloadMBs"]);
-  const connection = Object.keys(CONNECTION_KEYS)
-    .map((key) => [key, settings.text(`storage.connection.${key}`)])
-    .filter(([, value]) => value !== "");
-  const redis = Object.entries(REDIS_KEYS)
-    .map(([key, name]) => [name, settings.text(`storage.redis.${key}`)])
-    .filter(([, value]) => value !== "");
-  const { config, warnings } = storageConfig({
-    type: settings.text("storage.type") as StorageType,
-    container: settings.text("storage.container"),
-    multiContainer: settings.bool("storage.enable-multicontainer"),
-    maxDownloadMb: settings.number("storage.limits.maxDownloadMBs"),
-    stow: { kind: settings.text("storage.stow.kind"), config: settings.stowConfig() },
-    connection: Object.fromEntries(connection),
-    redis: Object.fromEntries(redis),
-    schemes: settings.schemes(),
-  });
+  const { config, warnings } = storageConfig(settings);
   const muted = settings.bool("logger.mute");
   return {
     storage: config,
@@ -164,7 +149,10 @@ function sidecarCommand(settings: Settings, common: StoreCommand): SidecarComman
     interface: settings.bytes("interface"),
     mode: settings.text("upload-mode") as SidecarCommand["mode"],
     startWatchers: watchers(settings.list("start-watcher-type")),
-    exitWatchers: watchers(settings.list("exit-watcher-type")),
+    // The original has one watcher for both, which --start-watcher-type names.
+    exitWatchers: watchers(
+      settings.list(settings.isSet("exit-watcher-type") ? "exit-watcher-type" : "start-watcher-type"),
+    ),
     startTimeoutMs: settings.number("start-timeout"),
     timeoutMs: settings.number("timeout"),
     watchContainer: settings.optionalText("watch-container"),

@@ -2,7 +2,7 @@
  * The layers of a setting: flag, then environment, then configuration files, then default.
  * @module
  */
-import type { StowInput } from "../config/mod.ts";
+import type { StorageSource, StowSection } from "../config/mod.ts";
 import { CopilotError } from "../errors.ts";
 import type { ConfigEntries, ConfigEntry } from "./config_yaml.ts";
 import { environmentNames, type Flag, isConfigKey } from "./flag.ts";
@@ -18,7 +18,7 @@ export interface Sources {
 }
 
 /** Looks settings up by the names of their flags. An empty environment variable is as good as none. */
-export class Settings {
+export class Settings implements StorageSource {
   readonly #sources: Sources;
 
   constructor(sources: Sources) {
@@ -66,8 +66,8 @@ export class Settings {
   }
 
   /** `storage.schemes` of the files. */
-  schemes(): Record<string, StowInput> {
-    const schemes = new Map<string, StowInput>();
+  schemes(): Record<string, StowSection> {
+    const schemes = new Map<string, StowSection>();
     for (const key of this.#sources.entries.keys()) {
       const scheme = /^storage\.schemes\.([^.]+)\./.exec(key)?.[1];
       if (scheme === undefined || schemes.has(scheme)) continue;
@@ -108,7 +108,8 @@ export class Settings {
       ? entries.get(flag.name.toLowerCase())
       : undefined;
     if (entry === undefined) return undefined;
-    return parseValue(flag, entry.text, { name: `"${flag.name}" of "${entry.file}"`, code: "config" });
+    // A file of a mounted Secret may hold a line break that nobody meant.
+    return parseValue(flag, entry.text.trim(), { name: `"${flag.name}" of "${entry.file}"`, code: "config" });
   }
 
   /** The flag of that name which the command takes. */

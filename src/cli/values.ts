@@ -5,7 +5,7 @@
 import { parseDurationMs } from "../flyte/text/durations.ts";
 import { CopilotError, type ErrorCode } from "../errors.ts";
 import type { Flag } from "./flag.ts";
-import { suggestion } from "./suggest.ts";
+import { suggestion } from "../config/suggest.ts";
 
 /** A value by the type of its flag: durations in milliseconds, quantities in bytes. */
 export type FlagValue =

@@ -2,7 +2,7 @@
  * Containers on the test servers, and the command lines that reach them.
  * @module
  */
-import { Secret, settingsFor, storageConfig } from "../../src/config/mod.ts";
+import { Secret, storeSettings } from "../../src/config/mod.ts";
 import { openStore } from "../../src/storage/backends/mod.ts";
 import { EMPTY_PAYLOAD, Signer } from "../../src/storage/backends/s3/sigv4.ts";
 import { bytesSource, type ObjectStore, readAll } from "../../src/storage/store.ts";
@@ -47,18 +47,9 @@ export class Container {
   constructor({ root, kind, config, env }: Access) {
     this.root = root;
     const uri = parseUri(`${root}/`, "the container");
-    const { config: storage } = storageConfig({
-      type: "stow",
-      container: "",
-      multiContainer: true,
-      maxDownloadMb: 0,
-      stow: { kind, config },
-      connection: {},
-      schemes: {},
-    });
     const caCerts = env.SSL_CERT_FILE === undefined ? [] : [Deno.readTextFileSync(env.SSL_CERT_FILE)];
     const context = { system: sys, env, caCerts, allow: () => Promise.resolve(), signal };
-    this.#store = openStore(uri, settingsFor(uri.scheme, storage), context);
+    this.#store = openStore(uri, storeSettings(kind, config), context);
   }
 
   async put(key: string, text: string | Uint8Array): Promise<void> {

@@ -1,13 +1,6 @@
 import assert from "assert";
 import { type DownloadCommand, parse, resolve } from "../../src/cli/mod.ts";
-import {
-  Secret,
-  secretValues,
-  settingsFor,
-  type StorageConfig,
-  storageConfig,
-  type StorageInput,
-} from "../../src/config/mod.ts";
+import { Secret, secretValues, settingsFor, type StorageConfig } from "../../src/config/mod.ts";
 import { fromTransferable, toTransferable } from "../../src/sandbox/config_transfer.ts";
 import type { ConfigFile } from "../../src/cli/config_files.ts";
 import { CopilotError } from "../../src/errors.ts";
@@ -107,15 +100,15 @@ Deno.test("files: keys in any case, values as they are written, one file per key
   assert.equal(config.multiContainer, true);
 });
 
-Deno.test("files: aliases are followed, multi-line text is kept", async () => {
+Deno.test("files: aliases are followed, multi-line text is kept but for the line break at its end", async () => {
   const config = await storage({
     files: [
       'storage:\n  stow:\n    kind: google\n    config: &c\n      json: |\n        {\n          "type": 1\n        }\n' +
       "  schemes: {gs: {kind: google, config: *c}}\n",
     ],
   });
-  assert.equal(config.primary.secrets["json"]!.reveal(), '{\n  "type": 1\n}\n');
-  assert.equal(config.schemes["gs"]!.secrets["json"]!.reveal(), '{\n  "type": 1\n}\n');
+  assert.equal(config.primary.secrets["json"]!.reveal(), '{\n  "type": 1\n}');
+  assert.equal(config.schemes["gs"]!.secrets["json"]!.reveal(), '{\n  "type": 1\n}');
 });
 
 Deno.test("files: every key of the original's flags is known", async () => {
@@ -236,7 +229,7 @@ Deno.test("stow.config: keys that the kind does not know are passed on with a wa
   assert.equal(warnings.length, 1);
   assert.match(
     warnings[0]!,
-    /storage.stow.config has keys that s3 does not know: regoin, secretkey, sas_token \(known: auth_type/,
+    /storage.stow.config has keys that s3 does not know: "regoin", did you mean "region"; "secretkey", did you mean "secret_key"; "sas_token" \(known: auth_type/,
   );
   const google = await resolved({
     flags: ["--storage.stow.kind=google", "--storage.stow.config=region=us-east-1"],
@@ -244,21 +237,15 @@ Deno.test("stow.config: keys that the kind does not know are passed on with a wa
   assert.deepEqual(google.warnings, []);
 });
 
-const INPUT: StorageInput = {
-  type: "stow",
-  container: "b",
-  multiContainer: false,
-  maxDownloadMb: 2,
-  stow: { kind: "s3", config: { region: "r", secret_key: "topsecret" } },
-  connection: {},
-  schemes: {
-    gs: { kind: "google", config: { project_id: "p" } },
-    abfs: { kind: "", config: { account: "a", key: "azkey" } },
-  },
+const STORES = {
+  files: [
+    "storage:\n  stow: {kind: s3, config: {region: r, secret_key: topsecret}}\n  schemes:\n" +
+    "    gs: {kind: google, config: {project_id: p}}\n    abfs: {config: {account: a, key: azkey}}\n",
+  ],
 };
 
-Deno.test("settingsFor: the configured store for its schemes, else storage.schemes, else ambient", () => {
-  const { config, warnings } = storageConfig(INPUT);
+Deno.test("settingsFor: the configured store for its schemes, else storage.schemes, else ambient", async () => {
+  const { storage: config, warnings } = await resolved(STORES);
   assert.deepEqual(warnings, []);
   const cases: [string, string, Record<string, string>][] = [
     ["s3", "s3", { region: "r" }],
@@ -280,13 +267,16 @@ Deno.test("settingsFor: the configured store for its schemes, else storage.schem
     assert.equal(settings.kind, kind, scheme);
     assert.deepEqual(settings.values, values, scheme);
   }
-  const azure = storageConfig({ ...INPUT, stow: { kind: "azure", config: { account: "x" } } });
-  assert.equal(settingsFor("abfss", azure.config).values["account"], "x");
+  const azure = await resolved({
+    ...STORES,
+    flags: ["--storage.stow.kind=azure", "--storage.stow.config=account=x"],
+  });
+  assert.equal(settingsFor("abfss", azure.storage).values["account"], "x");
   assert.match(azure.warnings[0]!, /storage.schemes.abfs is not used: the configured store \(azure\)/);
 });
 
-Deno.test("the configuration crosses to a Worker and back with its secrets, and shows none on either side", () => {
-  const { config } = storageConfig(INPUT);
+Deno.test("the configuration crosses to a Worker and back with its secrets, and shows none on either side", async () => {
+  const config = await storage(STORES);
   const back = fromTransferable(structuredClone(toTransferable(config)));
   assert.deepEqual(JSON.parse(JSON.stringify(back)), JSON.parse(JSON.stringify(config)));
   assert.equal(back.primary.secrets["secret_key"]!.reveal(), "topsecret");
@@ -321,10 +311,12 @@ Deno.test("Secret: prints as *** whichever way", () => {
 });
 
 Deno.test("secretValues: all that a run knows", async () => {
-  const { config } = storageConfig({
-    ...INPUT,
-    stow: { kind: "google", config: { json: '{"private_key":"-----BEGIN PRIVATE KEY-----\\nMIIabc\\n"}' } },
-    schemes: { s3: { kind: "s3", config: { secret_key: "s3secret", token: "" } } },
+  const config = await storage({
+    files: ["storage: {schemes: {s3: {config: {secret_key: s3secret, token: ''}}}}"],
+    flags: [
+      "--storage.stow.kind=google",
+      '--storage.stow.config=json={"private_key":"-----BEGIN PRIVATE KEY-----\\nMIIabc\\n"}',
+    ],
   });
   const values = secretValues(config, {
     AWS_SECRET_ACCESS_KEY: "envsecret",
