@@ -273,7 +273,7 @@ Deno.test("copilot: secrets of flags and environment are in no line and not in e
     "--storage.stow.config=secret_key=flag-secret-1",
     "--storage.type=stow",
     "--logger.level=6",
-  ], { AWS_SECRET_ACCESS_KEY: "env-secret-2" });
+  ], { AWS_SECRET_ACCESS_KEY: "env-secret-2\n" });
   const { stdout, stderr } = await ended(child);
   assert.equal(errorOf(dir).message, "User Error: keys: *** and ***");
   for (const shown of [stdout, stderr]) assert(!/flag-secret-1|env-secret-2/.test(shown), shown);
