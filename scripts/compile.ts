@@ -16,7 +16,7 @@ const OFFICIAL_LIMIT_MS = 60_000;
 /**
  * Everything, for an instant: the runtime opens files below /proc and /sys, where the memory limit and the main container are to be
  * seen, only for a process that has every right. The program gives up what it never uses before it touches data, and each run narrows
- * itself to its directory and hosts (src/sandbox/mod.ts).
+ * itself to its directory and hosts (src/sandbox/permissions.ts).
  */
 const PERMISSIONS = ["--allow-all", "--no-prompt"];
 

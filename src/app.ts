@@ -105,7 +105,6 @@ async function download(command: Extract<Command, { kind: "download" }>, world: 
       `Cannot use --to-local-dir "${localDir}": expected a directory outside /dev, /proc and /sys`,
     );
   }
-  sys.files.mkdir(localDir);
   return await moveData({ ...command, localDir }, world);
 }
 
@@ -146,20 +145,36 @@ async function moveData(
     : terminations.next(1, over.signal).then(() => hurry.abort());
   onSignal.catch(() => {});
   return await runInSandbox(command, {
+    clock: sys.clock,
     env,
-    caCerts: trustedCertificates(env),
+    caCerts: [],
     ...command.memoryLimitBytes === undefined ? limits : sameLimits(command.memoryLimitBytes),
     log: logSettings(command),
     cwd: workingDirectory(),
-    realLocalDir: sys.files.stat(command.localDir) === null
-      ? command.localDir
-      : sys.files.realPath(command.localDir),
+    realLocalDir: command.localDir,
     readText: readCredentials,
     signal: stop.signal,
     hurry: hurry.signal,
-    crashed: (error, stack) => openLog(command, world).error("the run crashed", { error, stack }),
+    logError: (message, fields) => openLog(command, world).error(message, fields),
+    ...prepared(command, env),
     ...special,
   }).finally(() => over.abort());
+}
+
+type Prepared = Partial<Pick<SandboxOptions, "caCerts" | "realLocalDir" | "failure">>;
+
+/** What a run needs of the file system before it begins. What goes wrong here is told as every failure of the run is. */
+function prepared(command: RunCommand, env: Record<string, string>): Prepared {
+  const { files } = sys;
+  try {
+    if (command.kind === "download") files.mkdir(command.localDir);
+    return {
+      caCerts: trustedCertificates(env),
+      ...files.stat(command.localDir) !== null && { realLocalDir: files.realPath(command.localDir) },
+    };
+  } catch (thrown) {
+    return { failure: { message: explain(from(thrown, "Cannot run")), unlessDone: false } };
+  }
 }
 
 /** A credential file as far as the run's permissions need it: the store says what is wrong with one that cannot be read. */

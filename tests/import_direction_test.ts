@@ -108,7 +108,7 @@ const PURE = [
   /^src\/(flyte|cli|config|watch\/proc)\//,
   /^src\/errors\.ts$/,
   /^src\/system\/(mod|log)\.ts$/,
-  /^src\/storage\/(backend|store|uri|key_order)\.ts$/,
+  /^src\/storage\/(backend|store|uri|key_order|host_name)\.ts$/,
   /^src\/watch\/watcher\.ts$/,
 ];
 const isPure = (path: string) => PURE.some((pattern) => pattern.test(path));

@@ -11,8 +11,10 @@ import type { Engine } from "../transfer/session.ts";
 import type { System } from "../system/mod.ts";
 import type { Failure } from "./error_document.ts";
 
-/** A failure that was seen before the run: a watcher's, main's own, a crash. */
-export interface ForeignFailure extends Failure {
+/** A failure that was seen outside the run: a watcher's, main's own, a crash. */
+export interface ForeignFailure extends Omit<Failure, "code"> {
+  /** Default: the code of the command. */
+  code?: string;
   /** Not to be told where outputs.pb exists: an earlier life of this container has finished the upload. */
   unlessDone: boolean;
 }
@@ -33,6 +35,8 @@ export interface RunContext {
   signal: AbortSignal;
   /** Fires when the process is about to be killed: errors.pb goes out beside the upload, in case that is not finished. */
   hurry: AbortSignal;
+  /** Milliseconds of `--timeout` that are used up when the run begins. */
+  spentMs: number;
   /** UPLOAD_EAGER's upload begins before main has ended; resolves when it has, with what was wrong about its end. */
   ended?: Promise<ForeignFailure | null>;
   /** Resolves once the run may reach the places that these URIs name; rejects with `denied` where it never may. */

@@ -69,7 +69,7 @@ export async function tell(
   command: RunCommand,
   context: RunContext,
 ): Promise<number> {
-  let told: Failure = failure;
+  let told: Failure = { code: codeOf(command), ...failure };
   if (command.kind === "sidecar") {
     try {
       assertNoTaskError(context.system.files, command.localDir);

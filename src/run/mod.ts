@@ -27,7 +27,7 @@ const PROGRESS_MS = 200;
  */
 export async function run(command: RunCommand, context: RunContext): Promise<number> {
   const { system, log } = context;
-  const startMs = system.clock.monotonicMs();
+  const startMs = system.clock.monotonicMs() - context.spentMs;
   const what = command.kind === "download" ? "Download" : "Upload";
   const engine = new Engine(system, { memoryLimitBytes: context.memoryLimitBytes, signal: context.signal });
   const early = command.kind === "sidecar" && context.ended !== undefined;
@@ -43,7 +43,7 @@ export async function run(command: RunCommand, context: RunContext): Promise<num
   try {
     const eager = await uploadEarly(command, { engine, stores, context });
     if (eager?.badEnd) return await tell(eager.badEnd, command, context);
-    deadline = deadlineIn(system.clock, command.timeoutMs, { what });
+    deadline = deadlineIn(system.clock, command.timeoutMs, { what, spentMs: context.spentMs });
     deadline.signal.addEventListener("abort", () => engine.fail(deadline!.signal.reason), { once: true });
     await flow(command, { engine, stores, verdict, context, eager: eager?.uploads });
   } catch (thrown) {

@@ -1,20 +1,30 @@
 /**
- * The run's permissions: computed here, applied to a Worker, which is where untrusted bytes are handled.
+ * The run in its sandbox: a Worker, which is where untrusted bytes are handled, with the permissions that it needs.
  *
  * The main thread starts with what the binary was compiled with and touches no data. The Worker may read and write only the
  * run's directory, connect only to the store's hosts, and has no environment, no subprocess, no FFI. When inputs name a
  * place that was not foreseen (an http URL, another cloud), the Worker asks, and is started anew with that place added, or refused.
+ *
+ * Whatever becomes of that Worker, the failure is told: one that cannot be started, crashes, or does not answer after its
+ * deadline is followed by a Worker that does nothing but write the error document, with permissions for that alone.
  * @module
  */
-import { settingsFor, type StorageConfig } from "../config/mod.ts";
-import { toTransferable } from "./config_transfer.ts";
-import { CopilotError, explain } from "../errors.ts";
-import { decodedKey } from "../flyte/plan/keys.ts";
-import type { LogSettings } from "../system/log.ts";
+import { CopilotError, explain, from } from "../errors.ts";
+import type { Fields, LogSettings } from "../system/log.ts";
+import type { Clock } from "../system/mod.ts";
 import type { ForeignFailure, RunCommand } from "../run/context.ts";
-import { hostnameOf, isLinkLocal, reachOf } from "../storage/reach.ts";
-import { parseUri, shownUri, type StoreUri } from "../storage/uri.ts";
-import type { FromWorker, ToWorker } from "./messages.ts";
+import { type FromWorker, toTransferable, type ToWorker } from "./messages.ts";
+import { reportScopeOf, type Scope, type ScopeContext, scopeOf, widen } from "./permissions.ts";
+import { Watchdog } from "./watchdog.ts";
+
+/** Restarts of a run for places that its inputs name: more indicates hostile input. */
+const MAX_WIDENINGS = 16;
+/** Milliseconds that a Worker may take to answer once its run is to end. A pause for memory takes a tenth of that. */
+const ANSWER_MS = 2_500;
+/** The same when the process is about to be killed, two seconds before it is. */
+const LAST_ANSWER_MS = 700;
+/** Milliseconds for a Worker that only writes the error document, which bounds itself at 20 s. */
+const REPORT_MS = 25_000;
 
 /** What the program never uses, apart from the one watcher that needs the whole set: see {@linkcode dropRights}. */
 const NEVER_USED = ["run", "ffi", "import", "sys", "env"] as const;
@@ -31,141 +41,52 @@ export function dropRights(): void {
   for (const name of NEVER_USED) Deno.permissions.revokeSync({ name });
 }
 
-/** Restarts of a run for places that its inputs name: more is no honest input. */
-const MAX_WIDENINGS = 16;
-
-/** What the Worker may do. */
-export interface Scope {
-  read: Set<string>;
-  write: Set<string>;
-  net: Set<string>;
-}
-
 /** What a run in a Worker takes. */
-export interface SandboxOptions {
-  env: Readonly<Record<string, string>>;
+export interface SandboxOptions extends ScopeContext {
+  clock: Clock;
   caCerts: string[];
   memoryLimitBytes: number;
   documentLimitBytes: number;
   log: LogSettings & { isTerminal: boolean };
-  cwd: string;
-  /** `localDir` behind symlinks. */
-  realLocalDir: string;
-  /** The text of a credential file, which may name hosts and files itself; null where it cannot be read. */
-  readText?(path: string): string | null;
   /** Fires when the run is to end early. */
   signal: AbortSignal;
   /** Fires when the process is about to be killed. */
   hurry: AbortSignal;
-  /** Logs what the Worker has crashed of; both texts may hold secrets. */
-  crashed(error: string, stack: string): void;
+  /** Logs what the Worker itself could not; the fields may hold secrets. */
+  logError(message: string, fields: Fields): void;
   /** Set when there is nothing to do but to tell this. */
   failure?: ForeignFailure;
   /** UPLOAD_EAGER: main still runs; resolves when it has ended, with what was wrong about that. */
   ended?: Promise<ForeignFailure | null>;
 }
 
-/** The scope that a command line alone asks for. */
-export function scopeOf(
-  command: RunCommand,
-  options: Pick<SandboxOptions, "env" | "cwd" | "realLocalDir" | "readText">,
-): Scope {
-  const localDirs = [command.localDir, options.realLocalDir];
-  const scope: Scope = { read: new Set(localDirs), write: new Set(), net: new Set() };
-  const add = (uri: string, what: string, { write }: { write: boolean }) => {
-    const reach = reachOf(parseUri(uri, what), settings(uri, what, command.storage), options);
-    for (const host of reach.hosts) scope.net.add(host);
-    for (const path of reach.paths) {
-      scope.read.add(path);
-      // A store behind the network has nothing but credentials on the disk.
-      if (write && reach.hosts.length === 0) scope.write.add(path);
-    }
-  };
-  add(command.outputPrefix, "--to-output-prefix", { write: true });
-  if (command.kind === "download") {
-    for (const directory of localDirs) scope.write.add(directory);
-    add(command.from, "--from-remote", { write: false });
-  } else add(command.rawPrefix, "--to-raw-output", { write: true });
-  return scope;
-}
-
-function settings(uri: string, what: string, storage: StorageConfig) {
-  return settingsFor(parseUri(uri, what).scheme, storage);
-}
-
-/**
- * Adds the places that a run's inputs name.
- *
- * @returns whether anything was added
- * @throws CopilotError `denied` for a place that inputs must not name
- */
-export function widen(
-  scope: Scope,
-  uris: readonly string[],
-  command: RunCommand,
-  options: SandboxOptions,
-): boolean {
-  const before = scope.read.size + scope.net.size;
-  for (const text of uris) {
-    const uri = parseUri(text, "an input's URI");
-    if (uri.scheme === "file" && !mayNameFiles(command)) {
-      throw new CopilotError(
-        "denied",
-        `Cannot read "${text}": inputs from a remote store must not name local files`,
-        {
-          object: text,
-        },
-      );
-    }
-    const namesHost = /^(https?|rediss?)$/.test(uri.scheme);
-    if (namesHost && !allowsLinkLocal(command) && isLinkLocal(hostnameOf(uri))) {
-      throw new CopilotError(
-        "denied",
-        `Cannot read "${
-          shownUri(text)
-        }": inputs must not name link-local or metadata addresses (--allow-link-local lifts this)`,
-        { object: shownUri(text) },
-      );
-    }
-    for (const spelling of spellingsOf(uri)) {
-      const reach = reachOf(spelling, settings(text, "an input's URI", command.storage), options);
-      for (const host of reach.hosts) scope.net.add(host);
-      for (const path of reach.paths) if (!covered(scope.read, path)) scope.read.add(path);
-    }
-  }
-  return scope.read.size + scope.net.size > before;
-}
-
-/** A file's path as it is written, and decoded, which a download tries where the first does not exist. */
-function spellingsOf(uri: StoreUri): StoreUri[] {
-  const key = uri.scheme === "file" ? decodedKey(uri.key) : null;
-  return key === null ? [uri] : [uri, { ...uri, key }];
-}
-
-function mayNameFiles(command: RunCommand): boolean {
-  return command.kind === "download" && parseUri(command.from, "--from-remote").scheme === "file";
-}
-
-function allowsLinkLocal(command: RunCommand): boolean {
-  return command.kind === "download" && command.allowLinkLocal;
-}
-
-function covered(paths: ReadonlySet<string>, path: string): boolean {
-  for (const root of paths) {
-    if (path === root || path.startsWith(root.endsWith("/") ? root : `${root}/`)) return true;
-  }
-  return false;
-}
-
 /**
  * Runs a command in a Worker that may do what the command needs and nothing else.
  *
- * @returns the exit status
+ * @returns the exit status; a run that could not be carried out is an error document too
  */
 export async function runInSandbox(command: RunCommand, options: SandboxOptions): Promise<number> {
+  if (options.failure !== undefined) return await report(options.failure, command, options);
+  let failure: ForeignFailure;
+  try {
+    const outcome = await carryOut(command, options);
+    if (typeof outcome === "number") return outcome;
+    failure = outcome;
+  } catch (thrown) {
+    failure = { message: explain(from(thrown, "Cannot run")), unlessDone: false };
+  }
+  return await report(failure, command, options);
+}
+
+/** The run, in as many Workers as it takes, one after another; the failure where none of them could tell it. */
+async function carryOut(command: RunCommand, options: SandboxOptions): Promise<number | ForeignFailure> {
   const scope = scopeOf(command, options);
+  const startMs = options.clock.monotonicMs();
   for (let round = 0; round <= MAX_WIDENINGS; round++) {
-    const outcome = await once(command, options, scope);
+    const outcome = await runWorker(command, options, {
+      scope,
+      spentMs: options.ended === undefined ? options.clock.monotonicMs() - startMs : 0,
+    });
     if (outcome !== "again") return outcome;
   }
   throw new CopilotError(
@@ -174,56 +95,143 @@ export async function runInSandbox(command: RunCommand, options: SandboxOptions)
   );
 }
 
-function once(command: RunCommand, options: SandboxOptions, scope: Scope): Promise<number | "again"> {
-  const worker = startWorker(scope);
+/** Writes the error document in a Worker that may do nothing else. A failure of that is beyond help, and logged. */
+async function report(
+  failure: ForeignFailure,
+  command: RunCommand,
+  options: SandboxOptions,
+): Promise<number> {
+  try {
+    const { ended: _, ...now } = options;
+    const scope = reportScopeOf(command, options);
+    const outcome = await runWorker(command, { ...now, failure }, { scope, spentMs: 0 });
+    if (typeof outcome === "number") return outcome;
+  } catch (thrown) {
+    options.logError("cannot write the error document", { error: explain(from(thrown, "Cannot run")) });
+  }
+  options.logError("the run failed", { error: failure.message });
+  return 1;
+}
+
+/** The part of a run that one Worker does. */
+interface Job {
+  scope: Scope;
+  /** Milliseconds of the deadline that are over. */
+  spentMs: number;
+}
+
+type Outcome = number | "again" | ForeignFailure;
+
+function runWorker(command: RunCommand, options: SandboxOptions, job: Job): Promise<Outcome> {
+  const worker = startWorker(job.scope);
   const send = (message: ToWorker) => worker.postMessage(message);
-  const { env, caCerts, memoryLimitBytes, documentLimitBytes, log, signal, hurry, failure, ended } = options;
-  send({
-    kind: "run",
-    command: { ...command, storage: toTransferable(command.storage) },
-    env: { ...env },
-    caCerts,
-    memoryLimitBytes,
-    documentLimitBytes,
-    log,
-    early: ended !== undefined,
-    ...(failure === undefined ? {} : { failure }),
+  const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
+  const watchdog = new Watchdog(options.clock, {
+    ask: () => send({ kind: "ping" }),
+    silent: () => resolve(silent(command, options)),
   });
-  const abort = () => send({ kind: "abort", reason: explain(signal.reason) });
-  signal.addEventListener("abort", abort, { once: true });
-  if (signal.aborted) abort();
-  ended?.then((badEnd) => send({ kind: "ended", failure: badEnd }));
-  const hurryUp = () => send({ kind: "hurry" });
-  hurry.addEventListener("abort", hurryUp, { once: true });
-  if (hurry.aborted) hurryUp();
-  return new Promise<number | "again">((resolve) => {
-    const crashed = (error: string, stack: string) => {
-      worker.terminate();
-      options.crashed(error, stack);
-      // A crash has to reach errors.pb too; a second crash is beyond help.
-      if (failure !== undefined) return resolve(1);
-      const crash = { code: "CopilotCrashed", message: `The run crashed: ${error}`, unlessDone: false };
-      resolve(once(command, { ...options, failure: crash }, scope));
-    };
-    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
-      if (data.kind === "done") return resolve(data.status);
-      if (data.kind === "crashed") return crashed(data.error, data.stack);
-      try {
-        if (widen(scope, data.uris, command, options)) resolve("again");
-        else send({ kind: "allowed" });
-      } catch (error) {
-        send({ kind: "refused", message: explain(error) });
-      }
-    };
-    worker.onerror = (event) => {
-      event.preventDefault();
-      crashed(event.message, "");
-    };
-  }).finally(() => {
-    signal.removeEventListener("abort", abort);
-    hurry.removeEventListener("abort", hurryUp);
+  worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+    switch (data.kind) {
+      case "done":
+        return resolve(data.status);
+      case "pong":
+        return watchdog.answered();
+      case "crashed":
+        options.logError("the run crashed", { error: data.error, stack: data.stack });
+        return resolve(crash(data.error));
+      case "allow":
+        try {
+          if (widen(job.scope, data.uris, command, options)) resolve("again");
+          else send({ kind: "allowed" });
+        } catch (error) {
+          send({ kind: "refused", message: explain(error) });
+        }
+    }
+  };
+  worker.onerror = (event) => {
+    event.preventDefault();
+    options.logError("the run crashed", { error: event.message });
+    resolve(crash(event.message));
+  };
+  worker.onmessageerror = () => resolve(crash("a message between its threads could not be read"));
+  const disconnect = connect(command, options, { send, watchdog, spentMs: job.spentMs, fail: reject });
+  return promise.finally(() => {
+    disconnect();
+    watchdog.close();
     worker.terminate();
   });
+}
+
+interface Wires {
+  send(message: ToWorker): void;
+  watchdog: Watchdog;
+  spentMs: number;
+  fail(error: unknown): void;
+}
+
+/** Tells a Worker its job and what happens outside, until the returned function is called. */
+function connect(command: RunCommand, options: SandboxOptions, wires: Wires): () => void {
+  const { send, watchdog, spentMs, fail } = wires;
+  const { signal, hurry, failure, ended } = options;
+  const { env, caCerts, memoryLimitBytes, documentLimitBytes, log } = options;
+  // One that only writes the error document bounds itself, so it may be as slow as that bound lets it.
+  const isReport = failure !== undefined;
+  const abort = () => {
+    send({ kind: "abort", reason: explain(signal.reason) });
+    if (!isReport) watchdog.watch(ANSWER_MS);
+  };
+  const hurryUp = () => {
+    send({ kind: "hurry" });
+    if (!isReport) watchdog.watch(LAST_ANSWER_MS);
+  };
+  const watchDeadline = () => {
+    if (isReport) watchdog.endAfter(REPORT_MS);
+    else if (command.timeoutMs > 0) {
+      watchdog.watchAfter(Math.max(0, command.timeoutMs - spentMs), ANSWER_MS);
+    }
+  };
+  try {
+    send({
+      kind: "run",
+      command: { ...command, storage: toTransferable(command.storage) },
+      env: { ...env },
+      caCerts,
+      memoryLimitBytes,
+      documentLimitBytes,
+      log,
+      early: ended !== undefined,
+      spentMs,
+      ...(failure === undefined ? {} : { failure }),
+    });
+  } catch (thrown) {
+    fail(thrown);
+  }
+  if (ended === undefined) watchDeadline();
+  ended?.then((badEnd) => {
+    send({ kind: "ended", failure: badEnd });
+    watchDeadline();
+  }).catch(fail);
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
+  hurry.addEventListener("abort", hurryUp, { once: true });
+  if (hurry.aborted) hurryUp();
+  return () => {
+    signal.removeEventListener("abort", abort);
+    hurry.removeEventListener("abort", hurryUp);
+  };
+}
+
+function crash(error: string): ForeignFailure {
+  return { code: "CopilotCrashed", message: `The run crashed: ${error}`, unlessDone: false };
+}
+
+/** What becomes of a run whose Worker does not answer; one that was told to end has nothing to tell. */
+function silent(command: RunCommand, { signal, logError }: SandboxOptions): Outcome {
+  const what = command.kind === "download" ? "Download" : "Upload";
+  logError(`${what.toLowerCase()} did not end when it was to, and was stopped`, {});
+  if (signal.aborted) return 1;
+  const bound = command.timeoutMs === 0 ? "" : ` within ${command.timeoutMs / 1000} s`;
+  return { message: `${what} not finished${bound}`, unlessDone: false };
 }
 
 function startWorker(scope: Scope): Worker {

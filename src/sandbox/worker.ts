@@ -4,14 +4,13 @@
  */
 import process from "node:process";
 import { secretValues } from "../config/mod.ts";
-import { fromTransferable } from "./config_transfer.ts";
 import { CopilotError, explain } from "../errors.ts";
 import { createLog, createMasker } from "../system/log.ts";
 import { tell } from "../run/error_report.ts";
 import { run } from "../run/mod.ts";
 import type { ForeignFailure, RunCommand, RunContext } from "../run/context.ts";
 import { sys, writeStderr } from "../system/deno.ts";
-import type { FromWorker, ToWorker } from "./messages.ts";
+import { fromTransferable, type FromWorker, type ToWorker } from "./messages.ts";
 
 const scope = self as unknown as EventTarget & {
   onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
@@ -33,6 +32,8 @@ scope.onmessage = ({ data }) => {
       return ended.resolve(data.failure);
     case "hurry":
       return hurry.abort();
+    case "ping":
+      return scope.postMessage({ kind: "pong" });
     case "allowed":
       return answers.shift()!.resolve();
     case "refused":
@@ -68,6 +69,7 @@ async function start(job: Extract<ToWorker, { kind: "run" }>): Promise<void> {
     documentLimitBytes: job.documentLimitBytes,
     signal: controller.signal,
     hurry: hurry.signal,
+    spentMs: job.spentMs,
     ...(job.early ? { ended: ended.promise } : {}),
     allow: ask,
   };

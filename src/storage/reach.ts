@@ -10,6 +10,7 @@ import { azureNeeds } from "./backends/azure/settings.ts";
 import { needsOf, parseGoogleCredentials } from "./backends/gcs/credential_file.ts";
 import { type CredentialOrigin, credentialOrigin, googleEndpoint } from "./backends/gcs/settings.ts";
 import { redisTarget } from "./backends/redis/settings.ts";
+import { hostPermission } from "./host_name.ts";
 import type { StoreUri } from "./uri.ts";
 
 /** Hosts (`name`, `name:port`, `*.domain`, addresses) and absolute paths. */
@@ -76,7 +77,7 @@ export function reachOf(uri: StoreUri, settings: StoreSettings, context: ReachCo
 
 function redisStore(uri: StoreUri, settings: StoreSettings): Reach {
   const { hostname, port } = redisTarget(uri, settings);
-  return { hosts: [`${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`], paths: [] };
+  return { hosts: [hostPermission(hostname, port)], paths: [] };
 }
 
 function googleStore(settings: StoreSettings, context: ReachContext): Reach {
@@ -156,14 +157,13 @@ function proxyHosts(env: Env): string[] {
 
 /** `host:port` of a URL or of a bare host, with the scheme's port where none is given. */
 function hostOf(text: string): string[] {
-  try {
-    const url = new URL(text.includes("://") ? text : `https://${text}`);
-    const port = url.port !== "" ? url.port : url.protocol === "http:" ? "80" : "443";
-    return [`${url.hostname}:${port}`];
-  } catch (cause) {
+  const url = URL.parse(text.includes("://") ? text : `https://${text}`);
+  if (url === null) {
     // The text may hold a password, so it is not repeated.
-    throw new CopilotError("config", "Cannot use an endpoint or proxy address: it is not a URL", { cause });
+    throw new CopilotError("config", "Cannot use the address of a host, endpoint or proxy: it is not a URL");
   }
+  const port = url.port !== "" ? url.port : url.protocol === "http:" ? "80" : "443";
+  return [hostPermission(url.hostname, port)];
 }
 
 function absolute(path: string, cwd: string): string {

@@ -18,20 +18,21 @@ export interface Deadline {
  *
  * @param ms 0 means no bound
  * @param options.what what ran out of time, as the subject of a message: `Download`
+ * @param options.spentMs how much of the time is over already (default 0)
  */
 export function deadlineIn(
   clock: Clock,
   ms: number,
-  options: { what: string; parent?: AbortSignal },
+  options: { what: string; parent?: AbortSignal; spentMs?: number },
 ): Deadline {
   const controller = new AbortController();
   const done = new AbortController();
-  const { parent } = options;
+  const { parent, spentMs = 0 } = options;
   const follow = () => controller.abort(parent!.reason);
   if (parent?.aborted) follow();
   else parent?.addEventListener("abort", follow, { once: true, signal: done.signal });
   if (ms > 0) {
-    clock.sleep(ms, done.signal).then(
+    clock.sleep(Math.max(0, ms - spentMs), done.signal).then(
       () =>
         controller.abort(new CopilotError("deadline", `${options.what} not finished within ${ms / 1000} s`)),
       () => {},

@@ -79,7 +79,7 @@ async function watchEnd(watcher: Watcher, context: SidecarContext): Promise<Fore
 function cannotWatch(thrown: unknown, { log }: SidecarContext): ForeignFailure {
   const message = explain(from(thrown, "Cannot watch the main container"));
   log.error("cannot watch the main container", { error: message });
-  return { code: "OutputUploadFailed", message, unlessDone: true };
+  return { message, unlessDone: true };
 }
 
 /**

@@ -1,7 +1,7 @@
 import assert from "assert";
 import { type DownloadCommand, parse, resolve } from "../../src/cli/mod.ts";
 import { Secret, secretValues, settingsFor, type StorageConfig } from "../../src/config/mod.ts";
-import { fromTransferable, toTransferable } from "../../src/sandbox/config_transfer.ts";
+import { fromTransferable, toTransferable } from "../../src/sandbox/messages.ts";
 import type { ConfigFile } from "../../src/cli/config_files.ts";
 import { CopilotError } from "../../src/errors.ts";
 

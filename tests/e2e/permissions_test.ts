@@ -24,8 +24,9 @@ async function compiledWith(
     const { success } = await new Deno.Command("cp", { args: ["-r", `${PROJECT}${name}`, target] }).output();
     assert(success, name);
   }
-  const rest = options.place === "instead" ? "" : Deno.readTextFileSync(`${directory}/src/worker.ts`);
-  Deno.writeTextFileSync(`${directory}/src/worker.ts`, `import "../${probe}";\n${rest}`);
+  const worker = `${directory}/src/sandbox/worker.ts`;
+  const rest = options.place === "instead" ? "" : Deno.readTextFileSync(worker);
+  Deno.writeTextFileSync(worker, `import "../../${probe}";\n${rest}`);
   const binary = `${directory}/probe-binary`;
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "scripts/compile.ts", "--output", binary],
@@ -106,6 +107,43 @@ testWith(
       }
     } finally {
       bucket.close();
+      Deno.removeSync(home, { recursive: true });
+    }
+  },
+);
+
+testWith(
+  "a Worker that is lost in something long ends with its deadline, and is told by errors.pb",
+  ["binary"],
+  async (_, t) => {
+    const home = Deno.makeTempDirSync({ prefix: "copilot-busy-" });
+    try {
+      const binary = await compiledWith("tests/e2e/probe/busy.ts", home, { place: "in front" });
+      for (const kind of ["loop", "promises", "expression"]) {
+        for (const [how, kill] of [["--timeout", undefined], ["SIGTERM", "SIGTERM"]] as const) {
+          await t.step(`${kind}, ${how}`, async () => {
+            const { code, stderr, hung } = await runCopilot({
+              binary,
+              endpoint: "",
+              args: [
+                "download",
+                `--from-remote=${home}/in`,
+                `--to-output-prefix=${home}/${kind}-${how}`,
+                `--to-local-dir=${home}/${kind}`,
+                "--storage.type=local",
+                ...kill === undefined ? ["--timeout=1s"] : [],
+              ],
+              ...kill !== undefined && { kill: { signal: kill, afterMs: 500 } },
+              boundMs: 60_000,
+            });
+            assert.deepEqual([code, hung], [kill === undefined ? 0 : 1, false], stderr);
+            if (kill !== undefined) return;
+            const error = decodeErrorText(Deno.readFileSync(`${home}/${kind}-${how}/errors.pb`));
+            assert.equal(error, "InputDownloadFailed: Download not finished within 1 s");
+          });
+        }
+      }
+    } finally {
       Deno.removeSync(home, { recursive: true });
     }
   },

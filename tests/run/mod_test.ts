@@ -59,6 +59,7 @@ async function setUp(
     documentLimitBytes: 128 * MIB,
     signal,
     hurry: signal,
+    spentMs: 0,
     allow: () => Promise.resolve(),
     ...change,
   });

@@ -4,7 +4,10 @@ import { CopilotError } from "../../src/errors.ts";
 import { decode, decodeLiteralMap, encode, encodeLiteralMap } from "../../src/flyte/codec/idl.ts";
 import type { ErrorDocument, Literal } from "../../src/flyte/types.ts";
 import type { RunCommand } from "../../src/run/context.ts";
-import { runInSandbox, type SandboxOptions, type Scope, scopeOf, widen } from "../../src/sandbox/mod.ts";
+import { runInSandbox, type SandboxOptions } from "../../src/sandbox/mod.ts";
+import { type Scope, scopeOf, widen } from "../../src/sandbox/permissions.ts";
+import type { Fields } from "../../src/system/log.ts";
+import { sys } from "../../src/system/deno.ts";
 import { STAGING_NAME } from "../../src/transfer/staging.ts";
 import {
   codeIs,
@@ -19,6 +22,7 @@ import { blob, DIRECTORY, INTEGER, integer, literalMap, outputs, tree } from "..
 
 function options(change: Partial<SandboxOptions> = {}): SandboxOptions {
   return {
+    clock: sys.clock,
     env: {},
     caCerts: [],
     memoryLimitBytes: 128 * MIB,
@@ -28,7 +32,7 @@ function options(change: Partial<SandboxOptions> = {}): SandboxOptions {
     realLocalDir: "/local",
     signal,
     hurry: signal,
-    crashed: () => {},
+    logError: () => {},
     ...change,
   };
 }
@@ -360,3 +364,69 @@ Deno.test("sandbox: a failure from outside is told by a Worker that does nothing
   assert.equal(await setup.run(uploading, { failure }), 0);
   assert.equal(setup.error()!.code, "MainFailed");
 });
+
+// ---------------------------------------------------------------- failures that no Worker could tell
+
+for (
+  const uri of [
+    "http://a..b/x",
+    "http://*/x",
+    "http://*.com/x",
+    "http://a,b/x",
+    "http://a~b/x",
+  ]
+) {
+  Deno.test(`sandbox: an input at ${uri} is told by errors.pb`, async () => {
+    using setup = setUp({ f: blob(uri) });
+    assert.equal(await setup.run(downloading), 0);
+    assert.match(setup.error()!.message, /Cannot use the host/);
+  });
+}
+
+Deno.test("sandbox: --from-remote at a host that is none is told by errors.pb", async () => {
+  using setup = setUp();
+  assert.equal(await setup.run((dir) => ({ ...downloading(dir), from: "http://a..b/x" })), 0);
+  assert.match(setup.error()!.message, /Cannot use the host "a\.\.b"/);
+});
+
+Deno.test("sandbox: --to-output-prefix at a host that is none is logged, since there is no place to tell it", async () => {
+  using setup = setUp();
+  const logged: string[] = [];
+  const logError = (message: string, fields: Fields) => logged.push(`${message}: ${fields.error}`);
+  const command = (dir: TemporaryDirectory) => ({ ...downloading(dir), outputPrefix: "http://a..b/x" });
+  assert.equal(await setup.run(command, { logError }), 1);
+  assert.match(logged.join("\n"), /cannot write the error document: Cannot use the host "a\.\.b"/);
+});
+
+Deno.test("sandbox: what no Worker can be given, its report included, is logged", async () => {
+  using setup = setUp();
+  const logged: string[] = [];
+  const logError = (message: string, fields: Fields) => logged.push(`${message}: ${fields.error}`);
+  const caCerts = [(() => {}) as unknown as string];
+  assert.equal(await setup.run(downloading, { caCerts, logError }), 1);
+  assert.match(logged.join("\n"), /cannot write the error document: Cannot run: .*could not be cloned/);
+});
+
+Deno.test("sandbox: places that redirects name one after another without end are told by errors.pb", async () => {
+  await using chain = redirectChain();
+  using setup = setUp({ f: blob(chain.url) });
+  assert.equal(await setup.run(downloading), 0);
+  assert.match(setup.error()!.message, /more than 16 places one after another|more than 10/);
+});
+
+/** Servers that each redirect to a new one. */
+function redirectChain(): AsyncDisposable & { url: string } {
+  const servers: Deno.HttpServer<Deno.NetAddr>[] = [];
+  const open = (): string => {
+    const onward = () => new Response(null, { status: 302, headers: { location: open() } });
+    const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, onward);
+    servers.push(server);
+    return `http://127.0.0.1:${server.addr.port}/x`;
+  };
+  return {
+    url: open(),
+    async [Symbol.asyncDispose]() {
+      await Promise.all(servers.map((server) => server.shutdown()));
+    },
+  };
+}

@@ -1,0 +1,131 @@
+/**
+ * The run's permissions: what a command line needs, and what its inputs may add.
+ * @module
+ */
+import { settingsFor, type StorageConfig } from "../config/mod.ts";
+import { CopilotError } from "../errors.ts";
+import { decodedKey } from "../flyte/plan/keys.ts";
+import type { RunCommand } from "../run/context.ts";
+import { hostnameOf, isLinkLocal, type ReachContext, reachOf } from "../storage/reach.ts";
+import { parseUri, shownUri, type StoreUri } from "../storage/uri.ts";
+
+/** What the Worker may do. */
+export interface Scope {
+  read: Set<string>;
+  write: Set<string>;
+  net: Set<string>;
+}
+
+/** What a scope is worked out from. */
+export interface ScopeContext extends ReachContext {
+  /** The run's local directory behind symlinks. */
+  realLocalDir: string;
+}
+
+/**
+ * The scope that a command line alone asks for.
+ *
+ * @throws CopilotError for an address that cannot be used
+ */
+export function scopeOf(command: RunCommand, context: ScopeContext): Scope {
+  const scope = reportScopeOf(command, context);
+  if (command.kind === "download") {
+    for (const directory of [command.localDir, context.realLocalDir]) scope.write.add(directory);
+    add(scope, command.from, { what: "--from-remote", write: false, command, context });
+  } else add(scope, command.rawPrefix, { what: "--to-raw-output", write: true, command, context });
+  return scope;
+}
+
+/** The scope for nothing but the error document, which stays usable when an address that the run itself needs is not. */
+export function reportScopeOf(command: RunCommand, context: ScopeContext): Scope {
+  const localDirs = [command.localDir, context.realLocalDir];
+  const scope: Scope = { read: new Set(localDirs), write: new Set(), net: new Set() };
+  add(scope, command.outputPrefix, { what: "--to-output-prefix", write: true, command, context });
+  return scope;
+}
+
+interface Addition {
+  /** The flag that names the place, for messages. */
+  what: string;
+  write: boolean;
+  command: RunCommand;
+  context: ScopeContext;
+}
+
+function add(scope: Scope, uri: string, { what, write, command, context }: Addition): void {
+  const reach = reachOf(parseUri(uri, what), settings(uri, what, command.storage), context);
+  for (const host of reach.hosts) scope.net.add(host);
+  for (const path of reach.paths) {
+    scope.read.add(path);
+    // A store behind the network has nothing but credentials on the disk.
+    if (write && reach.hosts.length === 0) scope.write.add(path);
+  }
+}
+
+function settings(uri: string, what: string, storage: StorageConfig) {
+  return settingsFor(parseUri(uri, what).scheme, storage);
+}
+
+/**
+ * Adds the places that a run's inputs name.
+ *
+ * @returns whether anything was added
+ * @throws CopilotError `denied` for a place that inputs must not name
+ */
+export function widen(
+  scope: Scope,
+  uris: readonly string[],
+  command: RunCommand,
+  context: ScopeContext,
+): boolean {
+  const before = scope.read.size + scope.net.size;
+  for (const text of uris) {
+    const uri = parseUri(text, "an input's URI");
+    if (uri.scheme === "file" && !mayNameFiles(command)) {
+      throw new CopilotError(
+        "denied",
+        `Cannot read "${text}": inputs from a remote store must not name local files`,
+        {
+          object: text,
+        },
+      );
+    }
+    const namesHost = /^(https?|rediss?)$/.test(uri.scheme);
+    if (namesHost && !allowsLinkLocal(command) && isLinkLocal(hostnameOf(uri))) {
+      throw new CopilotError(
+        "denied",
+        `Cannot read "${
+          shownUri(text)
+        }": inputs must not name link-local or metadata addresses (--allow-link-local lifts this)`,
+        { object: shownUri(text) },
+      );
+    }
+    for (const spelling of spellingsOf(uri)) {
+      const reach = reachOf(spelling, settings(text, "an input's URI", command.storage), context);
+      for (const host of reach.hosts) scope.net.add(host);
+      for (const path of reach.paths) if (!covered(scope.read, path)) scope.read.add(path);
+    }
+  }
+  return scope.read.size + scope.net.size > before;
+}
+
+/** A file's path as it is written, and decoded, which a download tries where the first does not exist. */
+function spellingsOf(uri: StoreUri): StoreUri[] {
+  const key = uri.scheme === "file" ? decodedKey(uri.key) : null;
+  return key === null ? [uri] : [uri, { ...uri, key }];
+}
+
+function mayNameFiles(command: RunCommand): boolean {
+  return command.kind === "download" && parseUri(command.from, "--from-remote").scheme === "file";
+}
+
+function allowsLinkLocal(command: RunCommand): boolean {
+  return command.kind === "download" && command.allowLinkLocal;
+}
+
+function covered(paths: ReadonlySet<string>, path: string): boolean {
+  for (const root of paths) {
+    if (path === root || path.startsWith(root.endsWith("/") ? root : `${root}/`)) return true;
+  }
+  return false;
+}
