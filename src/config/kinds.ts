@@ -84,6 +84,11 @@ export function keysOfKind(kind: string): readonly string[] {
   return Object.hasOwn(KINDS, kind) ? KINDS[kind as KindName].keys : [];
 }
 
+/** The first scheme of a kind; a kind that does not exist is its own. */
+export function schemeOfKind(kind: string): string {
+  return Object.hasOwn(KINDS, kind) ? KINDS[kind as KindName].schemes[0]! : kind;
+}
+
 /** Which kind of store serves a scheme; a scheme that nobody serves is its own kind, which the registry refuses by name. */
 export function kindOfScheme(scheme: string): string {
   for (const [kind, { schemes }] of Object.entries(KINDS)) if (schemes.includes(scheme)) return kind;

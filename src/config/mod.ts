@@ -11,6 +11,7 @@ export {
   type KindName,
   kindOfScheme,
   KINDS,
+  schemeOfKind,
   STORAGE_TYPES,
   type StorageType,
   type StoreKind,
@@ -20,6 +21,7 @@ export { Secret } from "./secret.ts";
 export { readSecretFiles } from "./secret_files.ts";
 export { secretValues } from "./secret_values.ts";
 export {
+  isOwnPlace,
   replacesScheme,
   settingsFor,
   type StorageConfig,

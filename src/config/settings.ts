@@ -69,8 +69,12 @@ export function storeSettings(kind: string, config: Readonly<Record<string, stri
   };
 }
 
-/** Schemes that mean one thing whatever store is configured. */
 const OWN_PLACES: ReadonlySet<string> = new Set(["file", "http", "https"]);
+
+/** Whether a scheme means one thing whatever store is configured: files and web servers. */
+export function isOwnPlace(scheme: string): boolean {
+  return OWN_PLACES.has(scheme);
+}
 
 /**
  * Whether a store takes the place of the one that a scheme names: a local store with a `path`, and memory, serve every URI but
@@ -79,7 +83,7 @@ const OWN_PLACES: ReadonlySet<string> = new Set(["file", "http", "https"]);
  * @param scheme lower case without `://`
  */
 export function replacesScheme({ kind, values }: StoreSettings, scheme: string): boolean {
-  return (kind === "mem" || (kind === "local" && values["path"] !== undefined)) && !OWN_PLACES.has(scheme);
+  return (kind === "mem" || (kind === "local" && values["path"] !== undefined)) && !isOwnPlace(scheme);
 }
 
 /**

@@ -22,8 +22,6 @@ export interface BackendContext {
 
 /** A kind of storage. */
 export interface Backend {
-  /** URI schemes without `://`. */
-  readonly schemes: readonly string[];
   /**
    * Opens the container that a URI names. Makes no request: the first call does.
    *

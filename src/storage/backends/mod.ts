@@ -1,20 +1,19 @@
 /**
- * The registry of backends: the one place that knows which schemes there are.
+ * The registry of backends: which one serves each kind of store in the table of src/config/kinds.ts.
  *
  * Imports are dynamic, so that a backend's code is loaded when its scheme is used, and literal, because `deno compile`
  * embeds only what it can read.
  * @module
  */
 import type { Backend, BackendContext } from "../backend.ts";
-import type { StoreSettings } from "../../config/mod.ts";
+import { isOwnPlace, type KindName, kindOfScheme, KINDS, type StoreSettings } from "../../config/mod.ts";
 import { CopilotError } from "../../errors.ts";
 import type { ObjectStore } from "../store.ts";
 import { formatUri, type StoreUri } from "../uri.ts";
 
 /** A backend that is not loaded yet. */
 export interface BackendEntry {
-  /** As the module's `backend.schemes`. */
-  schemes: readonly string[];
+  kinds: readonly KindName[];
   load(): Promise<{ backend: Backend }>;
 }
 
@@ -23,24 +22,22 @@ export type BackendName = "file" | "mem" | "s3" | "gcs" | "azure" | "redis" | "h
 
 /** Every backend, by name. */
 export const BACKENDS: Readonly<Record<BackendName, BackendEntry>> = {
-  file: { schemes: ["file"], load: () => import("./file/mod.ts") },
-  mem: { schemes: ["mem"], load: () => import("./memory/mod.ts") },
-  s3: { schemes: ["s3", "sw", "os"], load: () => import("./s3/mod.ts") },
-  gcs: { schemes: ["gs"], load: () => import("./gcs/mod.ts") },
-  azure: { schemes: ["abfs", "abfss"], load: () => import("./azure/mod.ts") },
-  redis: { schemes: ["redis", "rediss"], load: () => import("./redis/mod.ts") },
-  http: { schemes: ["http", "https"], load: () => import("./http/mod.ts") },
+  file: { kinds: ["local"], load: () => import("./file/mod.ts") },
+  mem: { kinds: ["mem"], load: () => import("./memory/mod.ts") },
+  s3: { kinds: ["s3", "swift", "oracle"], load: () => import("./s3/mod.ts") },
+  gcs: { kinds: ["google"], load: () => import("./gcs/mod.ts") },
+  azure: { kinds: ["azure"], load: () => import("./azure/mod.ts") },
+  redis: { kinds: ["redis"], load: () => import("./redis/mod.ts") },
+  http: { kinds: ["http"], load: () => import("./http/mod.ts") },
 };
 
 function entryFor(uri: StoreUri, settings: StoreSettings): BackendEntry {
-  const isOwnPlace = uri.scheme === "http" || uri.scheme === "https" || uri.scheme === "file";
-  if (settings.kind === "local" && !isOwnPlace) return BACKENDS.file;
-  if (settings.kind === "mem" && !isOwnPlace) return BACKENDS.mem;
-  const entries = Object.values(BACKENDS);
-  const found = entries.find(({ schemes }) => schemes.includes(uri.scheme));
+  const takesAll = (settings.kind === "local" || settings.kind === "mem") && !isOwnPlace(uri.scheme);
+  const kind = takesAll ? settings.kind : kindOfScheme(uri.scheme);
+  const found = Object.values(BACKENDS).find(({ kinds }) => (kinds as readonly string[]).includes(kind));
   if (found !== undefined) return found;
   const object = formatUri(uri);
-  const known = entries.flatMap(({ schemes }) => schemes).join(", ");
+  const known = Object.values(KINDS).flatMap(({ schemes }) => schemes).join(", ");
   const why = `no storage has the scheme "${uri.scheme}"`;
   throw new CopilotError("unsupported", `Cannot open "${object}": ${why}, expected one of ${known}`, {
     object,

@@ -299,6 +299,5 @@ function sasQuery({ token, from }: { token: Secret; from: string }): Secret {
 
 /** The backend for `abfs://` and `abfss://`. */
 export const backend: Backend = {
-  schemes: ["abfs", "abfss"],
   open: (uri, settings, context) => new Promise((resolve) => resolve(openContainer(uri, settings, context))),
 };

@@ -313,7 +313,6 @@ function placeOf(uri: StoreUri, settings: StoreSettings): { root: string; direct
 
 /** The `file` backend. */
 export const backend: Backend = {
-  schemes: ["file"],
   // deno-lint-ignore require-await
   async open(uri, settings, context) {
     return new FileStore(context.system, placeOf(uri, settings));

@@ -252,7 +252,6 @@ class GcsStore implements ObjectStore {
 
 /** Opens buckets. */
 export const backend: Backend = {
-  schemes: ["gs"],
   open(uri: StoreUri, settings: StoreSettings, context: BackendContext): Promise<ObjectStore> {
     const address = new GcsAddress(uri.container, settings, context.env);
     const credentials = openCredentials(settings, context);

@@ -229,6 +229,5 @@ function openHost(uri: StoreUri, settings: StoreSettings, context: BackendContex
 
 /** The backend for `http://` and `https://`. */
 export const backend: Backend = {
-  schemes: ["http", "https"],
   open: (uri, settings, context) => new Promise((resolve) => resolve(openHost(uri, settings, context))),
 };

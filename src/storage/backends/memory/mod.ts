@@ -212,7 +212,6 @@ const containers = new WeakMap<System, Map<string, MemoryStore>>();
 
 /** The `mem` backend. */
 export const backend: Backend = {
-  schemes: ["mem"],
   // deno-lint-ignore require-await
   async open(uri, _settings, context) {
     let ofRun = containers.get(context.system);

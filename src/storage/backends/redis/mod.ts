@@ -27,6 +27,5 @@ function openServer(uri: StoreUri, settings: StoreSettings, context: BackendCont
 
 /** The backend for `redis://` and, with TLS, `rediss://`. */
 export const backend: Backend = {
-  schemes: ["redis", "rediss"],
   open: (uri, settings, context) => new Promise((resolve) => resolve(openServer(uri, settings, context))),
 };

@@ -2,7 +2,7 @@
  * Where a bucket is: the endpoint, path or virtual-hosted style, the region.
  * @module
  */
-import type { StoreSettings } from "../../../config/mod.ts";
+import { schemeOfKind, type StoreSettings } from "../../../config/mod.ts";
 import { makeOrigin, type Origin, parseHttpUrl } from "../../../http/origin.ts";
 import { encodeKey } from "./sigv4.ts";
 
@@ -28,9 +28,6 @@ const PARTITIONS: readonly (readonly [RegExp, string])[] = [
   [/^us-isob-/, "sc2s.sgov.gov"],
 ];
 
-/** Schemes by the kind of the settings; others are S3. */
-const SCHEMES: Readonly<Record<string, string>> = { swift: "sw", oracle: "os" };
-
 /** Names that are a host name and match the wildcard certificate. */
 const VIRTUAL_HOSTED = /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/;
 
@@ -53,7 +50,7 @@ export function addressOf(bucket: string, settings: StoreSettings, env: Env): Bu
   const endpoint = configured.includes("://") ? configured : `${scheme}://${configured}`;
   const { origin, path } = parseHttpUrl(endpoint, "the endpoint (storage.stow.config endpoint)");
   const above = path.replace(/\?.*$/, "").replace(/\/+$/, "");
-  const root = `${SCHEMES[settings.kind] ?? "s3"}://${bucket}`;
+  const root = `${schemeOfKind(settings.kind)}://${bucket}`;
   return { bucket, root, region, origin, base: `${above}/${encodeKey(bucket)}/`, isAws: false };
 }
 

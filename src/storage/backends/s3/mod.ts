@@ -35,6 +35,5 @@ function openBucket(uri: StoreUri, settings: StoreSettings, context: BackendCont
 
 /** The backend for `s3://`, and for `sw://` and `os://` by the same protocol. */
 export const backend: Backend = {
-  schemes: ["s3", "sw", "os"],
   open: (uri, settings, context) => new Promise((resolve) => resolve(openBucket(uri, settings, context))),
 };
