@@ -13,7 +13,15 @@ import { type ConsoleLog, createLog, type LogSettings } from "./system/log.ts";
 import { type MemoryLimits, memoryLimits, sameLimits } from "./system/memory_limits.ts";
 import type { RunCommand } from "./run/context.ts";
 import { dropRights, runInSandbox, type SandboxOptions } from "./sandbox/mod.ts";
-import { RUNTIME, stderrIsTerminal, sys, workingDirectory, writeStderr, writeStdout } from "./system/deno.ts";
+import {
+  isFirstProcess,
+  RUNTIME,
+  stderrIsTerminal,
+  sys,
+  workingDirectory,
+  writeStderr,
+  writeStdout,
+} from "./system/deno.ts";
 import { versionText } from "./cli/version.ts";
 import type { Terminations } from "./watch/terminations.ts";
 
@@ -69,7 +77,10 @@ interface World {
 /** Whether a command reads /proc while it waits; it gives up its rights later than others then. */
 function readsProc(command: Command): boolean {
   return command.kind === "sidecar" &&
-    [...command.startWatchers, ...command.exitWatchers].includes("shared-process-ns");
+    [...command.startWatchers, ...command.exitWatchers].some((name) =>
+      // The first process of a namespace is alone in it, so `auto` looks no further.
+      name === "shared-process-ns" || (name === "auto" && !isFirstProcess())
+    );
 }
 
 async function carryOut(command: Command, world: World): Promise<number> {
@@ -116,12 +127,12 @@ async function sidecar(command: Extract<Command, { kind: "sidecar" }>, world: Wo
     ...world,
     system: sys,
     log,
-    upload: (ready, ended) => moveData(ready, world, ended === undefined ? {} : { ended }),
+    upload: (ready, occasion) => moveData(ready, world, occasion),
     tell: (ready, failure) => moveData(ready, world, { failure }),
   });
 }
 
-type Special = Pick<SandboxOptions, "failure" | "ended">;
+type Special = Pick<SandboxOptions, "failure" | "ended" | "caveat">;
 
 /** Hands the run to a Worker with the permissions that it needs, and no others. */
 async function moveData(

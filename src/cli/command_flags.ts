@@ -6,6 +6,7 @@ import { type Flag, rows } from "./flag.ts";
 
 /** Names that `--start-watcher-type` and `--exit-watcher-type` take. */
 export const WATCHERS = [
+  "auto",
   "signal",
   "shared-process-ns",
   "shared-process-namespace",
@@ -112,7 +113,7 @@ const SIDECAR = rows({ of: "sidecar", group: "command" }, [
   {
     name: "start-watcher-type",
     type: "list",
-    default: "signal",
+    default: "auto",
     values: WATCHERS,
     help: "How main's start is seen; several by comma: the first that sees it wins",
   },
@@ -154,7 +155,7 @@ const SIDECAR = rows({ of: "sidecar", group: "command" }, [
     type: "bool",
     env: ["EXIT_AFTER_UPLOAD"],
     help:
-      "Exit once the upload is done (true) or wait for SIGTERM (false); unset: wait when a watcher is signal",
+      "Exit once the upload is done (true) or wait for SIGTERM (false); unset: wait in what may be a native sidecar",
   },
 ]);
 

@@ -40,7 +40,7 @@ export interface DownloadCommand extends StoreCommand {
 }
 
 /** A watcher by its one name; `shared-process-namespace` is `shared-process-ns`. */
-export type WatcherName = "signal" | "shared-process-ns" | "file" | "kube-api" | "noop";
+export type WatcherName = "auto" | "signal" | "shared-process-ns" | "file" | "kube-api" | "noop";
 
 /** What the kube-api watcher is told. */
 export interface KubeSettings {
@@ -73,7 +73,7 @@ export interface SidecarCommand extends StoreCommand {
   watchContainer: string | undefined;
   watchContainerId: string | undefined;
   kube: KubeSettings;
-  /** Whether to exit once the upload is done; `auto`: unless a watcher is `signal`, which says native sidecar. */
+  /** Whether to exit once the upload is done; `auto`: as the watchers say, see {@linkcode Watcher.lingerMs}. */
   exitAfterUpload: boolean | "auto";
 }
 

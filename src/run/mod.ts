@@ -14,7 +14,7 @@ import { type ForeignFailure, openStores, type RunCommand, type RunContext, unti
 import type { Stores } from "../storage/stores.ts";
 import { Engine } from "../transfer/session.ts";
 import { upload } from "./upload.ts";
-import { failureOf, withdrawVerdict } from "./error_document.ts";
+import { type Failure, failureOf, withdrawVerdict } from "./error_document.ts";
 
 /** Milliseconds between two looks at the progress line of a terminal. */
 const PROGRESS_MS = 200;
@@ -66,7 +66,15 @@ export async function run(command: RunCommand, context: RunContext): Promise<num
   }
   log.error(`${what.toLowerCase()} failed`, { ...figures, code: failure.code, error: explain(failure) });
   if (failure.code === "aborted") return 1;
-  return await report(failureOf(failure, codeOf(command)), command, context);
+  return await report(withCaveat(failure, command, context), command, context);
+}
+
+/** What the error document says of a failed run. */
+function withCaveat(failure: CopilotError, command: RunCommand, { caveat }: RunContext): Failure {
+  const told = failureOf(failure, codeOf(command));
+  return caveat === undefined || failure.code !== "output"
+    ? told
+    : { ...told, message: `${told.message}; ${caveat}` };
 }
 
 function progressText(what: string, { progress, pool }: Engine): string {

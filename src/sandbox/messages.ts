@@ -23,6 +23,8 @@ export type ToWorker =
     log: LogSettings & { isTerminal: boolean };
     /** Set when there is nothing to do but to tell this. */
     failure?: ForeignFailure;
+    /** What a failure of the outputs is told with. */
+    caveat?: string;
     /** Whether main still runs: `ended` will follow. */
     early: boolean;
     /** Milliseconds of the run's deadline that Workers before this one have used. */

@@ -58,6 +58,8 @@ export interface SandboxOptions extends ScopeContext {
   failure?: ForeignFailure;
   /** UPLOAD_EAGER: main still runs; resolves when it has ended, with what was wrong about that. */
   ended?: Promise<ForeignFailure | null>;
+  /** What a failure of the outputs is told with. */
+  caveat?: string;
 }
 
 /**
@@ -201,6 +203,7 @@ function connect(command: RunCommand, options: SandboxOptions, wires: Wires): ()
       log,
       early: ended !== undefined,
       spentMs,
+      ...(options.caveat === undefined ? {} : { caveat: options.caveat }),
       ...(failure === undefined ? {} : { failure }),
     });
   } catch (thrown) {

@@ -71,6 +71,7 @@ async function start(job: Extract<ToWorker, { kind: "run" }>): Promise<void> {
     hurry: hurry.signal,
     spentMs: job.spentMs,
     ...(job.early ? { ended: ended.promise } : {}),
+    ...(job.caveat === undefined ? {} : { caveat: job.caveat }),
     allow: ask,
   };
   const status = job.failure === undefined

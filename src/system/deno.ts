@@ -268,6 +268,11 @@ export function stderrIsTerminal(): boolean {
   return Deno.stderr.isTerminal();
 }
 
+/** Whether this is the first process of its PID namespace. */
+export function isFirstProcess(): boolean {
+  return Deno.pid === 1;
+}
+
 /** The directory that relative paths are relative to. */
 export function workingDirectory(): string {
   return Deno.cwd();

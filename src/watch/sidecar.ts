@@ -14,18 +14,22 @@ import type { Terminations } from "./terminations.ts";
 import type { Exit, Watcher } from "./watcher.ts";
 import { openWatchers, type Watchers } from "./watchers/mod.ts";
 
+/** What is special about an upload. */
+export interface UploadOccasion {
+  /** UPLOAD_EAGER: resolves when main has ended, with what was wrong about that. */
+  ended?: Promise<ForeignFailure | null>;
+  /** What a failure of the outputs is told with: main was never seen, so that may be why one is missing. */
+  caveat?: string;
+}
+
 /** What the sidecar takes from the world. */
 export interface SidecarContext {
   system: System;
   env: Readonly<Record<string, string>>;
   log: Log;
   terminations: Terminations;
-  /**
-   * Uploads; resolves to the exit status.
-   *
-   * @param ended for UPLOAD_EAGER: resolves when main has ended, with what was wrong about that
-   */
-  upload(command: SidecarCommand, ended?: Promise<ForeignFailure | null>): Promise<number>;
+  /** Uploads; resolves to the exit status. */
+  upload(command: SidecarCommand, occasion: UploadOccasion): Promise<number>;
   /** Writes errors.pb instead; resolves to the exit status. */
   tell(command: SidecarCommand, failure: ForeignFailure): Promise<number>;
 }
@@ -36,32 +40,58 @@ export interface SidecarContext {
  * @returns the exit status
  */
 export async function runSidecar(command: SidecarCommand, context: SidecarContext): Promise<number> {
-  const status = await watchAndAct(command, context);
-  if (staysAfter(command) && context.terminations.count === 0) {
-    // A native sidecar that ends before it is told to is started again, and again (tektoncd/pipeline#9095).
-    context.log.info("waiting to be told to end");
-    await context.terminations.next(0, new AbortController().signal);
-  }
+  const { status, lingerMs } = await watchAndAct(command, context);
+  const { exitAfterUpload } = command;
+  await linger(exitAfterUpload === "auto" ? lingerMs : exitAfterUpload ? 0 : Infinity, context);
   return status;
 }
 
-async function watchAndAct(command: SidecarCommand, context: SidecarContext): Promise<number> {
+/** Waits to be told to end, for so long at most. */
+async function linger(ms: number, { log, system, terminations }: SidecarContext): Promise<void> {
+  if (ms === 0 || terminations.count > 0) return;
+  log.info("waiting to be told to end", ms === Infinity ? {} : { seconds: ms / 1000 });
+  const bound = deadlineIn(system.clock, ms === Infinity ? 0 : ms, { what: "Wait to be told to end" });
+  await terminations.next(0, bound.signal).catch(() => {});
+  bound.clear();
+}
+
+interface Acted {
+  status: number;
+  /** See {@linkcode Watcher.lingerMs}. */
+  lingerMs: number;
+}
+
+async function watchAndAct(command: SidecarCommand, context: SidecarContext): Promise<Acted> {
   const { env, log, system, terminations } = context;
   const names = { start: command.startWatchers, exit: command.exitWatchers };
   log.info("waiting for the main container", { start: names.start.join(","), exit: names.exit.join(",") });
   let watchers: Watchers | undefined;
   try {
     watchers = await openWatchers(names, { system, env, log, terminations, command });
-    await started(watchers.start, command, context);
-    const ended = watchEnd(watchers.exit, context);
-    if (command.mode === "UPLOAD_EAGER") return await context.upload(command, ended);
-    const failure = await ended;
-    return failure === null ? await context.upload(command) : await context.tell(command, failure);
+    const status = await watchWith(watchers, command, context)
+      .catch((thrown) => context.tell(command, cannotWatch(thrown, context)));
+    return { status, lingerMs: Math.max(watchers.start.lingerMs(), watchers.exit.lingerMs()) };
   } catch (thrown) {
-    return await context.tell(command, cannotWatch(thrown, context));
+    return { status: await context.tell(command, cannotWatch(thrown, context)), lingerMs: 0 };
   } finally {
     watchers?.close();
   }
+}
+
+async function watchWith(
+  watchers: Watchers,
+  command: SidecarCommand,
+  context: SidecarContext,
+): Promise<number> {
+  const caveat = await started(watchers.start, command, context);
+  if (caveat !== null) {
+    context.log.warning(`${caveat}: its outputs are uploaded if all of them are there`);
+    return await context.upload(command, { caveat });
+  }
+  const ended = watchEnd(watchers.exit, context);
+  if (command.mode === "UPLOAD_EAGER") return await context.upload(command, { ended });
+  const failure = await ended;
+  return failure === null ? await context.upload(command, {}) : await context.tell(command, failure);
 }
 
 /** Resolves when main has ended, with what is wrong about its end. */
@@ -103,19 +133,31 @@ function badEnd({ outcome, reason, exitCode, message, by }: Exit): { code: strin
   };
 }
 
-function staysAfter(command: SidecarCommand): boolean {
-  if (command.exitAfterUpload !== "auto") return !command.exitAfterUpload;
-  return command.startWatchers.includes("signal") || command.exitWatchers.includes("signal");
-}
-
-async function started(watcher: Watcher, command: SidecarCommand, { system }: SidecarContext): Promise<void> {
+/**
+ * Waits for main's start.
+ *
+ * @returns null once main has started; a caveat where the bound is over and main may have come and gone unseen, as in an ordinary
+ *   sidecar that was started after it
+ * @throws CopilotError where main cannot be watched, or the bound is over while something runs that may be main
+ */
+async function started(
+  watcher: Watcher,
+  command: SidecarCommand,
+  { system }: SidecarContext,
+): Promise<string | null> {
   const bound = deadlineIn(system.clock, command.startTimeoutMs, { what: "Start of the main container" });
   try {
     await watcher.waitForStart(bound.signal);
+    return null;
   } catch (thrown) {
     // A cancelled wait says so of itself; here it was cancelled by the bound, whose reason says more.
     const error = bound.signal.aborted ? bound.signal.reason : thrown;
     const { code, message } = from(error, "Cannot tell whether the main container has started");
+    if (bound.signal.aborted && watcher.mayHaveMissedMain()) {
+      return `The main container was not seen within --start-timeout (${
+        command.startTimeoutMs / 1000
+      } s): ${watcher.describe()}`;
+    }
     throw new CopilotError(code, `${message}: ${watcher.describe()}`, { cause: thrown });
   } finally {
     bound.clear();

@@ -39,5 +39,13 @@ export interface Watcher {
   waitForExit(signal: AbortSignal): Promise<Exit>;
   /** What the watcher has seen so far, for the error of a wait that ran out: names, ids, what to mend. */
   describe(): string;
+  /** Whether main may have come and gone unseen: nothing that could be main runs. Asked when the start's bound is over. */
+  mayHaveMissedMain(): boolean;
+  /**
+   * Milliseconds that the sidecar waits for SIGTERM once all is done, before it ends by itself. A native sidecar that ends before it is
+   * told to is started again (tektoncd/pipeline#9095); an ordinary one has to end, or its pod never does. Infinity: a native sidecar
+   * for certain.
+   */
+  lingerMs(): number;
   close(): void;
 }

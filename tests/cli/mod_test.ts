@@ -99,7 +99,7 @@ Deno.test("grammar: what is refused names the flag and what is accepted", () => 
     ],
     [["download", "--download-mode", "x"], /DOWNLOAD_EAGER, DOWNLOAD_STREAM, DO_NOT_DOWNLOAD/],
     [["sidecar", "--upload-mode", "x"], /UPLOAD_ON_EXIT, UPLOAD_EAGER, DO_NOT_UPLOAD/],
-    [["sidecar", "--exit-watcher-type", "file,"], /it is|expected one of signal/],
+    [["sidecar", "--exit-watcher-type", "file,"], /it is|expected one of auto, signal/],
     [["sidecar", "--exit-watcher-type", "kubeapi"], /did you mean "kube-api"/],
     [["download", "--timeout", "60"], /--timeout "60": expected a duration/],
     [["download", "--input-interface", "QQ"], /--input-interface "QQ": expected base64/],

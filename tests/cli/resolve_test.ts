@@ -111,8 +111,8 @@ Deno.test("the plugin's command line for sidecar works unchanged", async () => {
   assert.equal(sidecar.startTimeoutMs, 0);
   assert.equal(sidecar.metaOutputName, "outputs.pb");
   assert.equal(sidecar.mode, "UPLOAD_ON_EXIT");
-  assert.deepEqual(sidecar.startWatchers, ["signal"]);
-  assert.deepEqual(sidecar.exitWatchers, ["signal"]);
+  assert.deepEqual(sidecar.startWatchers, ["auto"]);
+  assert.deepEqual(sidecar.exitWatchers, ["auto"]);
   assert.equal(sidecar.exitAfterUpload, "auto");
 });
 

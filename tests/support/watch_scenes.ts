@@ -28,6 +28,8 @@ export interface SceneTraits {
   assumesStart?: true;
   /** It takes main to have ended whatever happens. */
   assumesEnd?: true;
+  /** The watcher that it names as the one that saw the end, where that is not itself. */
+  sees?: string;
 }
 
 /** How a scene is set. */
@@ -46,6 +48,16 @@ function onFakeClock(
     pass: () => clock.advance(5000),
     timers: () => clock.waiting,
     close: () => Promise.resolve(),
+  });
+}
+
+function inSharedNamespace(): Promise<Scene> {
+  const clock = new FakeClock();
+  const pod = new FakePod();
+  let pid = 0;
+  return onFakeClock(clock, fakeContext({ clock, files: pod.files }), {
+    start: () => void (pid = pod.start({ id: containerId("a"), sharesVolume: true }, "sh")),
+    end: () => pod.end(pid),
   });
 }
 
@@ -84,6 +96,7 @@ export const SCENES: Readonly<Record<string, SceneSetting>> = {
       return onFakeClock(clock, fakeContext({ clock }), { start() {}, end() {} });
     },
   },
+  "auto": { sees: "shared-process-ns", set: inSharedNamespace },
   "signal": {
     assumesStart: true,
     set() {
@@ -102,16 +115,6 @@ export const SCENES: Readonly<Record<string, SceneSetting>> = {
       });
     },
   },
-  "shared-process-ns": {
-    set() {
-      const clock = new FakeClock();
-      const pod = new FakePod();
-      let pid = 0;
-      return onFakeClock(clock, fakeContext({ clock, files: pod.files }), {
-        start: () => void (pid = pod.start({ id: containerId("a"), sharesVolume: true }, "sh")),
-        end: () => pod.end(pid),
-      });
-    },
-  },
+  "shared-process-ns": { set: inSharedNamespace },
   "kube-api": { set: kube },
 };

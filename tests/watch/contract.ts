@@ -80,7 +80,7 @@ const CLAUSES: Readonly<Record<string, Clause>> = {
     await exit.over;
   },
 
-  "an end is seen, and who saw it": async ({ scene, watcher, name }) => {
+  "an end is seen, and who saw it": async ({ scene, watcher, traits, name }) => {
     const exit = watchOver(watcher.waitForExit(never()));
     await scene.pass();
     scene.start();
@@ -90,7 +90,7 @@ const CLAUSES: Readonly<Record<string, Clause>> = {
     await exit.over;
     assert.equal(exit.state, "resolved", String(exit.error));
     const { outcome, by } = exit.value as Exit;
-    assert.deepEqual({ outcome, by }, { outcome: "ended", by: name });
+    assert.deepEqual({ outcome, by }, { outcome: "ended", by: traits.sees ?? name });
   },
 
   "a wait for the start, then one for the end, and the end again": async ({ scene, watcher }) => {

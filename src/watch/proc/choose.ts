@@ -46,6 +46,13 @@ export function candidates(containers: Iterable<Container>, rules: Rules): Conta
   );
 }
 
+/** The containers that may be main as far as their mounts have been seen. */
+export function possibleMains(containers: Iterable<Container>, rules: Rules): Container[] {
+  return candidates(containers, rules).filter(({ evidence }) =>
+    !rules.isVolume || evidence === null || evidence.sharesVolume
+  );
+}
+
 /** The containers that mount the directory to be uploaded. */
 export function sharers(containers: Iterable<Container>, rules: Rules): Container[] {
   return candidates(containers, rules).filter(({ evidence }) => evidence?.sharesVolume);

@@ -76,6 +76,14 @@ class MarkerWatcher implements Watcher {
     return `"${this.#context.command.localDir}" holds ${seen}, expected "_START", then "_SUCCESS" or "_ERROR"`;
   }
 
+  mayHaveMissedMain(): boolean {
+    return false;
+  }
+
+  lingerMs(): number {
+    return 0;
+  }
+
   close(): void {
     this.#closed.abort();
   }

@@ -9,6 +9,7 @@ import type { Exit, Watcher } from "../watcher.ts";
 
 /** Every watcher by its name. The imports are literal, because `deno compile` embeds only what it can read. */
 export const WATCHERS: Readonly<Record<string, () => Promise<WatcherModule>>> = {
+  "auto": () => import("../automatic.ts"),
   "signal": () => import("./signal.ts"),
   "shared-process-ns": () => import("./process/mod.ts"),
   "file": () => import("./marker.ts"),
@@ -89,6 +90,14 @@ class FirstOf implements Watcher {
 
   describe(): string {
     return this.#watchers.map((watcher) => `${watcher.name}: ${watcher.describe()}`).join("; ");
+  }
+
+  mayHaveMissedMain(): boolean {
+    return this.#watchers.some((watcher) => watcher.mayHaveMissedMain());
+  }
+
+  lingerMs(): number {
+    return Math.max(...this.#watchers.map((watcher) => watcher.lingerMs()));
   }
 
   close(): void {

@@ -23,6 +23,14 @@ class NoopWatcher implements Watcher {
     return "nothing is watched";
   }
 
+  mayHaveMissedMain(): boolean {
+    return false;
+  }
+
+  lingerMs(): number {
+    return 0;
+  }
+
   close(): void {
     this.#closed.abort();
   }

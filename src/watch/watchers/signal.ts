@@ -35,6 +35,14 @@ class SignalWatcher implements Watcher {
     return this.#terminations.count > 0 ? "SIGTERM has come" : "no SIGTERM has come yet";
   }
 
+  mayHaveMissedMain(): boolean {
+    return false;
+  }
+
+  lingerMs(): number {
+    return Infinity;
+  }
+
   close(): void {
     this.#closed.abort();
   }

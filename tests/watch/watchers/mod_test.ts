@@ -14,7 +14,7 @@ Deno.test("watchers: an unknown name is a usage error that lists the known ones"
     await assert.rejects(openWatchers({ start: ["noop"], exit: [name] }, fakeContext()), {
       code: "usage",
       message:
-        /no such watcher, expected one of signal, shared-process-ns, file, kube-api, noop, shared-process-namespace$/,
+        /no such watcher, expected one of auto, signal, shared-process-ns, file, kube-api, noop, shared-process-namespace$/,
     });
   }
 });

@@ -66,6 +66,14 @@ class KubeWatcher implements Watcher {
     return `${container} is ${phase}${detail}${this.#trouble}`;
   }
 
+  mayHaveMissedMain(): boolean {
+    return false;
+  }
+
+  lingerMs(): number {
+    return 0;
+  }
+
   close(): void {
     this.#closed.abort();
     this.#api?.then((api) => api.close(), () => {});

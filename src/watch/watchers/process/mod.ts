@@ -2,11 +2,11 @@
  * Watches main in /proc, in a pod whose containers share a PID namespace. Needs no API, no capability, no particular user.
  * @module
  */
-import { CopilotError } from "../../../errors.ts";
+import { CopilotError, explain } from "../../../errors.ts";
 import type { ProcessHandle } from "../../../system/mod.ts";
 import { cancelled, throwIfAborted } from "../../abort.ts";
 import type { WatcherContext } from "../../context.ts";
-import { candidates, type Rules, SETTLING } from "../../proc/choose.ts";
+import { candidates, possibleMains, type Rules, SETTLING } from "../../proc/choose.ts";
 import type { Container } from "../../proc/containers.ts";
 import { describeState, nameContainer } from "../../proc/describe.ts";
 import { exitOf } from "../../proc/ending.ts";
@@ -48,10 +48,17 @@ const RIVAL_LOOK_MS = 5000;
 const MISSED = "a main that had ended before this container started is never seen here: " +
   "--start-timeout bounds the wait, and a list with kube-api or file tells its end";
 
+/**
+ * How long a sidecar that is older than main waits for SIGTERM: it may be a native one, which is told a second or two after main's
+ * end. An ordinary one that happens to be older loses this time, where a native one that ended would be started again.
+ */
+const LINGER_MS = 5000;
+
 /** After this time without a main the log says what is missing. */
 const HINT_AFTER_MS = 10_000;
 
-class ProcessWatcher implements Watcher {
+/** The watcher; {@linkcode open} makes one. */
+export class ProcessWatcher implements Watcher {
   readonly name = NAME;
   readonly #context: WatcherContext;
   readonly #closed = new AbortController();
@@ -98,6 +105,26 @@ class ProcessWatcher implements Watcher {
 
   describe(): string {
     return this.#rules === null ? "/proc was not looked at yet" : describeState(this.#state, this.#rules);
+  }
+
+  /** Why main cannot be watched in here, in words; null where it can be. Looks at /proc. */
+  obstacle(): string | null {
+    try {
+      const { own } = this.#scan ??= this.#begin(this.#context.system.clock.monotonicMs());
+      return own.isContainer ? null : "this process is in no container that its cgroup names";
+    } catch (thrown) {
+      return explain(thrown);
+    }
+  }
+
+  mayHaveMissedMain(): boolean {
+    if (this.#rules === null || this.#state.main !== null) return false;
+    return possibleMains(this.#state.containers.values(), this.#rules).every(({ end }) => end !== null);
+  }
+
+  lingerMs(): number {
+    const main = mainOf(this.#state);
+    return main !== null && main.first.startTicks > this.#scan!.own.startTicks ? LINGER_MS : 0;
   }
 
   close(): void {
@@ -283,6 +310,6 @@ class ProcessWatcher implements Watcher {
 }
 
 /** Opens the watcher; what /proc shows is checked by its first wait. */
-export function open(context: WatcherContext): Watcher {
+export function open(context: WatcherContext): ProcessWatcher {
   return new ProcessWatcher(context);
 }

@@ -6,7 +6,7 @@
  */
 import { CopilotError } from "../../../errors.ts";
 import type { Files, OpenFile } from "../../../system/mod.ts";
-import { isPrivateReader, type Membership, membershipOf } from "../../proc/cgroup.ts";
+import { isPrivateReader, type Membership, membershipOf, parseCgroup } from "../../proc/cgroup.ts";
 import { MAX_CONTAINERS, type MountEvidence, type ProcessRecord } from "../../proc/containers.ts";
 import {
   containerNameOf,
@@ -34,6 +34,10 @@ export interface Own {
   pauseId: string | null;
   /** Whether the directory to be uploaded is a volume. */
   isVolume: boolean;
+  /** Whether the own process is in a container. */
+  isContainer: boolean;
+  /** When this process has started, in ticks since the machine's boot. */
+  startTicks: number;
 }
 
 interface Known {
@@ -68,10 +72,10 @@ export class ProcScan {
     this.#files = files;
     const cgroup = decoder.decode(files.readHead("/proc/self/cgroup", MAX_CGROUP));
     const mounts = parseMountinfo(decoder.decode(files.readHead("/proc/self/mountinfo", MAX_MOUNTINFO)));
-    const pid = parseStat(decoder.decode(files.readHead("/proc/self/stat", MAX_STAT)))?.pid;
+    const stat = parseStat(decoder.decode(files.readHead("/proc/self/stat", MAX_STAT)));
     const pauseCgroup = this.#read(1, "cgroup", MAX_CGROUP);
     requireVisible(pauseCgroup, mounts);
-    requireShared({ pid, cgroup, pauseCgroup });
+    requireShared({ pid: stat?.pid, cgroup, pauseCgroup });
     this.#isPrivate = isPrivateReader(cgroup);
     const self = membershipOf(cgroup, { isPrivate: this.#isPrivate });
     const pause = membershipOf(pauseCgroup, { isPrivate: this.#isPrivate });
@@ -82,6 +86,8 @@ export class ProcScan {
       containerId: self.kind === "container" ? self.id : null,
       pauseId: pause.kind === "container" ? pause.id : null,
       isVolume: this.#volume !== null && this.#volume.mountPoint !== "/",
+      isContainer: self.kind === "own" || self.kind === "container",
+      startTicks: stat?.startTicks ?? Infinity,
     };
   }
 
@@ -205,6 +211,13 @@ function requireVisible(pauseCgroup: string | null, mounts: readonly Mount[]): a
 
 function requireShared(seen: { pid: number | undefined; cgroup: string; pauseCgroup: string }): void {
   if (seen.pid !== 1 && seen.cgroup !== seen.pauseCgroup) return;
+  if (seen.pid !== 1 && parseCgroup(seen.cgroup).length === 0) {
+    throw new CopilotError(
+      "config",
+      `Cannot watch the main container in "/proc": the kernel shows no cgroups there (as gVisor's does), ` +
+        `by which containers are told apart, expected the watcher file or kube-api`,
+    );
+  }
   throw new CopilotError(
     "config",
     `Cannot watch the main container in "/proc": only this container's own processes are visible, ` +

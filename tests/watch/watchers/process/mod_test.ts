@@ -48,6 +48,16 @@ Deno.test("process watcher: being the first process means that nothing is shared
   await fails(watcher.waitForExit(never()), "config", /shareProcessNamespace: true/);
 });
 
+Deno.test("process watcher: a kernel that shows no cgroups cannot tell containers apart, which the error says", async () => {
+  const { pod, watcher } = scene();
+  for (const  of of["self", "1"]) pod.files.texts.set(`/proc/${of}/cgroup`, "");
+  await fails(
+    watcher.waitForStart(never()),
+    "config",
+    /shows no cgroups.*expected the watcher file or kube-api/,
+  );
+});
+
 for (
   const [how, hide] of [
     ["that hides the directories", (pod: FakePod) => pod.end(1)],

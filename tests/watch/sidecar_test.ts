@@ -1,0 +1,113 @@
+/** The sidecar's life: what it does once main has ended, was never seen, or cannot be watched, and when it ends itself. */
+import assert from "assert";
+import type { SidecarCommand } from "../../src/cli/mod.ts";
+import type { ForeignFailure } from "../../src/run/context.ts";
+import { runSidecar, type UploadOccasion } from "../../src/watch/sidecar.ts";
+// Loaded before the clock is set going.
+import "../../src/watch/automatic.ts";
+import "../../src/watch/watchers/noop.ts";
+import "../../src/watch/watchers/process/mod.ts";
+import { FakeClock } from "../support/fakes.ts";
+import { sidecarCommand } from "../support/flows.ts";
+import { containerId, fakeContext, FakePod } from "../support/watch_fakes.ts";
+
+const MAIN = { id: containerId("a"), sharesVolume: true };
+
+/** A sidecar in a pod of fakes, whose uploads and error documents are kept. */
+function scene(change: Partial<SidecarCommand>) {
+  const pod = new FakePod();
+  const clock = new FakeClock();
+  const context = fakeContext({ files: pod.files, clock });
+  const uploads: UploadOccasion[] = [];
+  const failures: ForeignFailure[] = [];
+  let status: number | null = null;
+  const begin = () => {
+    const life = runSidecar(sidecarCommand("/out", change), {
+      ...context,
+      upload: (_, occasion) => Promise.resolve(uploads.push(occasion) - 1),
+      tell: (_, failure) => Promise.resolve(failures.push(failure) - 1),
+    });
+    life.then((ended) => status = ended);
+    return life;
+  };
+  return { pod, clock, context, uploads, failures, begin, status: () => status };
+}
+
+const AUTO = { startWatchers: ["auto"], exitWatchers: ["auto"] } as const satisfies Partial<SidecarCommand>;
+
+Deno.test("sidecar: an ordinary one uploads at main's end and ends without being told", async () => {
+  const { pod, clock, uploads, begin, status } = scene({ ...AUTO, startTimeoutMs: 30_000 });
+  pod.start(MAIN, "sh", 3);
+  const life = begin();
+  await clock.advance(5000);
+  assert.equal(uploads.length, 0);
+  pod.end(3);
+  await clock.advance(2000);
+  await life;
+  assert.equal(status(), 0);
+  assert.deepEqual(uploads, [{}]);
+});
+
+Deno.test("sidecar: one that may be native waits for SIGTERM after the upload, but not for ever", async () => {
+  for (const isTold of [true, false]) {
+    const { pod, clock, context, uploads, begin, status } = scene(AUTO);
+    const life = begin();
+    const pid = pod.start(MAIN, "sh");
+    await clock.advance(5000);
+    pod.end(pid);
+    await clock.advance(3000);
+    assert.equal(uploads.length, 1);
+    assert.equal(status(), null);
+    if (isTold) context.terminations.deliver();
+    await clock.advance(isTold ? 0 : 5000);
+    await life;
+  }
+});
+
+Deno.test("sidecar: with the watcher signal it never ends before it is told", async () => {
+  const { clock, context, uploads, begin, status } = scene({
+    startWatchers: ["signal"],
+    exitWatchers: ["signal", "noop"],
+  });
+  const life = begin();
+  await clock.advance(24 * 3600_000);
+  assert.equal(uploads.length, 1);
+  assert.equal(status(), null);
+  context.terminations.deliver();
+  await life;
+});
+
+Deno.test("sidecar: a main that was never seen is taken to have been, once the start's bound is over", async () => {
+  const { clock, context, uploads, failures, begin } = scene({ ...AUTO, startTimeoutMs: 30_000 });
+  const life = begin();
+  await clock.advance(29_000);
+  assert.equal(uploads.length, 0);
+  await clock.advance(2000);
+  await life;
+  assert.equal(failures.length, 0);
+  assert.match(
+    uploads[0]!.caveat!,
+    /^The main container was not seen within --start-timeout \(30 s\): no other container was seen$/,
+  );
+  assert(context.log.lines.some((line) => line.startsWith("warning The main container was not seen")));
+});
+
+Deno.test("sidecar: nothing is uploaded at the start's bound while something runs that may be main", async () => {
+  const { pod, clock, uploads, failures, begin } = scene({ ...AUTO, startTimeoutMs: 30_000 });
+  pod.start(MAIN, "sh", 3);
+  pod.start({ ...MAIN, id: containerId("b") }, "python3", 4);
+  const life = begin();
+  await clock.advance(31_000);
+  await life;
+  assert.equal(uploads.length, 0);
+  assert.match(failures[0]!.message, /not finished within 30 s: .*more than one mounts the output volume/);
+});
+
+Deno.test("sidecar: --exit-after-upload says it where nobody can know", async () => {
+  for (const exitAfterUpload of [true, false]) {
+    const { clock, begin, status } = scene({ exitAfterUpload });
+    begin();
+    await clock.advance(60_000);
+    assert.equal(status(), exitAfterUpload ? 0 : null);
+  }
+});
