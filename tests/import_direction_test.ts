@@ -56,7 +56,7 @@ const product = [...sources, read("main.ts")];
  */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "": ["cli", "config", "sandbox", "run", "watch", "system"],
-  cli: ["config", "flyte/text", "system"],
+  cli: ["config", "flyte", "flyte/text", "system"],
   sandbox: ["config", "run", "storage", "flyte/plan", "system"],
   run: [
     "cli",

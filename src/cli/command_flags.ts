@@ -2,6 +2,7 @@
  * The flags of each command.
  * @module
  */
+import { DOCUMENT_FORMATS, DOWNLOAD_MODES, FILE_LAYOUTS, UPLOAD_MODES } from "../flyte/modes.ts";
 import { type Flag, rows } from "./flag.ts";
 
 /** Names that `--start-watcher-type` and `--exit-watcher-type` take. */
@@ -45,7 +46,7 @@ const DOWNLOAD = rows({ of: "download", group: "command" }, [
     name: "file-input-layout",
     arg: "LAYOUT",
     default: "DIRECT",
-    values: ["DIRECT", "NAMED_DIR"],
+    values: FILE_LAYOUTS,
     help: "A blob's place: <var> itself, or <var>/<name of the file>",
   },
   {
@@ -53,7 +54,7 @@ const DOWNLOAD = rows({ of: "download", group: "command" }, [
     arg: "MODE",
     short: "d",
     default: "DOWNLOAD_EAGER",
-    values: ["DOWNLOAD_EAGER", "DOWNLOAD_STREAM", "DO_NOT_DOWNLOAD"],
+    values: DOWNLOAD_MODES,
     help: "Everything at once, one by one with end markers, or no blobs at all",
   },
   { name: "input-interface", short: "i", type: "bytesBase64", help: "VariableMap of the inputs in base64" },
@@ -99,7 +100,7 @@ const SIDECAR = rows({ of: "sidecar", group: "command" }, [
     arg: "FORMAT",
     short: "m",
     default: "JSON",
-    values: ["JSON", "YAML", "PROTO"],
+    values: DOCUMENT_FORMATS,
     help: "Accepted for the original's sake; outputs.pb is protobuf always",
   },
   {
@@ -107,7 +108,7 @@ const SIDECAR = rows({ of: "sidecar", group: "command" }, [
     arg: "MODE",
     short: "u",
     default: "UPLOAD_ON_EXIT",
-    values: ["UPLOAD_ON_EXIT", "UPLOAD_EAGER", "DO_NOT_UPLOAD"],
+    values: UPLOAD_MODES,
     help: "Upload when main has ended, also while it runs, or write references only",
   },
   {

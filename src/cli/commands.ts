@@ -2,6 +2,7 @@
  * What a command line asks for, complete and checked.
  * @module
  */
+import type { DownloadMode, FileLayout, UploadMode } from "../flyte/modes.ts";
 import type { StorageConfig } from "../config/mod.ts";
 import type { LogSettings } from "../system/log.ts";
 
@@ -28,8 +29,8 @@ export interface DownloadCommand extends StoreCommand {
   localDir: string;
   /** As given: a value that is no format fails the download, which errors.pb tells, as the original has it. */
   format: string;
-  layout: "DIRECT" | "NAMED_DIR";
-  mode: "DOWNLOAD_EAGER" | "DOWNLOAD_STREAM" | "DO_NOT_DOWNLOAD";
+  layout: FileLayout;
+  mode: DownloadMode;
   /** 0: no bound. */
   timeoutMs: number;
   errOutputName: string;
@@ -62,7 +63,7 @@ export interface SidecarCommand extends StoreCommand {
   errOutputName: string;
   /** A TypedInterface in protobuf; undefined: no outputs. */
   interface: Uint8Array | undefined;
-  mode: "UPLOAD_ON_EXIT" | "UPLOAD_EAGER" | "DO_NOT_UPLOAD";
+  mode: UploadMode;
   /** Without repetition; the first that sees it wins. */
   startWatchers: WatcherName[];
   exitWatchers: WatcherName[];

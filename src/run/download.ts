@@ -2,6 +2,7 @@
  * The download flow: LiteralMap in, files and documents out. See README.md, "Download".
  * @module
  */
+import type { DownloadMode, FileLayout } from "../flyte/modes.ts";
 import { about, CopilotError, explain } from "../errors.ts";
 import { inputsJson, inputsYaml } from "../flyte/text/documents.ts";
 import { decodeLiteral, decodeLiteralMap, encodeLiteralMap, weigh } from "../flyte/codec/idl.ts";
@@ -34,8 +35,8 @@ export interface DownloadJob {
   /** Absolute path of the directory; it exists. */
   localDir: string;
   format: string;
-  layout: "DIRECT" | "NAMED_DIR";
-  mode: "DOWNLOAD_EAGER" | "DOWNLOAD_STREAM" | "DO_NOT_DOWNLOAD";
+  layout: FileLayout;
+  mode: DownloadMode;
   /** Bound for metadata objects in bytes; 0 for none. */
   maxMetadataBytes: number;
 }

@@ -2,6 +2,7 @@
  * The upload flow: files in, raw data and outputs.pb out. See README.md, "Upload".
  * @module
  */
+import type { UploadMode } from "../flyte/modes.ts";
 import { about, CopilotError } from "../errors.ts";
 import { parseTaskError, type TaskError } from "../flyte/codec/error_document.ts";
 import { decodeTypedInterface, encodeLiteralMap } from "../flyte/codec/idl.ts";
@@ -43,7 +44,7 @@ export interface UploadJob {
   outputPrefix: string;
   metaOutputName: string;
   errOutputName: string;
-  mode: "UPLOAD_ON_EXIT" | "UPLOAD_EAGER" | "DO_NOT_UPLOAD";
+  mode: UploadMode;
 }
 
 /** What it works with. */

@@ -9,6 +9,7 @@
  * - Actions are not kept: each iteration makes them anew, since a message may hold a hundred thousand values.
  * @module
  */
+import type { DownloadMode, FileLayout } from "../modes.ts";
 import { type CopilotError, from } from "../../errors.ts";
 import { elementNames, isMultipart } from "./element_names.ts";
 import {
@@ -79,17 +80,12 @@ export interface PrefixAction extends ActionBase {
 /** One step of a download. */
 export type Action = DirectoryAction | WriteAction | ObjectAction | PrefixAction;
 
-/** Where single blobs go: `<var>`, or `<var>/<basename of the URI>`. */
-export type FileInputLayout = "DIRECT" | "NAMED_DIR";
-
-/** Whether and how blobs are fetched; EAGER and STREAM have the same plan. */
-export type DownloadMode = "DOWNLOAD_EAGER" | "DOWNLOAD_STREAM" | "DO_NOT_DOWNLOAD";
-
 /** What {@linkcode planDownload} needs to know besides the message. */
 export interface DownloadOptions {
   /** Absolute path of the directory that everything goes to; it is there, no action makes it. */
   root: string;
-  layout: FileInputLayout;
+  layout: FileLayout;
+  /** EAGER and STREAM have the same plan. */
   mode: DownloadMode;
   /** Names directly below the root that no variable may have: the documents, the run's temporary names. */
   reserved: readonly string[];

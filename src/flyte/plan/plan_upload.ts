@@ -6,6 +6,7 @@
  * directory with an entry per key per map.
  * @module
  */
+import type { UploadMode } from "../modes.ts";
 import { CopilotError } from "../../errors.ts";
 import { joinKey } from "../../storage/uri.ts";
 import { assertName, quoted, variableError, variablePlace } from "./names.ts";
@@ -37,7 +38,7 @@ export interface UploadOptions {
   /** URI that raw data goes below, with or without `/` at its end. */
   rawPrefix: string;
   /** With DO_NOT_UPLOAD the literals name the places but nothing is uploaded; the other two have the same plan. */
-  mode: "UPLOAD_ON_EXIT" | "UPLOAD_EAGER" | "DO_NOT_UPLOAD";
+  mode: UploadMode;
 }
 
 /** What is to be done and what outputs.pb will say. */
