@@ -102,7 +102,8 @@ async function carryOut(command: Command, world: World): Promise<number> {
 
 async function inspect(command: InspectCommand, { env }: World): Promise<number> {
   const { inspectUri } = await import("./run/inspect.ts");
-  writeStdout(await inspectUri(command, { system: sys, env, caCerts: trustedCertificates(env) }));
+  const warn = (message: string) => writeStderr(`copilot: ${message}\n`);
+  writeStdout(await inspectUri(command, { system: sys, env, caCerts: trustedCertificates(env), warn }));
   return 0;
 }
 

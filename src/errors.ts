@@ -175,6 +175,9 @@ export function codeOfStatus(status: number): ErrorCode {
   if (status === 412) return "changed";
   if (status === 429) return "throttled";
   if (status === 503) return "throttled";
+  // What a server does not implement, and space that it has not got, are not there a minute later either.
+  if (status === 501 || status === 505) return "unsupported";
+  if (status === 507) return "disk-full";
   if (status === 408 || status >= 500) return "unavailable";
   return "config";
 }

@@ -70,6 +70,7 @@ export function openStores(
     config: configOf(command),
     context: { system, env, caCerts, allow },
     memoryLimitBytes: context.documentLimitBytes,
+    warn: (message) => log.warning(message),
     retry: {
       clock: system.clock,
       random: system.random,

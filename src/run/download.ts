@@ -238,9 +238,9 @@ function fetchWhole(key: string, store: ObjectStore, target: Target): Promise<vo
   const { engine, staging, stores } = target.context;
   const named = (error: unknown) => withVariable(error, target.action);
   return stores.whole(
-    shownUri(`${store.root}/${key}`),
+    { store, key },
     engine.signal,
-    () => getFile(engine, store, key, { staging, path: target.path, named }),
+    (verification) => getFile(engine, store, key, { staging, path: target.path, verification, named }),
   );
 }
 

@@ -15,6 +15,8 @@ export interface InspectContext {
   system: System;
   env: Readonly<Record<string, string>>;
   caCerts: string[];
+  /** Tells of what was odd. */
+  warn(message: string): void;
 }
 
 /**
@@ -29,6 +31,7 @@ export async function inspectUri(command: InspectCommand, context: InspectContex
   const stores = new Stores({
     config: command.storage,
     context: { ...context, allow: () => Promise.resolve() },
+    warn: context.warn,
     retry: { clock, random, deadlineMs: clock.monotonicMs() + TIMEOUT_MS },
   });
   try {

@@ -65,6 +65,8 @@ export interface ObjectInfo {
   etag?: string;
   /** Of the whole object, never of a range or of parts. The cheapest to verify if there are several. */
   checksum?: Checksum;
+  /** An ETag that looks like the MD5 of the whole object, in lower-case hexadecimal: a guess, see verification.ts. */
+  etagMd5?: string;
 }
 
 /** Options of every call. */

@@ -10,9 +10,9 @@ import { createHasher } from "./checksum.ts";
 import { withEndingLists } from "./listing.ts";
 import { metadataBytesFor, MetadataRoom, MORE_MEMORY } from "./metadata_room.ts";
 import { Attempts, RetryBudget, type RetryPolicy, withRetry } from "./retry.ts";
-import { type ObjectInfo, type ObjectStore, readAll } from "./store.ts";
-import { lengthError, verify } from "../transfer/pump.ts";
+import { type ChecksumName, type ObjectInfo, type ObjectStore, readAll } from "./store.ts";
 import { formatUri, parseUri, shownUri, type StoreUri } from "./uri.ts";
+import { EtagTrust, lengthError, Verification } from "./verification.ts";
 
 /** A place in a store. */
 export interface Place {
@@ -28,6 +28,8 @@ export interface StoresOptions {
   /** Bytes that the whole process may use; metadata that would not fit is refused. Default: no bound. */
   memoryLimitBytes?: number;
   retry: RetryPolicy;
+  /** Tells of what was odd and did not fail the run. */
+  warn(message: string): void;
 }
 
 /** How a metadata object is read. */
@@ -45,6 +47,7 @@ const DAMAGED_ATTEMPTS = 5;
 export class Stores {
   readonly #options: StoresOptions & { retry: { budget: RetryBudget } };
   readonly #open = new Map<string, Promise<ObjectStore>>();
+  readonly #trust = new WeakMap<ObjectStore, EtagTrust>();
   /** Not the run's own signal: what a cancelled run has begun is taken back over the same connections. */
   readonly #over = new AbortController();
 
@@ -80,16 +83,21 @@ export class Stores {
   /**
    * Fetches an object again, from its first byte, while its bytes are damaged on their way.
    *
-   * @param object URI, for messages
-   * @param fetch fetches and compares it; throws CopilotError `integrity` for bytes that are not the store's
+   * @param fetch fetches it and has its bytes judged; throws CopilotError `integrity` for bytes that are not the store's
    * @throws CopilotError as `fetch`, with the number of attempts where it was tried more than once
    */
-  async whole<T>(object: string, signal: AbortSignal, fetch: () => Promise<T>): Promise<T> {
+  async whole<T>(
+    { store, key }: Pick<Place, "store" | "key">,
+    signal: AbortSignal,
+    fetch: (verification: Verification) => Promise<T>,
+  ): Promise<T> {
+    const object = shownUri(`${store.root}/${key}`);
+    const verification = new Verification({ object, trust: this.#trustIn(store), warn: this.#options.warn });
     const policy = { ...this.#options.retry, attempts: DAMAGED_ATTEMPTS };
     const attempts = new Attempts(policy, { action: "read", object, signal, compares: true });
     for (;;) {
       try {
-        return await fetch();
+        return await fetch(verification);
       } catch (thrown) {
         const { code } = from(thrown, `Cannot read "${object}"`);
         // Everything else has been tried again below.
@@ -97,6 +105,12 @@ export class Stores {
         await attempts.failed(thrown);
       }
     }
+  }
+
+  #trustIn(store: ObjectStore): EtagTrust {
+    const known = this.#trust.get(store) ?? new EtagTrust();
+    this.#trust.set(store, known);
+    return known;
   }
 
   /**
@@ -108,10 +122,14 @@ export class Stores {
   async read(text: string, options: ReadOptions): Promise<Uint8Array> {
     const place = await this.at(text, options.what);
     const object = shownUri(formatUri(place.uri));
-    return await this.whole(object, options.signal, () => this.#read(place, object, options));
+    return await this.whole(place, options.signal, async (verification) => {
+      const { info, bytes } = await this.#read(place, object, options);
+      await assertWhole(bytes, info, { object, verification });
+      return bytes;
+    });
   }
 
-  async #read({ store, key }: Place, object: string, options: ReadOptions): Promise<Uint8Array> {
+  async #read({ store, key }: Place, object: string, options: ReadOptions) {
     const got = await store.get(key, { signal: options.signal });
     const byMemory = metadataBytesFor(this.#options.memoryLimitBytes);
     const bound = Math.min(options.maxBytes === 0 ? Infinity : options.maxBytes, byMemory);
@@ -128,9 +146,7 @@ export class Stores {
       got.body.close();
       throw tooLarge();
     }
-    const bytes = await readAll(got.body, bound, tooLarge);
-    await assertWhole(bytes, got.info, object);
-    return bytes;
+    return { info: got.info, bytes: await readAll(got.body, bound, tooLarge) };
   }
 
   /** The room for decoded documents, of which a run makes one. */
@@ -146,11 +162,19 @@ export class Stores {
   }
 }
 
-/** Throws CopilotError `integrity` unless the bytes are those that the store has. @param object for messages */
-async function assertWhole(bytes: Uint8Array, { size, checksum }: ObjectInfo, object: string): Promise<void> {
-  if (bytes.length !== size) throw lengthError(object, bytes.length, size);
-  if (checksum === undefined) return;
-  const hasher = await createHasher(checksum.name);
-  hasher.update(bytes);
-  verify(object, checksum, hasher.hex());
+/** Throws CopilotError `integrity` unless the bytes are those that the store has. */
+async function assertWhole(
+  bytes: Uint8Array,
+  info: ObjectInfo,
+  { object, verification }: { object: string; verification: Verification },
+): Promise<void> {
+  if (bytes.length !== info.size) throw lengthError(object, bytes.length, info.size);
+  const wanted = verification.wanted(info);
+  if (wanted === undefined) return;
+  const digest = async (name: ChecksumName) => {
+    const hasher = await createHasher(name);
+    hasher.update(bytes);
+    return hasher.hex();
+  };
+  await verification.check({ info, hex: await digest(wanted.name), digest });
 }

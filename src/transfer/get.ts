@@ -3,11 +3,13 @@
  * @module
  */
 import { createHasher } from "../storage/checksum.ts";
-import type { GetResult, ObjectStore } from "../storage/store.ts";
+import type { ObjectStore } from "../storage/store.ts";
 import { shownUri } from "../storage/uri.ts";
 import type { Engine } from "./session.ts";
-import { lengthError, pump, verify } from "./pump.ts";
-import { fetchRanges, rangeBytesFor } from "./ranges.ts";
+import { lengthError, type Verification } from "../storage/verification.ts";
+import { pump } from "./pump.ts";
+import { digestOfFile } from "./read_back.ts";
+import { fetchRanges, rangeBytesFor, type RangedJob } from "./ranges.ts";
 import type { StagedFile, Staging } from "./staging.ts";
 
 /** Blobs get 0666 before the umask, as the original gives them. */
@@ -18,6 +20,8 @@ export interface GetFileOptions {
   staging: Staging;
   /** Final, absolute path. */
   path: string;
+  /** Judges the bytes, over all tries. */
+  verification: Verification;
   /** Puts in front of an error what the object is for. Default: nothing. */
   named?(error: unknown): unknown;
 }
@@ -38,14 +42,14 @@ export async function getFile(
   options: GetFileOptions,
 ): Promise<void> {
   const first = await store.get(key, { signal: engine.signal });
-  const { named = (error: unknown) => error } = options;
+  const { named = (error: unknown) => error, verification } = options;
   let staged: StagedFile | undefined;
   try {
     staged = options.staging.create(BLOB_MODE);
     const object = shownUri(`${store.root}/${key}`);
     const large = store.traits.parallelRanges && first.info.size > 2 * rangeBytesFor(first.info.size);
-    if (large) await fetchRanges(engine, { store, first, staged, object, named });
-    else await fetchStream(engine, first, staged, object);
+    if (large) await fetchRanges(engine, { store, first, staged, object, verification, named });
+    else await fetchStream(engine, { first, staged, object, verification });
     staged.commit(options.path);
     engine.progress.files++;
   } finally {
@@ -54,26 +58,22 @@ export async function getFile(
   }
 }
 
+type StreamJob = Pick<RangedJob, "first" | "staged" | "object" | "verification">;
+
 /** One stream from the first byte to the last. */
 async function fetchStream(
   engine: Engine,
-  got: GetResult,
-  staged: StagedFile,
-  object: string,
+  { first: { info, body }, staged: { file }, object, verification }: StreamJob,
 ): Promise<void> {
-  const hasher = got.info.checksum === undefined ? null : await createHasher(got.info.checksum.name);
+  const wanted = verification.wanted(info);
+  const hasher = wanted === undefined ? null : await createHasher(wanted.name);
   const buffer = engine.buffers.take();
   try {
-    const length = await pump(engine, got.body, {
-      end: got.info.size,
-      start: 0,
-      buffer,
-      hasher,
-      write: staged.file.write,
-    });
-    if (length !== got.info.size) throw lengthError(object, length, got.info.size);
+    const length = await pump(engine, body, { end: info.size, start: 0, buffer, hasher, write: file.write });
+    if (length !== info.size) throw lengthError(object, length, info.size);
   } finally {
     engine.buffers.give(buffer);
   }
-  if (hasher !== null) verify(object, got.info.checksum!, hasher.hex());
+  if (hasher === null) return;
+  await verification.check({ info, hex: hasher.hex(), digest: (name) => digestOfFile(engine, file, name) });
 }

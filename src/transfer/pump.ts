@@ -1,10 +1,9 @@
 /**
- * Bytes from a body to wherever they go, and what is said when they are not what the store promised.
+ * Bytes from a body to wherever they go.
  * @module
  */
-import { CopilotError } from "../errors.ts";
 import type { Hasher } from "../storage/checksum.ts";
-import type { ByteReader, Checksum } from "../storage/store.ts";
+import type { ByteReader } from "../storage/store.ts";
 import type { Engine } from "./session.ts";
 
 /** What {@linkcode pump} moves. */
@@ -31,21 +30,4 @@ export async function pump(engine: Engine, body: ByteReader, job: Pump): Promise
     engine.progress.bytes += count;
   }
   return at;
-}
-
-/** The error for an object of another length than announced. @param object URI */
-export function lengthError(object: string, got: number, wanted: number): CopilotError {
-  return new CopilotError("integrity", `Cannot read "${object}": got ${got} bytes, expected ${wanted}`, {
-    object,
-  });
-}
-
-/** Throws CopilotError `integrity` unless the bytes that came have the store's checksum. @param object URI */
-export function verify(object: string, expected: Checksum, hex: string): void {
-  if (hex === expected.hex) return;
-  throw new CopilotError(
-    "integrity",
-    `Cannot read "${object}": its ${expected.name} is ${hex}, the store says ${expected.hex}`,
-    { object },
-  );
 }

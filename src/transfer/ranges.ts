@@ -5,16 +5,16 @@
  */
 import { CopilotError } from "../errors.ts";
 import { combine, createHasher, isCrc } from "../storage/checksum.ts";
-import type { ByteReader, Checksum, GetResult, ObjectStore } from "../storage/store.ts";
+import type { ByteReader, Checksum, ChecksumName, GetResult, ObjectStore } from "../storage/store.ts";
 import type { Engine } from "./session.ts";
-import { lengthError, pump, verify } from "./pump.ts";
+import { lengthError, type Verification } from "../storage/verification.ts";
+import { pump } from "./pump.ts";
+import { digestOfFile } from "./read_back.ts";
 import type { StagedFile } from "./staging.ts";
 
 const MIB = 1024 * 1024;
 /** Streams besides the first: at 60 MB/s each, what stores give a connection, sixteen fill ten gigabits. More cost memory only. */
 const MAX_HELPERS = 15;
-/** Bytes that are read back and hashed before other transfers get their turn. */
-const READ_BACK_BYTES = 8 * MIB;
 
 /**
  * Bytes of a range, so that a large object has many ranges per slot and a range outlasts its request's latency by far.
@@ -33,6 +33,7 @@ export interface RangedJob {
   staged: StagedFile;
   /** URI, for errors. */
   object: string;
+  verification: Verification;
   /** Makes an error of one stream that of the run, which ends the other streams. */
   named(error: unknown): unknown;
 }
@@ -52,7 +53,7 @@ class RangedGet {
   readonly #size: number;
   readonly #rangeBytes: number;
   readonly #count: number;
-  readonly #crc: Checksum | undefined;
+  readonly #wanted: Checksum | undefined;
   readonly #hexes: (string | undefined)[] = [];
   readonly #helpers: Promise<void>[] = [];
   /** The next range of the stream from the front, and the end of those that are still free. */
@@ -63,14 +64,14 @@ class RangedGet {
   #failure: { error: unknown } | undefined;
 
   constructor(engine: Engine, job: RangedJob) {
-    const { size, checksum } = job.first.info;
+    const { size } = job.first.info;
     this.#engine = engine;
     this.#job = job;
     this.#size = size;
     this.#rangeBytes = rangeBytesFor(size);
     this.#count = Math.ceil(size / this.#rangeBytes);
     this.#back = this.#count;
-    this.#crc = checksum !== undefined && isCrc(checksum.name) ? checksum : undefined;
+    this.#wanted = job.verification.wanted(job.first.info);
   }
 
   async run(): Promise<void> {
@@ -171,7 +172,8 @@ class RangedGet {
     const { file } = this.#job.staged;
     const start = index * this.#rangeBytes;
     const end = Math.min(this.#size, start + this.#rangeBytes);
-    const hasher = this.#crc === undefined ? null : await createHasher(this.#crc.name);
+    const name = this.#wanted?.name;
+    const hasher = name !== undefined && isCrc(name) ? await createHasher(name) : null;
     const write = (bytes: Uint8Array, offset: number) => {
       file.seek(offset);
       file.write(bytes);
@@ -182,10 +184,13 @@ class RangedGet {
   }
 
   async #verify(): Promise<void> {
-    const { checksum } = this.#job.first.info;
-    if (checksum === undefined) return;
-    const hex = this.#crc === undefined ? await this.#readBack(checksum) : this.#combined(this.#crc);
-    verify(this.#job.object, checksum, hex);
+    const { first: { info }, staged, verification } = this.#job;
+    const wanted = this.#wanted;
+    if (wanted === undefined) return;
+    // Digests cannot be joined.
+    const digest = (name: ChecksumName) => digestOfFile(this.#engine, staged.file, name);
+    const hex = isCrc(wanted.name) ? this.#combined(wanted) : await digest(wanted.name);
+    await verification.check({ info, hex, digest });
   }
 
   #combined({ name }: Checksum): string {
@@ -195,27 +200,5 @@ class RangedGet {
       hex = combine(name, hex, this.#hexes[index]!, length);
     }
     return hex;
-  }
-
-  /** Digests cannot be joined, so the file is read once more, out of the page cache. */
-  async #readBack({ name }: Checksum): Promise<string> {
-    const { system, buffers, signal } = this.#engine;
-    const { file } = this.#job.staged;
-    const hasher = await createHasher(name);
-    const buffer = buffers.take();
-    try {
-      file.seek(0);
-      for (let at = 0, turn = 0;;) {
-        const count = file.read(buffer);
-        if (count === null) return hasher.hex();
-        hasher.update(buffer.subarray(0, count));
-        at += count;
-        if (at - turn < READ_BACK_BYTES) continue;
-        turn = at;
-        await system.clock.sleep(0, signal);
-      }
-    } finally {
-      buffers.give(buffer);
-    }
   }
 }

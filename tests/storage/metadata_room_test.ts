@@ -21,6 +21,7 @@ Deno.test("metadata: a document that would not fit the memory is refused before 
     config: memoryConfig(),
     context: { system: sys, env: {}, caCerts: [], allow: () => Promise.resolve() },
     memoryLimitBytes: 64 * MIB,
+    warn: assert.fail,
     retry: { clock: sys.clock, random: () => 0, deadlineMs: Infinity },
   });
   const { store, key } = await stores.at("mem://b/in", "x");

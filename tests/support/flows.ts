@@ -173,6 +173,7 @@ export class FixedStores extends Stores {
     super({
       config: memoryConfig(),
       context: { system: sys, env: {}, caCerts: [], allow: () => Promise.resolve() },
+      warn: assert.fail,
       retry: { clock: sys.clock, random: () => 0, deadlineMs: Infinity },
     });
     this.#stores = stores;

@@ -12,6 +12,7 @@ import {
   type GetResult,
   type StoreTraits,
 } from "../../src/storage/store.ts";
+import { EtagTrust, Verification } from "../../src/storage/verification.ts";
 import type { Engine } from "../../src/transfer/session.ts";
 import { getFile } from "../../src/transfer/get.ts";
 import { Staging, STAGING_NAME } from "../../src/transfer/staging.ts";
@@ -50,6 +51,11 @@ export class ChecksumStore extends TraitStore {
   }
 }
 
+/** Judges the bytes of an object that is fetched once; a warning fails the test. */
+export function verificationOf(key: string): Verification {
+  return new Verification({ object: `mem://b/${key}`, trust: new EtagTrust(), warn: assert.fail });
+}
+
 /** What {@linkcode getSetup} gives. */
 export interface GetSetup extends Disposable {
   dir: TemporaryDirectory;
@@ -80,7 +86,8 @@ export async function getSetup(
     dir,
     flaky,
     engine,
-    get: (key = "k") => getFile(engine, flaky, key, { staging, path: dir.at(key) }),
+    get: (key = "k") =>
+      getFile(engine, flaky, key, { staging, path: dir.at(key), verification: verificationOf(key) }),
     assertClean(...names) {
       assert.equal(flaky.openBodies, 0, "bodies are closed");
       assert.deepEqual(openBelow(dir.path), [], "descriptors are closed");

@@ -7,7 +7,7 @@ import { Staging } from "../../src/transfer/staging.ts";
 import { sys } from "../../src/system/deno.ts";
 import { type Call, type Fault, storeError } from "../support/fakes.ts";
 import { assertSame, codeIs, MIB, randomBytes, signal, systemWithNewFiles } from "../support/flows.ts";
-import { ChecksumStore, getSetup } from "../support/transfer.ts";
+import { ChecksumStore, getSetup, verificationOf } from "../support/transfer.ts";
 
 /** Three ranges of 8 MiB and one of 7 bytes. */
 const LARGE = randomBytes(24 * MIB + 7);
@@ -200,7 +200,12 @@ Deno.test("get: what fails in a range fails the run with the name that the calle
   const staging = new Staging(sys.files, setup.dir.path);
   const named = (error: unknown) => new CopilotError("denied", `Named: ${error}`);
   await assert.rejects(
-    getFile(setup.engine, setup.flaky, "k", { staging, path: setup.dir.at("k"), named }),
+    getFile(setup.engine, setup.flaky, "k", {
+      staging,
+      path: setup.dir.at("k"),
+      verification: verificationOf("k"),
+      named,
+    }),
     codeIs("denied"),
   );
   await assert.rejects(setup.engine.settle(), codeIs("denied", "Named: "));

@@ -7,6 +7,7 @@
  */
 import { codeOfStatus, CopilotError, type ErrorCode } from "../../../errors.ts";
 import { base64ToHex } from "../../checksum.ts";
+import { isOutOfSpace } from "../../cloud/out_of_space.ts";
 import type { HttpHeaders } from "../../../http/head.ts";
 import { compareKeys } from "../../key_order.ts";
 import type { ListPage, ObjectInfo } from "../../store.ts";
@@ -201,11 +202,12 @@ export function quoted(message: string): string {
  * @param options.from where the credentials are from; named when they are refused
  */
 export function azureError(
-  { status, code, message, retryAfterMs }: AzureFault,
+  fault: AzureFault,
   action: string,
   { object, from }: { object: string; from: string },
 ): CopilotError {
-  const kind = CODES.get(code) ?? codeOfStatus(status);
+  const { status, code, message, retryAfterMs } = fault;
+  const kind = CODES.get(code) ?? (isOutOfSpace(fault) ? "disk-full" : codeOfStatus(status));
   const words = quoted(message);
   const what = [`status ${status}`, quoted(code), words && `(${words})`].filter(Boolean).join(" ");
   const hint = HINTS[code];

@@ -6,6 +6,7 @@
  */
 import { codeOfStatus, CopilotError, type ErrorCode } from "../../../errors.ts";
 import { base64ToHex } from "../../checksum.ts";
+import { isOutOfSpace } from "../../cloud/out_of_space.ts";
 import type { HttpHeaders } from "../../../http/head.ts";
 import type { Checksum, ChecksumName, ListPage, ObjectInfo } from "../../store.ts";
 
@@ -146,7 +147,6 @@ export function parseError(body: string): { reason: string; message: string } {
 const REASONS: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
   ["rateLimitExceeded", "throttled"],
   ["userRateLimitExceeded", "throttled"],
-  ["quotaExceeded", "throttled"],
   ["backendError", "unavailable"],
   ["internalError", "unavailable"],
   ["conditionNotMet", "changed"],
@@ -173,7 +173,8 @@ export function quoted(message: string): string {
 export function gcsError(fault: GcsFault, action: string, object: string): CopilotError {
   const { status, reason, message, retryAfterMs } = fault;
   const isWrongHash = status === 400 && /^Provided (CRC32C|MD5)\b/i.test(message);
-  const code = isWrongHash ? "integrity" : REASONS.get(reason) ?? codeOfStatus(status);
+  const code = isWrongHash ? "integrity" : REASONS.get(reason) ??
+    (isOutOfSpace({ status, code: reason, message }) ? "disk-full" : codeOfStatus(status));
   const words = quoted(message);
   const what = [`status ${status}`, quoted(reason), words && `(${words})`].filter(Boolean).join(" ");
   const hint = HINTS[status];

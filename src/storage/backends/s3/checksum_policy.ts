@@ -1,71 +1,91 @@
 /**
- * Which checksums a store takes with an upload: learned from what it refuses, forgotten with the store.
+ * Which checksum headers a store takes: learned from what it refuses, forgotten with the store.
  *
- * AWS takes all; Google's, Cloudflare's and older stores refuse a trailer or a checksum, or take the trailer's framing for bytes
- * of the object. None of them fails for it.
+ * AWS takes all of them. Backblaze refuses even the question for a stored checksum, Google's, Cloudflare's and older stores a
+ * trailer or a checksum, and some take the trailer's framing for bytes of the object. None of that fails a transfer.
  * @module
  */
-import { isMismatch, type S3Fault } from "./reply.ts";
+import { isKnownCode, isMismatch, type S3Fault } from "./reply.ts";
+import { Refusal } from "./transport.ts";
 
-/** How the checksum of an upload travels. */
-export type ChecksumWay =
-  /** In a header: known before the first byte is sent. */
+/** What a request does about checksums. */
+export type ChecksumUse =
+  /** Asks for the stored one (`x-amz-checksum-mode`). */
+  | "mode"
+  /** Sends one in a header: known before the first byte is sent. */
   | "header"
-  /** Behind the bytes, computed while they are sent. */
+  /** Sends one behind the bytes, computed while they are sent. */
   | "trailer"
-  /** Not at all. */
+  /** Nothing. */
   | "none";
+
+/** Requests that one refusal says nothing about another of. */
+export type ChecksumRequest = "get" | "head" | "put" | "part" | "create" | "complete";
 
 const ABOUT_CHECKSUMS =
   /checksum|trailer|aws-chunked|chunked|content-encoding|content-sha256|not implemented/i;
 
+/** Statuses of a server that does not know a header. */
+const UNKNOWN_HEADER: ReadonlySet<number> = new Set([400, 405, 411, 415, 417, 422, 501]);
+
+/** Codes for which a header can hardly be the reason, and after which bytes are not sent again in vain. */
+const OTHER_REASONS: ReadonlySet<string> = new Set([
+  "AuthorizationHeaderMalformed",
+  "EntityTooLarge",
+  "EntityTooSmall",
+  "InvalidBucketName",
+  "InvalidPart",
+  "InvalidPartOrder",
+  "KeyTooLongError",
+]);
+
 /** What one store takes. Begins with everything and only ever takes less. */
 export class ChecksumPolicy {
-  #trailers = true;
-  #headers = true;
-  #proven: Record<ChecksumWay, boolean> = { header: false, trailer: false, none: true };
-
-  /** The way to try for bytes whose checksum is or is not known beforehand. */
-  wayFor({ isKnown }: { isKnown: boolean }): ChecksumWay {
-    if (!this.#headers) return "none";
-    return isKnown || !this.#trailers ? "header" : "trailer";
-  }
-
-  /** Whether checksums are sent at all. */
-  get isOn(): boolean {
-    return this.#headers;
-  }
-
-  /** An upload went well this way: refusals from now on have other reasons, unless they say so. */
-  accepted(way: ChecksumWay): void {
-    this.#proven[way] = true;
-  }
-
-  /** A trailer was taken without its checksum being given back: the store may have stored the framing. */
-  trailerIgnored(): void {
-    this.#trailers = false;
-  }
+  readonly #refused = new Set<ChecksumUse>();
+  readonly #proven = new Set<string>();
 
   /**
-   * Takes a refusal into account.
+   * Sends a request, and again with less where a refusal may be for its checksum. What a store refused is remembered once the
+   * request has gone through without it, so that a refusal with another reason costs one more request and no verification.
    *
-   * @returns whether the upload should be sent again in a weaker way
+   * @param wishes from the strongest to the weakest; `none` is tried after them
+   * @param send gives null where the use that it was called with went through and proved useless
+   * @throws what `send` throws last
    */
-  refused(way: ChecksumWay, fault: S3Fault): boolean {
-    if (way === "none" || !this.#isReason(way, fault)) return false;
-    if (way === "trailer") this.#trailers = false;
-    else this.#headers = false;
-    return true;
+  async send<T>(
+    request: ChecksumRequest,
+    wishes: readonly ChecksumUse[],
+    send: (use: ChecksumUse) => Promise<T | null>,
+  ): Promise<T> {
+    const dropped: ChecksumUse[] = [];
+    for (;;) {
+      const use = wishes.find((wish) => !this.#refused.has(wish) && !dropped.includes(wish)) ?? "none";
+      try {
+        const sent = await send(use);
+        if (sent === null) {
+          this.#refused.add(use);
+          continue;
+        }
+        for (const refused of dropped) this.#refused.add(refused);
+        this.#proven.add(`${request} ${use}`);
+        return sent;
+      } catch (thrown) {
+        if (use === "none" || !(thrown instanceof Refusal)) throw thrown;
+        if (!this.#mayBeReason(request, use, thrown.fault)) throw thrown;
+        dropped.push(use);
+      }
+    }
   }
 
-  #isReason(way: ChecksumWay, { status, code, message }: S3Fault): boolean {
-    if (status === 501 || code === "NotImplemented") return true;
+  #mayBeReason(request: ChecksumRequest, use: ChecksumUse, { status, code, message }: S3Fault): boolean {
     // Bytes that arrived damaged are a reason to send them again, and none to stop looking.
     if (isMismatch(code)) return false;
-    if (status === 400 && ABOUT_CHECKSUMS.test(`${code} ${message}`)) return true;
-    if (this.#proven[way]) return false;
-    // Before it has worked once: a generic refusal, or a signature that a gateway broke by taking the framing apart.
-    if (status === 400) return ["InvalidArgument", "InvalidRequest", "MalformedTrailerError"].includes(code);
-    return way === "trailer" && (status === 411 || code === "SignatureDoesNotMatch");
+    if (status === 501 || code === "NotImplemented") return true;
+    const isProven = this.#proven.has(`${request} ${use}`);
+    // A gateway that took the framing apart has broken the signature.
+    if (code === "SignatureDoesNotMatch") return use === "trailer" && !isProven;
+    if (isKnownCode(code)) return false;
+    if (ABOUT_CHECKSUMS.test(`${code} ${message}`)) return true;
+    return !isProven && UNKNOWN_HEADER.has(status) && !OTHER_REASONS.has(code);
   }
 }

@@ -7,6 +7,7 @@
 import { CopilotError } from "../../../errors.ts";
 import { hexToBase64 } from "../../checksum.ts";
 import type { ListPage, ObjectInfo } from "../../store.ts";
+import type { ChecksumPolicy } from "./checksum_policy.ts";
 import { EMPTY_PAYLOAD, encodeQuery, sha256Hex } from "./sigv4.ts";
 import type { Transport } from "./transport.ts";
 import { encodeText, readXml } from "./xml.ts";
@@ -29,6 +30,15 @@ export interface OpenedUpload {
   isFullObject: boolean;
 }
 
+/** What an upload's parts make. */
+interface WholeObject {
+  parts: readonly UploadedPart[];
+  /** Bytes. */
+  size: number;
+  /** CRC32 in hexadecimal; undefined where a part has none. */
+  crc: string | undefined;
+}
+
 /** A call's key and signal. */
 interface About {
   key: string;
@@ -41,9 +51,11 @@ const NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/";
 /** Listing and multipart control of one store. */
 export class Control {
   readonly #transport: Transport;
+  readonly #policy: ChecksumPolicy;
 
-  constructor(transport: Transport) {
+  constructor(transport: Transport, policy: ChecksumPolicy) {
     this.#transport = transport;
+    this.#policy = policy;
   }
 
   /** A page of the keys below a prefix. */
@@ -83,17 +95,18 @@ export class Control {
   }
 
   /** Opens an upload. */
-  async create(about: About, options: { checksums: boolean }): Promise<OpenedUpload> {
-    const { headers, xml } = await this.#transport.document({
-      ...about,
-      method: "POST",
-      query: "uploads=",
-      headers: options.checksums
-        ? [["x-amz-checksum-algorithm", "CRC32"], ["x-amz-checksum-type", "FULL_OBJECT"]]
-        : [],
-      payload: EMPTY_PAYLOAD,
-      body: NO_BODY,
-    });
+  async create(about: About): Promise<OpenedUpload> {
+    const { headers, xml } = await this.#policy.send("create", ["header"], (use) =>
+      this.#transport.document({
+        ...about,
+        method: "POST",
+        query: "uploads=",
+        headers: use === "header"
+          ? [["x-amz-checksum-algorithm", "CRC32"], ["x-amz-checksum-type", "FULL_OBJECT"]]
+          : [],
+        payload: EMPTY_PAYLOAD,
+        body: NO_BODY,
+      }));
     const id = this.#understood(about, () => required(xml, "InitiateMultipartUploadResult", "UploadId"));
     return {
       id,
@@ -106,24 +119,22 @@ export class Control {
   async complete(
     about: About,
     upload: OpenedUpload,
-    object: { parts: readonly UploadedPart[]; size: number; crc: string | undefined },
+    object: WholeObject,
   ): Promise<string | undefined> {
-    const { parts, size, crc } = object;
-    const list = parts.map((part) => partXml(part, upload)).join("");
-    const body = new TextEncoder().encode(
-      `<CompleteMultipartUpload xmlns="${NAMESPACE}">${list}</CompleteMultipartUpload>`,
-    );
-    const headers: [string, string][] = [["content-type", "application/xml"]];
-    if (upload.isFullObject && crc !== undefined) {
-      headers.push(
-        ["x-amz-checksum-crc32", hexToBase64(crc)],
-        ["x-amz-checksum-type", "FULL_OBJECT"],
-        ["x-amz-mp-object-size", String(size)],
-      );
-    }
-    const query = `uploadId=${encodeQuery(upload.id)}`;
-    const request = { ...about, method: "POST", query, headers, payload: sha256Hex(body), body };
-    const { xml } = await this.#transport.document(request);
+    const { xml } = await this.#policy.send("complete", ["header"], (use) => {
+      const body = completionXml(object.parts, { hasChecksums: upload.hasChecksums && use === "header" });
+      return this.#transport.document({
+        ...about,
+        method: "POST",
+        query: `uploadId=${encodeQuery(upload.id)}`,
+        headers: [
+          ["content-type", "application/xml"],
+          ...(upload.isFullObject && use === "header" ? wholeChecksum(object) : []),
+        ],
+        payload: sha256Hex(body),
+        body,
+      });
+    });
     return this.#understood(about, () => required(xml, "CompleteMultipartUploadResult", "ETag"));
   }
 
@@ -154,7 +165,28 @@ export class Control {
   }
 }
 
-function partXml({ number, etag, crc }: UploadedPart, { hasChecksums }: OpenedUpload): string {
+function completionXml(
+  parts: readonly UploadedPart[],
+  options: Pick<OpenedUpload, "hasChecksums">,
+): Uint8Array {
+  const list = parts.map((part) => partXml(part, options)).join("");
+  const text = `<CompleteMultipartUpload xmlns="${NAMESPACE}">${list}</CompleteMultipartUpload>`;
+  return new TextEncoder().encode(text);
+}
+
+function wholeChecksum({ size, crc }: WholeObject): [string, string][] {
+  if (crc === undefined) return [];
+  return [
+    ["x-amz-checksum-crc32", hexToBase64(crc)],
+    ["x-amz-checksum-type", "FULL_OBJECT"],
+    ["x-amz-mp-object-size", String(size)],
+  ];
+}
+
+function partXml(
+  { number, etag, crc }: UploadedPart,
+  { hasChecksums }: Pick<OpenedUpload, "hasChecksums">,
+): string {
   const checksum = hasChecksums && crc !== undefined
     ? `<ChecksumCRC32>${hexToBase64(crc)}</ChecksumCRC32>`
     : "";

@@ -6,6 +6,7 @@ import { codeOfStatus, CopilotError, type ErrorCode } from "../../../errors.ts";
 import { base64ToHex } from "../../checksum.ts";
 import type { HttpHeaders } from "../../../http/head.ts";
 import type { Checksum, ChecksumName, ObjectInfo } from "../../store.ts";
+import { isOutOfSpace } from "../../cloud/out_of_space.ts";
 import { decodeEntities } from "./xml.ts";
 
 /** Checksums that S3 gives, the cheapest to verify first, with their length in bytes. */
@@ -33,23 +34,33 @@ export function checksumOf(headers: HttpHeaders): Checksum | undefined {
     const hex = value === undefined ? null : base64ToHex(value);
     if (hex !== null && hex.length === length * 2) return { name, hex };
   }
-  return md5Of(headers);
+  return undefined;
 }
 
-/** The ETag of an object that was put in one piece and not encrypted with a key of its own is its MD5. */
-function md5Of(headers: HttpHeaders): Checksum | undefined {
+/**
+ * The ETag where it may be the MD5 of the object's bytes: on AWS it is for an object that was put in one piece and not encrypted
+ * with a key of its own.
+ */
+export function etagMd5Of(headers: HttpHeaders): string | undefined {
   const hex = /^"?([0-9a-f]{32})"?$/.exec(headers.get("etag") ?? "")?.[1];
   const encryption = headers.get("x-amz-server-side-encryption");
   const isPlain = (encryption === undefined || encryption === "AES256") &&
     headers.get("x-amz-server-side-encryption-customer-algorithm") === undefined;
-  return hex !== undefined && isPlain ? { name: "md5", hex } : undefined;
+  return isPlain ? hex : undefined;
 }
 
 /** What headers say about an object. @param size bytes of the whole object */
 export function infoOf(key: string, headers: HttpHeaders, size: number): ObjectInfo {
   const etag = headers.get("etag");
   const checksum = checksumOf(headers);
-  return { key, size, ...(etag !== undefined && { etag }), ...(checksum !== undefined && { checksum }) };
+  const etagMd5 = etagMd5Of(headers);
+  return {
+    key,
+    size,
+    ...(etag !== undefined && { etag }),
+    ...(checksum !== undefined && { checksum }),
+    ...(etagMd5 !== undefined && { etagMd5 }),
+  };
 }
 
 /** What a reply says is wrong. */
@@ -124,6 +135,12 @@ export function isMismatch(code: string): boolean {
   return CODES.get(code) === "integrity";
 }
 
+/** Whether a code says by itself what is wrong, and that it is nothing which the server does not implement. */
+export function isKnownCode(code: string): boolean {
+  const known = CODES.get(code);
+  return known !== undefined && known !== "unsupported";
+}
+
 /** What to look at, by S3's code. */
 const HINTS: Readonly<Record<string, string>> = {
   NoSuchBucket: "look at the bucket's name, and at endpoint and region of storage.stow.config",
@@ -165,7 +182,7 @@ export function s3Error(fault: S3Fault, action: string, object: string): Copilot
     " ",
   );
   return new CopilotError(
-    CODES.get(code) ?? codeOfStatus(status),
+    CODES.get(code) ?? (isOutOfSpace(fault) ? "disk-full" : codeOfStatus(status)),
     `${action}: ${what}${hint === undefined ? "" : `; ${hint}`}`,
     { object, status, ...(retryAfterMs !== undefined && { retryAfterMs }) },
   );

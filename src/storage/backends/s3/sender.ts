@@ -8,10 +8,10 @@ import { base64ToHex, hexToBase64 } from "../../checksum.ts";
 import type { HttpHeaders } from "../../../http/head.ts";
 import type { ByteSource, Checksum, PutOptions } from "../../store.ts";
 import { awsChunked, crcHex, type FramedBody, TRAILER } from "./aws_chunked.ts";
-import type { ChecksumPolicy, ChecksumWay } from "./checksum_policy.ts";
+import type { ChecksumPolicy, ChecksumUse } from "./checksum_policy.ts";
 import { checksumHeader } from "./reply.ts";
 import { sha256Hex, UNSIGNED_PAYLOAD, UNSIGNED_TRAILER } from "./sigv4.ts";
-import { discard, type ObjectRequest, Refusal, type Transport } from "./transport.ts";
+import { discard, type ObjectRequest, type Transport } from "./transport.ts";
 
 /** Where bytes go. */
 export interface Target {
@@ -61,35 +61,30 @@ export class Sender {
 
   async #sendBytes(target: Target, bytes: Uint8Array | ByteSource, options: PutOptions): Promise<Sent> {
     let { checksum } = options;
-    for (;;) {
-      const way = this.#policy.wayFor({ isKnown: checksum !== undefined });
-      if (way === "header" && !(bytes instanceof Uint8Array)) {
+    const wishes = checksum === undefined ? ["trailer", "header"] as const : ["header"] as const;
+    return await this.#policy.send(target.query === "" ? "put" : "part", wishes, async (use) => {
+      if (use === "header" && !(bytes instanceof Uint8Array)) {
         checksum ??= { name: "crc32", hex: await crcOfSource(bytes) };
       }
-      const shaped = this.#shape(way, { bytes, checksum, key: target.key });
-      try {
-        const reply = await this.#transport.send({
-          method: "PUT",
-          ...target,
-          headers: shaped.headers,
-          payload: shaped.payload,
-          body: shaped.body,
-          signal: options.signal,
-        });
-        await discard(reply);
-        const sent = this.#verify(reply.headers, { way, shaped, checksum, key: target.key });
-        if (sent !== null) return sent;
-      } catch (thrown) {
-        if (!(thrown instanceof Refusal) || !this.#policy.refused(way, thrown.fault)) throw thrown;
-      }
-    }
+      const shaped = this.#shape(use, { bytes, checksum, key: target.key });
+      const reply = await this.#transport.send({
+        method: "PUT",
+        ...target,
+        headers: shaped.headers,
+        payload: shaped.payload,
+        body: shaped.body,
+        signal: options.signal,
+      });
+      await discard(reply);
+      return this.#verify(reply.headers, { use, shaped, checksum, key: target.key });
+    });
   }
 
   #shape(
-    way: ChecksumWay,
+    use: ChecksumUse,
     { bytes, checksum, key }: { bytes: Uint8Array | ByteSource; checksum: Checksum | undefined; key: string },
   ): Shaped {
-    if (way === "trailer" && !(bytes instanceof Uint8Array)) {
+    if (use === "trailer" && !(bytes instanceof Uint8Array)) {
       const framed = awsChunked(bytes, this.#transport.uri(key));
       return {
         framed,
@@ -102,7 +97,7 @@ export class Sender {
         ],
       };
     }
-    const headers: [string, string][] = way === "header" && checksum !== undefined
+    const headers: [string, string][] = use === "header" && checksum !== undefined
       ? [checksumField(checksum)]
       : [];
     if (!(bytes instanceof Uint8Array)) {
@@ -117,8 +112,8 @@ export class Sender {
   /** Compares what the store says it has; null where the bytes have to be sent again in another way. */
   #verify(
     headers: HttpHeaders,
-    { way, shaped, checksum, key }: {
-      way: ChecksumWay;
+    { use, shaped, checksum, key }: {
+      use: ChecksumUse;
       shaped: Shaped;
       checksum: Checksum | undefined;
       key: string;
@@ -126,11 +121,9 @@ export class Sender {
   ): Sent | null {
     const sent = shaped.framed !== undefined ? { name: "crc32" as const, hex: shaped.framed.crc } : checksum;
     const echo = sent === undefined ? undefined : headers.get(checksumHeader(sent.name));
-    if (way === "trailer" && echo === undefined) {
-      this.#policy.trailerIgnored();
-      return null;
-    }
-    if (way !== "none" && echo !== undefined && base64ToHex(echo) !== sent!.hex) {
+    // Taken without its checksum being given back: the store may have stored the framing.
+    if (use === "trailer" && echo === undefined) return null;
+    if (use !== "none" && echo !== undefined && base64ToHex(echo) !== sent!.hex) {
       const object = this.#transport.uri(key);
       throw new CopilotError(
         "integrity",
@@ -140,8 +133,7 @@ export class Sender {
         { object },
       );
     }
-    this.#policy.accepted(way);
-    return { headers, ...(way !== "none" && sent?.name === "crc32" && { crc: sent.hex }) };
+    return { headers, ...(use !== "none" && sent?.name === "crc32" && { crc: sent.hex }) };
   }
 }
 

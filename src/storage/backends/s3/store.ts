@@ -1,5 +1,5 @@
 /**
- * A bucket as an object store. Its requests are the project's own; the AWS SDK gives credentials only.
+ * A bucket as an object store.
  * @module
  */
 import { CopilotError } from "../../../errors.ts";
@@ -21,13 +21,13 @@ import type {
   StoreTraits,
 } from "../../store.ts";
 import { ChecksumPolicy } from "./checksum_policy.ts";
-import { Control, type OpenedUpload } from "./control.ts";
+import { Control } from "./control.ts";
 import { EarlierUploads } from "./earlier_uploads.ts";
 import { S3Multipart } from "./multipart.ts";
 import { infoOf } from "./reply.ts";
 import { Sender } from "./sender.ts";
 import { EMPTY_PAYLOAD } from "./sigv4.ts";
-import { discard, Refusal, Transport, type TransportOptions } from "./transport.ts";
+import { discard, type ObjectRequest, Refusal, Transport, type TransportOptions } from "./transport.ts";
 
 const GIB = 1024 ** 3;
 
@@ -61,7 +61,7 @@ export class S3Store implements ObjectStore {
   constructor(options: TransportOptions & { context: BackendContext }) {
     this.root = options.address.root;
     this.#transport = new Transport(options);
-    this.#control = new Control(this.#transport);
+    this.#control = new Control(this.#transport, this.#policy);
     this.#sender = new Sender(this.#transport, this.#policy);
     this.#earlier = new EarlierUploads(this.#transport, this.#control);
   }
@@ -69,14 +69,14 @@ export class S3Store implements ObjectStore {
   async get(key: string, options: GetOptions): Promise<GetResult> {
     const { start = 0, end, ifMatch, signal } = options;
     if (end !== undefined && end <= start) return await this.#empty(key, options);
-    const headers: (readonly [string, string])[] = [WITH_CHECKSUM];
+    const headers: (readonly [string, string])[] = [];
     if (start > 0 || end !== undefined) {
       headers.push(["range", `bytes=${start}-${end === undefined ? "" : end - 1}`]);
     }
     if (ifMatch !== undefined) headers.push(["if-match", ifMatch]);
     let reply: HttpResponse;
     try {
-      reply = await this.#transport.send({ method: "GET", key, headers, payload: EMPTY_PAYLOAD, signal });
+      reply = await this.#read("get", { key, headers, signal });
     } catch (thrown) {
       if (thrown instanceof Refusal && thrown.fault.status === 416) return await this.#empty(key, options);
       throw this.#transport.error(thrown, "read", key);
@@ -86,16 +86,9 @@ export class S3Store implements ObjectStore {
 
   async head(key: string, options: CallOptions & { ifMatch?: string }): Promise<ObjectInfo> {
     const { signal, ifMatch } = options;
-    const headers: (readonly [string, string])[] = [WITH_CHECKSUM];
-    if (ifMatch !== undefined) headers.push(["if-match", ifMatch]);
+    const headers = ifMatch === undefined ? [] : [["if-match", ifMatch] as const];
     try {
-      const reply = await this.#transport.send({
-        method: "HEAD",
-        key,
-        headers,
-        payload: EMPTY_PAYLOAD,
-        signal,
-      });
+      const reply = await this.#read("head", { key, headers, signal });
       return infoOf(key, reply.headers, Number(reply.headers.get("content-length") ?? 0));
     } catch (thrown) {
       throw this.#transport.error(thrown, "look at", key);
@@ -121,14 +114,13 @@ export class S3Store implements ObjectStore {
 
   async beginUpload(key: string, { signal }: CallOptions): Promise<MultipartUpload> {
     await this.#earlier.remove(key, signal);
-    const upload = await this.#create(key, signal);
-    return new S3Multipart({
-      key,
-      upload,
-      transport: this.#transport,
-      control: this.#control,
-      sender: this.#sender,
-    });
+    try {
+      const upload = await this.#control.create({ key, signal });
+      const [transport, control, sender] = [this.#transport, this.#control, this.#sender];
+      return new S3Multipart({ key, upload, transport, control, sender });
+    } catch (thrown) {
+      throw this.#transport.error(thrown, "begin the upload of", key);
+    }
   }
 
   async delete(key: string, { signal }: CallOptions): Promise<void> {
@@ -151,16 +143,18 @@ export class S3Store implements ObjectStore {
     this.#transport.http.close();
   }
 
-  async #create(key: string, signal: AbortSignal): Promise<OpenedUpload> {
-    for (;;) {
-      const checksums = this.#policy.isOn;
-      try {
-        return await this.#control.create({ key, signal }, { checksums });
-      } catch (thrown) {
-        const weaker = checksums && thrown instanceof Refusal && this.#policy.refused("header", thrown.fault);
-        if (!weaker) throw this.#transport.error(thrown, "begin the upload of", key);
-      }
-    }
+  /** Sends GET or HEAD, and asks for the stored checksum where the store takes the question. */
+  #read(
+    kind: "get" | "head",
+    request: Pick<ObjectRequest, "key" | "headers" | "signal">,
+  ): Promise<HttpResponse> {
+    return this.#policy.send(kind, ["mode"], (use) =>
+      this.#transport.send({
+        method: kind.toUpperCase(),
+        ...request,
+        headers: use === "mode" ? [WITH_CHECKSUM, ...request.headers] : request.headers,
+        payload: EMPTY_PAYLOAD,
+      }));
   }
 
   /** What a range without bytes gives: the object's information, and nothing to read. */

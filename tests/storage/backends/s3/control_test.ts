@@ -1,7 +1,8 @@
 import assert from "assert";
+import type { S3Store } from "../../../../src/storage/backends/s3/store.ts";
 import { bytesSource } from "../../../../src/storage/store.ts";
 import { failsWith, LIVE } from "../../../support/http.ts";
-import { reply } from "../../../support/loopback.ts";
+import { reply, type SeenRequest } from "../../../support/loopback.ts";
 import { ETAG, LARGE, refusal, withStore } from "../../../support/s3.ts";
 
 const encoder = new TextEncoder();
@@ -162,4 +163,52 @@ Deno.test("s3 list: a page that cannot be whole is a network error, not a short 
       await assert.rejects(store.list("p/", { signal: LIVE }), failsWith("network", why));
     }
   });
+});
+
+const REFUSED = refusal(400, "InvalidArgument", "Unsupported header 'x-amz-checksum-algorithm' received");
+
+Deno.test("s3 multipart: a store that refuses checksum headers takes the upload without, and is remembered", async (t) => {
+  const completed = reply(
+    200,
+    {},
+    "<CompleteMultipartUploadResult><ETag>e</ETag></CompleteMultipartUploadResult>",
+  );
+  const isBare = ({ headers, body }: SeenRequest) =>
+    Object.keys(headers).every((name) => !/^x-amz-(checksum|trailer|mp-object-size)/.test(name)) &&
+    !decoder.decode(body).includes("ChecksumCRC32");
+  const upload = async (store: S3Store) => {
+    const upload = await store.beginUpload("k", { signal: LIVE });
+    await upload.part(1, bytesSource(LARGE), { signal: LIVE });
+    await upload.complete({ signal: LIVE });
+  };
+  await t.step("at the beginning", () =>
+    withStore(
+      [NO_UPLOADS, REFUSED, OPENED, reply(200, ETAG), completed, reply(200, ETAG)],
+      async (store, { requests }) => {
+        await upload(store);
+        await store.put("other", bytesSource(LARGE), { signal: LIVE });
+        assert.deepEqual(requests.map(isBare), [true, false, true, true, true, true]);
+      },
+    ));
+  await t.step("with a part", () =>
+    withStore(
+      [NO_UPLOADS, OPENED, refusal(501, ""), reply(200, ETAG), completed],
+      async (store, { requests }) => {
+        await upload(store);
+        assert.deepEqual(requests.map(isBare), [true, false, false, true, true]);
+      },
+    ));
+  const opened = reply(
+    200,
+    { "x-amz-checksum-algorithm": "CRC32", "x-amz-checksum-type": "FULL_OBJECT" },
+    "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>",
+  );
+  await t.step("at the end", () =>
+    withStore(
+      [NO_UPLOADS, opened, reply(200, ETAG), refusal(400, "UnknownHeader"), completed],
+      async (store, { requests }) => {
+        await upload(store);
+        assert.deepEqual(requests.map(isBare), [true, false, false, false, true]);
+      },
+    ));
 });

@@ -4,7 +4,7 @@ import type { CopilotError } from "../../../../src/errors.ts";
 import type { S3Store } from "../../../../src/storage/backends/s3/store.ts";
 import { readAll } from "../../../../src/storage/store.ts";
 import { failsWith, LIVE } from "../../../support/http.ts";
-import { reply } from "../../../support/loopback.ts";
+import { reply, type SeenRequest } from "../../../support/loopback.ts";
 import { refusal, withStore } from "../../../support/s3.ts";
 
 const decoder = new TextDecoder();
@@ -78,6 +78,43 @@ Deno.test("s3 get: ranges", async (t) => {
         await assert.rejects(store.get("k", { signal: LIVE, ifMatch: '"x"' }), failsWith("changed", /412/));
       }),
   );
+});
+
+Deno.test("s3: a store that refuses the question for a checksum is not asked again", async (t) => {
+  const head = { raw: ["HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"] };
+  const asks = (requests: readonly SeenRequest[]) =>
+    requests.map(({ headers }) => headers["x-amz-checksum-mode"] !== undefined);
+  const refusals = [refusal(400, "InvalidArgument", "Unsupported header"), refusal(501, "NotImplemented")];
+  for (const [index, refused] of refusals.entries()) {
+    await t.step(
+      `GET ${index + 1}`,
+      () =>
+        withStore([refused, reply(200, {}, "x"), head, reply(200, {}, "x")], async (store, { requests }) => {
+          for (let count = 0; count < 2; count++) {
+            (await store.get("k", { signal: LIVE })).body.close();
+            if (count === 0) await store.head("k", { signal: LIVE });
+          }
+          assert.deepEqual(asks(requests), [true, false, false, false]);
+        }),
+    );
+  }
+  for (const status of [400, 501]) {
+    await t.step(`HEAD, whose refusal ${status} has no words`, () =>
+      withStore(
+        [{ raw: [`HTTP/1.1 ${status} No\r\nContent-Length: 0\r\n\r\n`] }, head],
+        async (store, { requests }) => {
+          assert.equal((await store.head("k", { signal: LIVE })).size, 9);
+          assert.deepEqual(asks(requests), [true, false]);
+        },
+      ));
+  }
+  await t.step("what is not implemented either way is an error at once", () =>
+    withStore(
+      [refusal(501, "NotImplemented"), refusal(501, "NotImplemented")],
+      async (store) => {
+        await assert.rejects(store.get("k", { signal: LIVE }), failsWith("unsupported", /NotImplemented/));
+      },
+    ));
 });
 
 Deno.test("s3: what a refusal teaches is used once", async (t) => {

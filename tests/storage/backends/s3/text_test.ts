@@ -2,8 +2,9 @@ import assert from "assert";
 import { CopilotError, type ErrorCode } from "../../../../src/errors.ts";
 import { HttpHeaders } from "../../../../src/http/head.ts";
 import { addressOf, inRegion } from "../../../../src/storage/backends/s3/address.ts";
-import { ChecksumPolicy, type ChecksumWay } from "../../../../src/storage/backends/s3/checksum_policy.ts";
-import { checksumOf, parseErrorXml, s3Error } from "../../../../src/storage/backends/s3/reply.ts";
+import { ChecksumPolicy, type ChecksumUse } from "../../../../src/storage/backends/s3/checksum_policy.ts";
+import { checksumOf, etagMd5Of, parseErrorXml, s3Error } from "../../../../src/storage/backends/s3/reply.ts";
+import { Refusal } from "../../../../src/storage/backends/s3/transport.ts";
 
 Deno.test("s3 address: endpoints, styles, partitions", () => {
   const cases: [string, Record<string, string>, Record<string, string>, string, string][] = [
@@ -55,7 +56,6 @@ Deno.test("s3 address: endpoints, styles, partitions", () => {
 });
 
 Deno.test("s3 reply: the checksum of the whole object, the cheapest first", () => {
-  const md5 = '"ff65ab194450c2de3a127024ccea3243"';
   const cases: [Record<string, string>, string | undefined][] = [
     [{}, undefined],
     [{ "x-amz-checksum-crc32": "bxtlZg==" }, "crc32:6f1b6566"],
@@ -72,17 +72,34 @@ Deno.test("s3 reply: the checksum of the whole object, the cheapest first", () =
       "content-range": "bytes 0-1/9",
       "x-amz-checksum-type": "FULL_OBJECT",
     }, "crc32:6f1b6566"],
-    [{ etag: md5 }, "md5:ff65ab194450c2de3a127024ccea3243"],
-    [{ etag: md5, "content-range": "bytes 0-1/9" }, "md5:ff65ab194450c2de3a127024ccea3243"],
-    [{ etag: md5, "x-amz-server-side-encryption": "AES256" }, "md5:ff65ab194450c2de3a127024ccea3243"],
-    [{ etag: md5, "x-amz-server-side-encryption": "aws:kms" }, undefined],
-    [{ etag: md5, "x-amz-server-side-encryption-customer-algorithm": "AES256" }, undefined],
-    [{ etag: '"ff65ab194450c2de3a127024ccea3243-2"' }, undefined],
-    [{ etag: 'W/"ff65ab194450c2de3a127024ccea3243"' }, undefined],
+    [{ etag: '"ff65ab194450c2de3a127024ccea3243"' }, undefined],
   ];
   for (const [fields, expected] of cases) {
     const checksum = checksumOf(new HttpHeaders(new Map(Object.entries(fields))));
     assert.equal(checksum && `${checksum.name}:${checksum.hex}`, expected, JSON.stringify(fields));
+  }
+});
+
+Deno.test("s3 reply: which ETags may be an MD5", () => {
+  const hex = "ff65ab194450c2de3a127024ccea3243";
+  const etag = `"${hex}"`;
+  const cases: [Record<string, string>, string | undefined][] = [
+    [{}, undefined],
+    [{ etag }, hex],
+    [{ etag: hex }, hex],
+    [{ etag, "content-range": "bytes 0-1/9" }, hex],
+    [{ etag, "x-amz-server-side-encryption": "AES256" }, hex],
+    [{ etag, "x-amz-server-side-encryption": "aws:kms" }, undefined],
+    [{ etag, "x-amz-server-side-encryption-customer-algorithm": "AES256" }, undefined],
+    [{ etag: `"${hex}-2"` }, undefined],
+    [{ etag: `W/${etag}` }, undefined],
+  ];
+  for (const [fields, expected] of cases) {
+    assert.equal(
+      etagMd5Of(new HttpHeaders(new Map(Object.entries(fields)))),
+      expected,
+      JSON.stringify(fields),
+    );
   }
 });
 
@@ -152,8 +169,8 @@ Deno.test("s3 reply: which error a refusal is", () => {
   assert.ok(noisy.message.length < 400);
 });
 
-Deno.test("checksum policy: what counts as a refusal of checksums", () => {
-  const cases: [ChecksumWay, number, string, string, boolean][] = [
+Deno.test("checksum policy: what counts as a refusal of checksums", async () => {
+  const cases: [ChecksumUse, number, string, string, boolean][] = [
     [
       "trailer",
       501,
@@ -162,39 +179,80 @@ Deno.test("checksum policy: what counts as a refusal of checksums", () => {
       true,
     ],
     ["header", 501, "NotImplemented", "", true],
+    ["mode", 501, "", "", true],
     ["none", 501, "NotImplemented", "", false],
     ["trailer", 400, "InvalidArgument", "", true],
+    ["mode", 400, "InvalidArgument", "Unsupported header 'x-amz-checksum-mode' received", true],
+    ["mode", 400, "", "", true],
+    ["mode", 405, "", "", true],
+    ["header", 422, "UnknownHeader", "", true],
     ["trailer", 400, "InvalidRequest", "x-amz-trailer is not supported", true],
     ["trailer", 403, "SignatureDoesNotMatch", "", true],
     ["header", 403, "SignatureDoesNotMatch", "", false],
     ["trailer", 411, "MissingContentLength", "", true],
     ["header", 400, "InvalidRequest", "Checksum algorithm not supported", true],
+    ["header", 403, "Forbidden", "x-amz-checksum-crc32 is not allowed", true],
     ["trailer", 400, "BadDigest", "The checksum did not match", false],
     ["trailer", 400, "XAmzContentChecksumMismatch", "", false],
     ["trailer", 403, "AccessDenied", "", false],
     ["trailer", 503, "SlowDown", "", false],
     ["trailer", 404, "NoSuchBucket", "", false],
+    ["mode", 404, "", "", false],
+    ["mode", 403, "", "", false],
     ["header", 400, "InvalidBucketName", "", false],
+    ["header", 400, "EntityTooLarge", "", false],
   ];
-  for (const [way, status, code, message, expected] of cases) {
-    assert.equal(
-      new ChecksumPolicy().refused(way, { status, code, message }),
-      expected,
-      `${way} ${status} ${code}`,
-    );
+  for (const [use, status, code, message, expected] of cases) {
+    const tried: ChecksumUse[] = [];
+    const refuse = (now: ChecksumUse) => {
+      tried.push(now);
+      return now === use ? Promise.reject(new Refusal({ status, code, message })) : Promise.resolve(now);
+    };
+    const wishes = use === "none" ? [] : [use];
+    const sent = new ChecksumPolicy().send("put", wishes, refuse);
+    if (expected) assert.equal(await sent, "none", `${use} ${status} ${code}`);
+    else await assert.rejects(sent, Refusal, `${use} ${status} ${code}`);
+    assert.deepEqual(tried, expected ? [use, "none"] : [use]);
   }
 });
 
-Deno.test("checksum policy: takes less step by step, and does not doubt what has worked", () => {
+/** A store that refuses some uses, and what a policy has tried there. */
+function refusing(policy: ChecksumPolicy, refused: Partial<Record<ChecksumUse, string>>) {
+  const tried: ChecksumUse[] = [];
+  const send = (request: "put" | "part", wishes: readonly ChecksumUse[]) =>
+    policy.send(request, wishes, (use) => {
+      tried.push(use);
+      const code = refused[use];
+      return code === undefined
+        ? Promise.resolve(use)
+        : Promise.reject(new Refusal({ status: 400, code, message: "" }));
+    });
+  return { tried, send };
+}
+
+Deno.test("checksum policy: what was refused is not tried again once it has gone through without", async () => {
+  const { tried, send } = refusing(new ChecksumPolicy(), {
+    trailer: "InvalidArgument",
+    header: "NotImplemented",
+  });
+  assert.equal(await send("put", ["trailer", "header"]), "none");
+  assert.equal(await send("part", ["trailer", "header"]), "none");
+  assert.deepEqual(tried, ["trailer", "header", "none", "none"]);
+});
+
+Deno.test("checksum policy: a refusal with another reason takes no checksum away", async () => {
   const policy = new ChecksumPolicy();
-  assert.equal(policy.wayFor({ isKnown: false }), "trailer");
-  assert.equal(policy.wayFor({ isKnown: true }), "header");
-  policy.accepted("trailer");
-  assert.ok(!policy.refused("trailer", { status: 400, code: "InvalidArgument", message: "" }));
-  assert.ok(!policy.refused("trailer", { status: 403, code: "SignatureDoesNotMatch", message: "" }));
-  assert.ok(policy.refused("trailer", { status: 501, code: "NotImplemented", message: "" }));
-  assert.equal(policy.wayFor({ isKnown: false }), "header");
-  assert.ok(policy.refused("header", { status: 501, code: "NotImplemented", message: "" }));
-  assert.equal(policy.wayFor({ isKnown: true }), "none");
-  assert.ok(!policy.isOn);
+  const all = refusing(policy, { header: "Odd", none: "Odd" });
+  await assert.rejects(all.send("put", ["header"]), Refusal);
+  assert.deepEqual(all.tried, ["header", "none"]);
+  assert.equal(await refusing(policy, {}).send("put", ["header"]), "header");
+});
+
+Deno.test("checksum policy: what has worked is doubted only where the refusal speaks of it, request by request", async () => {
+  const policy = new ChecksumPolicy();
+  await refusing(policy, {}).send("put", ["trailer"]);
+  const { tried, send } = refusing(policy, { trailer: "InvalidArgument" });
+  await assert.rejects(send("put", ["trailer"]), Refusal);
+  assert.equal(await send("part", ["trailer"]), "none");
+  assert.deepEqual(tried, ["trailer", "trailer", "none"]);
 });

@@ -1,0 +1,106 @@
+/**
+ * Whether the bytes that came are the object's, judged over all the times that one object is fetched.
+ *
+ * A checksum that the store declares is believed. An ETag of 32 hexadecimal digits is only a guess: often it is the MD5 of the
+ * bytes, and with customer keys, some key services and many gateways it is not. Damage on the way differs from one fetch to the
+ * next, so bytes that come twice the same are the store's own; they are accepted with a warning unless a checksum that is no guess
+ * contradicts them. A declared checksum that is wrong while the ETag is the right MD5 (MinIO makes such copies of compressed
+ * objects) is overruled in the same way.
+ * @module
+ */
+import { CopilotError } from "../errors.ts";
+import type { Checksum, ChecksumName, ObjectInfo } from "./store.ts";
+
+/** Objects of a store whose ETag was no MD5 after which its ETags are taken for opaque, unless one was right. */
+const MAX_WRONG_GUESSES = 3;
+
+/** What is known of one store's ETags. */
+export class EtagTrust {
+  #hasBeenRight = false;
+  #wrong = 0;
+
+  /** Whether an ETag that looks like an MD5 is worth comparing. */
+  get isLeft(): boolean {
+    return this.#hasBeenRight || this.#wrong < MAX_WRONG_GUESSES;
+  }
+
+  /** An ETag was the MD5. */
+  right(): void {
+    this.#hasBeenRight = true;
+  }
+
+  /** An ETag was not the MD5 of bytes that came twice the same. */
+  wrong(): void {
+    this.#wrong++;
+  }
+}
+
+/** All the bytes of an object, as they came. */
+export interface Received {
+  info: ObjectInfo;
+  /** The checksum that {@linkcode Verification.wanted} names, of these bytes. */
+  hex: string;
+  /** Another checksum of the same bytes, in lower-case hexadecimal. */
+  digest(name: ChecksumName): Promise<string>;
+}
+
+/** What {@linkcode Verification} works with. */
+export interface VerificationOptions {
+  /** URI, for messages. */
+  object: string;
+  trust: EtagTrust;
+  warn(message: string): void;
+}
+
+/** Judges every fetch of one object. */
+export class Verification {
+  readonly #options: VerificationOptions;
+  /** Checksums of the bytes of earlier fetches. */
+  readonly #seen = new Set<string>();
+
+  constructor(options: VerificationOptions) {
+    this.#options = options;
+  }
+
+  /** What has to be computed while the bytes come; undefined where nothing can be compared. */
+  wanted({ checksum, etagMd5 }: ObjectInfo): Checksum | undefined {
+    if (checksum !== undefined || etagMd5 === undefined) return checksum;
+    return this.#options.trust.isLeft ? { name: "md5", hex: etagMd5 } : undefined;
+  }
+
+  /**
+   * Judges bytes.
+   *
+   * @throws CopilotError `integrity` where they may have been damaged: another fetch decides
+   */
+  async check({ info, hex, digest }: Received): Promise<void> {
+    const { object, trust, warn } = this.#options;
+    const { checksum, etagMd5 } = info;
+    const expected = checksum ?? { name: "md5" as const, hex: etagMd5 };
+    if (hex === expected.hex) {
+      if (checksum === undefined) trust.right();
+      return;
+    }
+    const isRepeated = this.#seen.has(`${expected.name} ${hex}`);
+    this.#seen.add(`${expected.name} ${hex}`);
+    const says = `its ${expected.name} is ${hex}, the store says ${expected.hex}`;
+    if (isRepeated && checksum === undefined) {
+      trust.wrong();
+      const more = trust.isLeft
+        ? ""
+        : "; objects of this store that have only an ETag are not compared any more";
+      return warn(`"${object}" came twice the same, so its ETag is taken for no MD5: ${says}${more}`);
+    }
+    if (isRepeated && etagMd5 !== undefined && await digest("md5") === etagMd5) {
+      return warn(`"${object}" came twice the same and its ETag is its MD5, so it is accepted: ${says}`);
+    }
+    throw new CopilotError("integrity", `Cannot read "${object}": ${says}`, { object });
+  }
+}
+
+/** The error for an object of another length than announced. @param object URI */
+export function lengthError(object: string, got: number, wanted: number): CopilotError {
+  return new CopilotError("integrity", `Cannot read "${object}": got ${got} bytes, expected ${wanted}`, {
+    object,
+  });
+}

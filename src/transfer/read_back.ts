@@ -1,0 +1,32 @@
+/**
+ * Checksums of a file that was just written, read once more out of the page cache.
+ * @module
+ */
+import { createHasher } from "../storage/checksum.ts";
+import type { ChecksumName } from "../storage/store.ts";
+import type { OpenFile } from "../system/mod.ts";
+import type { Engine } from "./session.ts";
+
+/** Bytes that are hashed before other transfers get their turn. */
+const TURN_BYTES = 8 * 1024 * 1024;
+
+/** A checksum of all bytes of a file, in lower-case hexadecimal. Leaves its offset at the end. */
+export async function digestOfFile(engine: Engine, file: OpenFile, name: ChecksumName): Promise<string> {
+  const { system, buffers, signal } = engine;
+  const hasher = await createHasher(name);
+  const buffer = buffers.take();
+  try {
+    file.seek(0);
+    for (let at = 0, turn = 0;;) {
+      const count = file.read(buffer);
+      if (count === null) return hasher.hex();
+      hasher.update(buffer.subarray(0, count));
+      at += count;
+      if (at - turn < TURN_BYTES) continue;
+      turn = at;
+      await system.clock.sleep(0, signal);
+    }
+  } finally {
+    buffers.give(buffer);
+  }
+}
