@@ -74,7 +74,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "watch/watchers": ["watch", "watch/proc", "config", "http", "system"],
   "watch/proc": ["watch"],
   transfer: ["storage", "http", "system"],
-  storage: ["storage/backends", "transfer", "config", "system"],
+  storage: ["storage/backends", "config", "system"],
   "storage/backends": ["storage", "storage/cloud", "config", "http", "system"],
   "storage/cloud": [],
   http: ["storage", "system"],
