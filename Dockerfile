@@ -1,6 +1,7 @@
 # The image that Flyte's `plugins.k8s.co-pilot.image` names: nothing in it but the executable and what it needs to start.
 #
 #   docker build -t copilot .                                             FROM scratch
+#   docker build -t copilot --build-arg RUN_AS=65532:65532 .              the same for restricted namespaces
 #   docker build -t copilot --build-arg VARIANT=distroless \
 #                --build-arg BASE=<a distroless/cc image> .               on a base with its own C library and certificates
 #
@@ -23,5 +24,7 @@ FROM ${BASE}
 COPY --from=build /rootfs/ /
 # Certificates that are mounted over the image's own are trusted too.
 ENV PATH=/bin HOME=/tmp DENO_TLS_CA_STORE=system,mozilla
-USER 65532:65532
+# Root, as the original's image, reads whatever main has written; 65532:65532 is for namespaces that admit nothing else.
+ARG RUN_AS=0:0
+USER ${RUN_AS}
 ENTRYPOINT ["/bin/copilot"]

@@ -1,30 +1,41 @@
 #!/usr/bin/env bash
-# Builds the image FROM scratch on this machine: no base image and no registry are needed.
+# Builds the image on this machine: no base image, no registry and no build tool are needed. The same commit gives the same digest.
 #
-#   deno task image [--target TRIPLE] [--tag NAME]      with buildah, podman or docker, whichever is found first
+#   deno task image [--variant root|nonroot] [--target TRIPLE] [--tag NAME] [--output FILE]
+#
+# root (the default) runs as root, as the original's image does, so that it reads whatever main has written; nonroot runs as 65532,
+# for namespaces that admit nothing else. With --output the archive is all; without, it is loaded into the first of podman, buildah
+# and docker that is found.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-target="$(uname -m)-unknown-linux-gnu" tag=localhost/copilot
+target="$(uname -m)-unknown-linux-gnu" variant=root tag=localhost/copilot:latest output=
+die() {
+  echo "image: $*" >&2
+  exit 1
+}
 while [ $# -gt 0 ]; do
   case $1 in
     --target) target=$2 ;;
+    --variant) variant=$2 ;;
     --tag) tag=$2 ;;
-    *)
-      echo "image: unknown option $1: expected --target or --tag" >&2
-      exit 1
-      ;;
+    --output) output=$2 ;;
+    *) die "unknown option $1: expected --variant, --target, --tag or --output" ;;
   esac
   shift 2
 done
 case $target in
   x86_64-*) architecture=amd64 ;;
   aarch64-*) architecture=arm64 ;;
-  *)
-    echo "image: no target $target: expected x86_64-unknown-linux-gnu or aarch64-unknown-linux-gnu" >&2
-    exit 1
-    ;;
+  *) die "no target $target: expected x86_64-unknown-linux-gnu or aarch64-unknown-linux-gnu" ;;
 esac
+case $variant in
+  root) user= ;;
+  nonroot) user=65532:65532 ;;
+  *) die "no variant $variant: expected root or nonroot" ;;
+esac
+# As docker reads a name without a tag.
+[[ ${tag##*/} == *:* ]] || tag=$tag:latest
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -47,22 +58,23 @@ if [ "${target%%-*}" != "$(uname -m)" ]; then
   foreign_libraries
   sysroot=$work/sysroot
 fi
-mkdir "$work/image"
-scripts/rootfs.sh "$work/copilot" "$work/image/rootfs" --sysroot "$sysroot"
-# The Dockerfile's last stage, with the root file system from here.
-{
-  echo "FROM scratch"
-  sed -n '/^FROM \${BASE}/,$p' Dockerfile | sed -e 1d -e 's#^COPY --from=build /rootfs/ /#COPY rootfs/ /#'
-} >"$work/image/Dockerfile"
+scripts/rootfs.sh "$work/copilot" "$work/rootfs" --sysroot "$sysroot"
+archive=${output:-$work/image.tar}
+# The Dockerfile's last stage says the same.
+digest=$("${DENO:-deno}" run -A scripts/image_archive.ts --rootfs "$work/rootfs" --output "$archive" --tag "$tag" \
+  --architecture "$architecture" --user "$user" --entrypoint /bin/copilot \
+  --env PATH=/bin --env HOME=/tmp --env DENO_TLS_CA_STORE=system,mozilla)
 
-if command -v buildah >/dev/null; then
-  buildah bud --isolation chroot --arch "$architecture" -q -t "$tag" "$work/image"
-elif command -v podman >/dev/null; then
-  podman build --isolation chroot --arch "$architecture" -q -t "$tag" "$work/image"
-elif command -v docker >/dev/null; then
-  docker build --platform "linux/$architecture" -q -t "$tag" "$work/image"
-else
-  echo "image: found none of buildah, podman, docker" >&2
-  exit 1
+if [ -z "$output" ]; then
+  if command -v podman >/dev/null; then
+    podman load -q -i "$archive" >&2
+  elif command -v buildah >/dev/null; then
+    buildah pull -q "docker-archive:$archive" >&2
+  elif docker version >/dev/null 2>&1; then
+    docker load -q -i "$archive" >&2
+  else
+    die "found none of podman, buildah and a docker that answers: expected --output FILE"
+  fi
 fi
-echo "$tag: $(($(du -sb "$work/image/rootfs" | cut -f1) / 1000000)) MB, linux/$architecture"
+megabytes() { echo "$(($(du -sb "$1" | cut -f1) / 1000000)) MB"; }
+echo "$tag: $(megabytes "$work/rootfs"), $(megabytes "$archive") compressed, linux/$architecture, $digest"

@@ -10,74 +10,27 @@
 # The build takes about 4 minutes on 2 cores, once; a start takes about 10 s and 275 MB.
 set -euo pipefail
 
-VERSION=1.34.1
-
-cache="${XDG_CACHE_HOME:-$HOME/.cache}/copilot-test-servers"
-bin="$cache/bin"
-binary="$bin/kube-apiserver-$VERSION"
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
 
 die() {
   echo "kube_api_server: $*" >&2
   exit 1
 }
 
-install_etcd() {
-  command -v etcd >/dev/null && return
-  local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
-  "${apt[@]}" update >&2
-  # The distribution starts a server of its own on installation; the tests want none but theirs.
-  RUNLEVEL=1 "${apt[@]}" install -y --no-install-recommends etcd-server >&2
-}
-
-# The module names its staging parts by local folders; the published ones carry the same version with a leading 0.
-build_api_server() {
-  local work gomod part
-  command -v go >/dev/null || die "kube-apiserver needs Go 1.24 or newer to build: install Go"
-  echo "kube_api_server: building kube-apiserver $VERSION" >&2
-  work=$(mktemp -d "$cache/kube.XXXXXX")
-  (
-    cd "$work"
-    gomod=$(go mod download -json "k8s.io/kubernetes@v$VERSION" | sed -n 's/.*"GoMod": "\(.*\)",/\1/p')
-    go mod init kubeapi >/dev/null 2>&1
-    for part in $(awk '/k8s.io\/[a-z0-9-]+ => .\/staging/ {print $1}' "$gomod"); do
-      go mod edit -require="$part@v0.${VERSION#*.}" -replace="$part=$part@v0.${VERSION#*.}"
-    done
-    go mod edit -require="k8s.io/kubernetes@v$VERSION"
-    printf '//go:build tools\n\npackage tools\n\nimport _ "k8s.io/kubernetes/cmd/kube-apiserver"\n' >tools.go
-    go mod tidy -e >tidy.log 2>&1 || true
-    CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o "$binary.new" k8s.io/kubernetes/cmd/kube-apiserver >&2
-  ) || die "the build failed in $work"
-  mv "$binary.new" "$binary"
-  rm -rf "$work"
-}
-
 install() {
-  mkdir -p "$bin"
-  install_etcd
-  [ -x "$binary" ] || build_api_server
+  apt_install etcd-server
+  binary=$("$here/kube_build.sh" kube-apiserver)
 }
 
 free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# A CA and a leaf, a key pair for service account tokens, and one administrator.
+# Keys, and ports that stay the same over a restart.
 prepare() {
-  [ -e "$dir/token" ] && return
-  openssl genrsa -out "$dir/sa.key" 2048 2>/dev/null
-  openssl rsa -in "$dir/sa.key" -pubout -out "$dir/sa.pub" 2>/dev/null
-  openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj "/CN=copilot test kube CA" \
-    -keyout "$dir/ca.key" -out "$dir/ca.crt" 2>/dev/null
-  openssl req -newkey rsa:2048 -nodes -subj "/CN=kube-apiserver" \
-    -keyout "$dir/api.key" -out "$dir/api.csr" 2>/dev/null
-  openssl x509 -req -in "$dir/api.csr" -CA "$dir/ca.crt" -CAkey "$dir/ca.key" -CAcreateserial -days 30 \
-    -extfile <(printf 'subjectAltName=IP:127.0.0.1,DNS:localhost\nbasicConstraints=CA:FALSE\n') \
-    -out "$dir/api.crt" 2>/dev/null
-  (
-    umask 077
-    openssl rand -hex 16 >"$dir/token"
-    printf '%s,admin,1,"system:masters"\n' "$(cat "$dir/token")" >"$dir/tokens.csv"
-  )
+  [ ! -e "$dir/api.port" ] || return 0
+  make_keys "$dir" IP:127.0.0.1,DNS:localhost
   free_port >"$dir/etcd.port"
   free_port >"$dir/peer.port"
   free_port >"$dir/api.port"
@@ -147,6 +100,7 @@ case $command in
     echo "export COPILOT_TEST_KUBE_DIR=$dir"
     ;;
   restart)
+    install
     end api
     start_api_server
     ;;

@@ -6,6 +6,7 @@
 # scratch: the executable under both of its names, the C library, CA certificates, /tmp, a user that is not root.
 # distroless: the executable only, for a base that has the rest. --sysroot: where the libraries are taken from.
 set -euo pipefail
+umask 022
 
 binary=$1 root=$2
 shift 2

@@ -7,8 +7,10 @@
 #
 # NAME: s3 (versitygw), s3-tls (the same behind TLS with a CA of its own), minio, gcs, azure, redis. Default: all.
 # Use: eval "$(scripts/servers.sh start "$dir")"; deno task test; scripts/servers.sh stop "$dir"
+# They listen on loopback, or on the address in COPILOT_TEST_SERVERS_HOST (scripts/kube_node.sh: where pods reach them).
 # Keys: S3 testkey / testsecret; Azure account testaccount with the key in COPILOT_TEST_AZURE_KEY.
 set -euo pipefail
+. "$(dirname "$0")/lib.sh"
 
 VERSITYGW=github.com/versity/versitygw/cmd/versitygw@v1.8.0
 MINIO=github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
@@ -18,6 +20,7 @@ ALL=(s3 s3-tls minio gcs azure redis)
 
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/copilot-test-servers"
 bin="$cache/bin"
+host="${COPILOT_TEST_SERVERS_HOST:-127.0.0.1}"
 
 die() {
   echo "servers: $*" >&2
@@ -26,6 +29,25 @@ die() {
 
 # go_install MODULE: builds it once per pinned version.
 go_install() {
+  local module=$1 name stamp
+  name=$(basename "${module%@*}")
+  stamp="$bin/.$name-${module##*@}"
+  [ -x "$bin/$name" ] && [ -e "$stamp" ] && return
+  command -v go >/dev/null || die "$name needs Go 1.26 or newer to build: install Go, or name other servers"
+  echo "servers: building $module" >&2
+  GOBIN="$bin" GOFLAGS=-trimpath CGO_ENABLED=0 go install "$module" >&2
+  touch "$stamp"
+}
+
+install_azurite() {
+  [ -e "$cache/azurite/.${AZURITE##*@}" ] && return
+  echo "servers: installing $AZURITE" >&2
+  mkdir -p "$cache/azurite"
+  npm install --silent --no-fund --no-audit --prefix "$cache/azurite" "$AZURITE" >&2
+  touch "$cache/azurite/.${AZURITE##*@}"
+}
+
+install() {
   local module=$1 name stamp
   name=$(basename "${module%@*}")
   stamp="$bin/.$name-${module##*@}"
@@ -61,7 +83,7 @@ install() {
       minio) go_install "$MINIO" ;;
       gcs) go_install "$FAKE_GCS" ;;
       azure) install_azurite ;;
-      redis) install_redis ;;
+      redis) apt_install redis-server ;;
       *) die "no server '$name': expected one of ${ALL[*]}" ;;
     esac
   done
@@ -80,7 +102,7 @@ launch() {
   echo "$pid" >"$dir/$name.pid"
   pids+=("$pid")
   for _ in $(seq 300); do
-    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return
+    (exec 3<>"/dev/tcp/$host/$port") 2>/dev/null && return
     kill -0 "$pid" 2>/dev/null || break
     sleep 0.1
   done
@@ -109,39 +131,39 @@ start_one() {
   mkdir -p "$dir/$name"
   case $name in
     s3)
-      launch "$name" "$port" "$bin/versitygw" --access testkey --secret testsecret --port "127.0.0.1:$port" \
+      launch "$name" "$port" "$bin/versitygw" --access testkey --secret testsecret --port "$host:$port" \
         --keep-alive --quiet posix "$dir/$name"
-      echo "export COPILOT_TEST_S3=http://127.0.0.1:$port"
+      echo "export COPILOT_TEST_S3=http://$host:$port"
       ;;
     s3-tls)
       make_certificates
-      launch "$name" "$port" "$bin/versitygw" --access testkey --secret testsecret --port "127.0.0.1:$port" \
+      launch "$name" "$port" "$bin/versitygw" --access testkey --secret testsecret --port "$host:$port" \
         --keep-alive --quiet --cert "$dir/tls/leaf.crt" --key "$dir/tls/leaf.key" posix "$dir/$name"
       echo "export COPILOT_TEST_S3_TLS=https://localhost:$port"
       echo "export COPILOT_TEST_CA=$dir/tls/ca.crt"
       ;;
     minio)
       launch "$name" "$port" env MINIO_ROOT_USER=testkey MINIO_ROOT_PASSWORD=testsecret MINIO_BROWSER=off \
-        "$bin/minio" server --quiet --address "127.0.0.1:$port" "$dir/$name"
-      echo "export COPILOT_TEST_MINIO=http://127.0.0.1:$port"
+        "$bin/minio" server --quiet --address "$host:$port" "$dir/$name"
+      echo "export COPILOT_TEST_MINIO=http://$host:$port"
       ;;
     gcs)
-      launch "$name" "$port" "$bin/fake-gcs-server" -scheme http -host 127.0.0.1 -port "$port" -backend memory \
-        -external-url "http://127.0.0.1:$port" -public-host "127.0.0.1:$port" -log-level error
-      echo "export COPILOT_TEST_GCS=http://127.0.0.1:$port"
+      launch "$name" "$port" "$bin/fake-gcs-server" -scheme http -host $host -port "$port" -backend memory \
+        -external-url "http://$host:$port" -public-host "$host:$port" -log-level error
+      echo "export COPILOT_TEST_GCS=http://$host:$port"
       ;;
     azure)
       local key
       key=$(printf 'a key of the tests, and no secret' | base64 -w0)
       launch "$name" "$port" env "AZURITE_ACCOUNTS=testaccount:$key" "$cache/azurite/node_modules/.bin/azurite-blob" \
-        --blobHost 127.0.0.1 --blobPort "$port" --location "$dir/$name" --silent --skipApiVersionCheck \
+        --blobHost $host --blobPort "$port" --location "$dir/$name" --silent --skipApiVersionCheck \
         --disableTelemetry
-      echo "export COPILOT_TEST_AZURE=http://127.0.0.1:$port/testaccount"
+      echo "export COPILOT_TEST_AZURE=http://$host:$port/testaccount"
       echo "export COPILOT_TEST_AZURE_KEY=$key"
       ;;
     redis)
-      launch "$name" "$port" redis-server --bind 127.0.0.1 --port "$port" --save "" --dir "$dir/$name"
-      echo "export COPILOT_TEST_REDIS=redis://127.0.0.1:$port"
+      launch "$name" "$port" redis-server --bind $host --port "$port" --save "" --dir "$dir/$name"
+      echo "export COPILOT_TEST_REDIS=redis://$host:$port"
       ;;
     *) die "no server '$name': expected one of ${ALL[*]}" ;;
   esac

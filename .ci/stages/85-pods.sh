@@ -11,7 +11,7 @@ mkdir -p "$state"
 
 check "podman runs containers here" bash -c "scripts/pods_setup.sh >$state/env"
 export COPILOT_TEST_POD_IMAGE=localhost/copilot-pods
-check "the image" env DENO="$(command -v deno)" scripts/image.sh --tag "$COPILOT_TEST_POD_IMAGE"
+check "the image" env DENO="$(command -v deno)" scripts/image.sh --variant nonroot --tag "$COPILOT_TEST_POD_IMAGE"
 run=(podman run --rm --network none --read-only --read-only-tmpfs=false --cap-drop all --security-opt no-new-privileges)
 check "it runs as another user, without a writable directory or a capability" \
   "${run[@]}" --user 65532:65532 "$COPILOT_TEST_POD_IMAGE" version
@@ -20,7 +20,7 @@ check "the images that the Dockerfile is built on" bash -c "scripts/base_images.
 . "$state/bases"
 git clone -q . "$state/clone"
 # The network of the machine, and no isolation by namespaces: a package mirror may be reachable from nowhere else.
-build=(podman build --pull=never --network host --isolation chroot -q)
+build=(podman build --pull=never --network host --isolation chroot --build-arg RUN_AS=65532:65532 -q)
 export COPILOT_TEST_SCRATCH_IMAGE=localhost/copilot-dockerfile COPILOT_TEST_DISTROLESS_IMAGE=localhost/copilot-dockerfile-distroless
 check "the Dockerfile, FROM scratch, from a clean clone" "${build[@]}" -t "$COPILOT_TEST_SCRATCH_IMAGE" "$state/clone"
 check "the Dockerfile on distroless" "${build[@]}" -t "$COPILOT_TEST_DISTROLESS_IMAGE" \

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Writes an image of a shell and its tools, for the main containers of the tests' pods.
+#
+#   scripts/tools_image.sh ARCHIVE NAME            needs busybox-static, and Deno as $DENO or on PATH
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+
+archive=$1 name=$2
+apt_install busybox-static
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$work/bin" "$work/etc"
+mkdir -m 1777 "$work/tmp"
+cp /bin/busybox "$work/bin/"
+for applet in $(busybox --list); do
+  [ "$applet" = busybox ] || ln -s busybox "$work/bin/$applet"
+done
+printf 'root:x:0:0::/:/bin/sh\nother:x:1000:1000::/tmp:/bin/sh\nnonroot:x:65532:65532::/tmp:/bin/sh\n' >"$work/etc/passwd"
+"${DENO:-deno}" run -A "$here/image_archive.ts" --rootfs "$work" --output "$archive" --tag "$name" >/dev/null
