@@ -13,7 +13,7 @@ scripts/servers.sh start "$COPILOT_CI_STATE/servers" >"$COPILOT_CI_STATE/env"
 . "$COPILOT_CI_STATE/env"
 mapfile -t files < <(
   awk '/^running [0-9]+ tests? from / { file = $NF } / \.\.\. ignored/ { print file }' "$COPILOT_CI_STATE/readme-test.log" | sort -u |
-    grep -v -e '/tests/pods/' -e '/tests/watch/watchers/kube/server_test.ts' -e '/tests/e2e/\(faults\|kills\|disk\|edges\|permissions\)_test' # stages of their own
+    grep -v -e '/tests/pods/' -e '/tests/cluster/' -e '/tests/watch/watchers/kube/server_test.ts' -e '/tests/e2e/\(faults\|kills\|disk\|edges\|permissions\)_test' # stages of their own
 )
 [ ${#files[@]} -eq 0 ] || deno_test --no-skips deno test -A "${files[@]}"
 done_counting
