@@ -122,18 +122,27 @@ async function download(command: Extract<Command, { kind: "download" }>, world: 
 
 async function sidecar(command: Extract<Command, { kind: "sidecar" }>, world: World): Promise<number> {
   const { runSidecar } = await import("./watch/sidecar.ts");
+  const { hasMark, leaveMark } = await import("./watch/upload_mark.ts");
   const log = openLog(command, world);
   for (const warning of [...world.warnings, ...command.warnings]) log.warning(warning);
-  return await runSidecar({ ...command, localDir: absolute(command.localDir) }, {
+  const localDir = absolute(command.localDir);
+  const mark = {
+    localDir,
+    outputs: `${command.outputPrefix}/${command.metaOutputName}`,
+    pod: world.env["HOSTNAME"] ?? "",
+  };
+  return await runSidecar({ ...command, localDir }, {
     ...world,
     system: sys,
     log,
-    upload: (ready, occasion) => moveData(ready, world, occasion),
+    hasUploaded: hasMark(sys.files, mark),
+    upload: (ready, occasion) =>
+      moveData(ready, world, { ...occasion, uploaded: () => leaveMark(sys.files, mark, log) }),
     tell: (ready, failure) => moveData(ready, world, { failure }),
   });
 }
 
-type Special = Pick<SandboxOptions, "failure" | "ended" | "caveat">;
+type Special = Pick<SandboxOptions, "failure" | "ended" | "caveat" | "uploaded">;
 
 /** Hands the run to a Worker with the permissions that it needs, and no others. */
 async function moveData(

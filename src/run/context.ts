@@ -39,6 +39,8 @@ export interface RunContext {
   spentMs: number;
   /** UPLOAD_EAGER's upload begins before main has ended; resolves when it has, with what was wrong about its end. */
   ended?: Promise<ForeignFailure | null>;
+  /** Called when a sidecar's outputs are all declared. */
+  uploaded?(): void;
   /** What a failure of the outputs is told with: main was never seen, so that may be why one is missing. */
   caveat?: string;
   /** Resolves once the run may reach the places that these URIs name; rejects with `denied` where it never may. */

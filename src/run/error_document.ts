@@ -65,8 +65,13 @@ export async function exists(uri: string, { stores, signal }: VerdictContext): P
  * takes errors.pb first.
  */
 export async function withdrawVerdict(uri: string, context: VerdictContext): Promise<void> {
+  await withdraw(uri, "the error document of an earlier try", context);
+}
+
+/** Removes a document if it is there. @param what it is, for the log */
+export async function withdraw(uri: string, what: string, context: VerdictContext): Promise<void> {
   if (!await exists(uri, context)) return;
-  context.log.warning("removing the error document of an earlier try", { uri });
+  context.log.warning(`removing ${what}`, { uri });
   const { store, key } = await context.stores.at(uri, "--to-output-prefix");
   await store.delete(key, { signal: context.signal });
 }

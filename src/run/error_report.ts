@@ -8,7 +8,14 @@ import { type ForeignFailure, openStores, type RunCommand, type RunContext, unti
 import { Engine } from "../transfer/session.ts";
 import { joinKey } from "../storage/uri.ts";
 import { assertNoTaskError, TaskFailure } from "./upload.ts";
-import { exists, type Failure, failureOf, type VerdictContext, writeVerdict } from "./error_document.ts";
+import {
+  exists,
+  type Failure,
+  failureOf,
+  type VerdictContext,
+  withdraw,
+  writeVerdict,
+} from "./error_document.ts";
 
 /**
  * Milliseconds for the error document, counted from the failure: the run's own deadline may be what failed. Less than the 30 s
@@ -105,6 +112,7 @@ export async function report(
       return 0;
     }
     await writeVerdict(errorUri(command), { ...failure, message: context.mask(failure.message) }, verdict);
+    await withdrawOutputs(command, verdict);
     return command.exitOnError ? 1 : 0;
   } catch (thrown) {
     log.error("cannot write the error document", { uri: errorUri(command), error: explain(thrown) });
@@ -112,5 +120,16 @@ export async function report(
   } finally {
     deadline.clear();
     await stores.close();
+  }
+}
+
+/** What an earlier try has declared to be the outputs must not stand beside the document of a failure, which is out already. */
+async function withdrawOutputs(command: RunCommand, verdict: VerdictContext): Promise<void> {
+  const uri = outputsUri(command);
+  if (uri === undefined) return;
+  try {
+    await withdraw(uri, "the outputs of an earlier try", verdict);
+  } catch (thrown) {
+    verdict.log.error("cannot remove the outputs of an earlier try", { uri, error: explain(thrown) });
   }
 }

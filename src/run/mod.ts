@@ -61,6 +61,7 @@ export async function run(command: RunCommand, context: RunContext): Promise<num
   const seconds = Math.round(system.clock.monotonicMs() - startMs) / 1000;
   const figures = { files, bytes, seconds, retries };
   if (failure === undefined) {
+    if (command.kind === "sidecar") context.uploaded?.();
     log.summary(`${what.toLowerCase()} finished`, figures);
     return 0;
   }

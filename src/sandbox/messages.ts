@@ -44,6 +44,8 @@ export type ToWorker =
 /** From the Worker. */
 export type FromWorker =
   | { kind: "done"; status: number }
+  /** A sidecar's outputs are all declared. */
+  | { kind: "uploaded" }
   | { kind: "pong" }
   /** Something was thrown that nothing catches. */
   | { kind: "crashed"; error: string; stack: string }

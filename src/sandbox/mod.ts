@@ -60,6 +60,8 @@ export interface SandboxOptions extends ScopeContext {
   ended?: Promise<ForeignFailure | null>;
   /** What a failure of the outputs is told with. */
   caveat?: string;
+  /** Called when a sidecar's outputs are all declared. */
+  uploaded?(): void;
 }
 
 /**
@@ -136,6 +138,9 @@ function runWorker(command: RunCommand, options: SandboxOptions, job: Job): Prom
     switch (data.kind) {
       case "done":
         return resolve(data.status);
+      case "uploaded":
+        options.uploaded?.();
+        break;
       case "pong":
         return watchdog.answered();
       case "crashed":

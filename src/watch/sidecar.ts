@@ -30,6 +30,8 @@ export interface SidecarContext {
   terminations: Terminations;
   /** Uploads; resolves to the exit status. */
   upload(command: SidecarCommand, occasion: UploadOccasion): Promise<number>;
+  /** Whether an earlier life of this container has declared the outputs. */
+  hasUploaded: boolean;
   /** Writes errors.pb instead; resolves to the exit status. */
   tell(command: SidecarCommand, failure: ForeignFailure): Promise<number>;
 }
@@ -100,16 +102,16 @@ async function watchEnd(watcher: Watcher, context: SidecarContext): Promise<Fore
     const exit = await watcher.waitForExit(new AbortController().signal);
     const { by, outcome, reason, exitCode } = exit;
     context.log.info("the main container has ended", { by, outcome, reason, exitCode });
-    return outcome === "ended" ? null : { ...badEnd(exit), unlessDone: true };
+    return outcome === "ended" ? null : { ...badEnd(exit), unlessDone: false };
   } catch (thrown) {
     return cannotWatch(thrown, context);
   }
 }
 
-function cannotWatch(thrown: unknown, { log }: SidecarContext): ForeignFailure {
+function cannotWatch(thrown: unknown, { log, hasUploaded }: SidecarContext): ForeignFailure {
   const message = explain(from(thrown, "Cannot watch the main container"));
   log.error("cannot watch the main container", { error: message });
-  return { message, unlessDone: true };
+  return { message, unlessDone: hasUploaded };
 }
 
 /**

@@ -198,8 +198,9 @@ Deno.test("run: the names of the documents are the command's", async () => {
   setup.dir.write("n", "1");
   const names = { metaOutputName: "o.pb", errOutputName: "e.pb", outputPrefix: "mem://b/meta/" };
   await setup.run(sidecarCommand(setup.dir.path, { ...names, interface: ONE_OUTPUT }));
+  assert.deepEqual(Object.keys(await objectsIn(setup.store)), ["meta/o.pb"]);
   await setup.run(sidecarCommand(setup.dir.path, { ...names, interface: FILE_OUTPUT }));
-  assert.deepEqual(Object.keys(await objectsIn(setup.store)), ["meta/e.pb", "meta/o.pb"]);
+  assert.deepEqual(Object.keys(await objectsIn(setup.store)), ["meta/e.pb"]);
 });
 
 // ---------------------------------------------------------------- errors.pb of an earlier try
@@ -489,4 +490,43 @@ Deno.test("run: an eager upload with an interface that cannot be read waits for 
   await clock.advance(10_000);
   await status;
   assert.equal((await setup.error())?.message, "User Error: it broke");
+});
+
+/** Whether outputs.pb is there. */
+function hasOutputs({ store }: Setup): Promise<boolean> {
+  return pristine(store).head("out/outputs.pb", { signal }).then(() => true, () => false);
+}
+
+Deno.test("tell: a known failure withdraws what an earlier try has declared to be the outputs", async () => {
+  using setup = await setUp();
+  const command = sidecarCommand(setup.dir.path, { interface: ONE_OUTPUT });
+  setup.dir.write("n", "1");
+  assert.equal(await setup.run(command), 0);
+  assert(await hasOutputs(setup));
+  assert.equal(await tell(FOREIGN, command, setup.context()), 0);
+  assert.equal((await setup.error())?.code, "MainFailed");
+  assert(!await hasOutputs(setup));
+});
+
+Deno.test("a failed upload withdraws an earlier try's outputs, and only a finished one says that it is", async () => {
+  using setup = await setUp();
+  let uploads = 0;
+  const change = { uploaded: () => void uploads++ };
+  const command = sidecarCommand(setup.dir.path, { interface: ONE_OUTPUT });
+  setup.dir.write("n", "1");
+  assert.equal(await setup.run(command, change), 0);
+  assert.equal(uploads, 1);
+  Deno.removeSync(`${setup.dir.path}/n`);
+  assert.equal(await setup.run(command, change), 0);
+  assert.equal(uploads, 1);
+  assert.notEqual(await setup.error(), null);
+  assert(!await hasOutputs(setup));
+});
+
+Deno.test("tell: outputs that cannot be withdrawn are logged, and the failure is told all the same", async () => {
+  using setup = await setUp({ "out/outputs.pb": "" });
+  setup.store.delete = () => Promise.reject(new CopilotError("denied", "Cannot delete: refused"));
+  const command = sidecarCommand(setup.dir.path, { interface: ONE_OUTPUT });
+  assert.equal(await tell(FOREIGN, command, setup.context()), 0);
+  assert.equal((await setup.error())?.code, "MainFailed");
 });

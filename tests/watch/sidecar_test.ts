@@ -5,6 +5,7 @@ import type { ForeignFailure } from "../../src/run/context.ts";
 import { runSidecar, type UploadOccasion } from "../../src/watch/sidecar.ts";
 // Loaded before the clock is set going.
 import "../../src/watch/automatic.ts";
+import "../../src/watch/watchers/marker.ts";
 import "../../src/watch/watchers/noop.ts";
 import "../../src/watch/watchers/process/mod.ts";
 import { FakeClock } from "../support/fakes.ts";
@@ -24,6 +25,7 @@ function scene(change: Partial<SidecarCommand>) {
   const begin = () => {
     const life = runSidecar(sidecarCommand("/out", change), {
       ...context,
+      hasUploaded: change.metaOutputName === "declared before",
       upload: (_, occasion) => Promise.resolve(uploads.push(occasion) - 1),
       tell: (_, failure) => Promise.resolve(failures.push(failure) - 1),
     });
@@ -109,5 +111,27 @@ Deno.test("sidecar: --exit-after-upload says it where nobody can know", async ()
     begin();
     await clock.advance(60_000);
     assert.equal(status(), exitAfterUpload ? 0 : null);
+  }
+});
+
+Deno.test("sidecar: a main that failed is told whatever an earlier life has uploaded, an end that nobody knows is not", async () => {
+  for (const metaOutputName of ["outputs.pb", "declared before"]) {
+    const failed = scene({ startWatchers: ["file"], exitWatchers: ["file"], metaOutputName });
+    failed.pod.files.texts.set("/out/_ERROR", "");
+    const first = failed.begin();
+    await failed.clock.advance(1000);
+    await first;
+    assert.equal(failed.failures[0]!.unlessDone, false);
+    const unknown = scene({
+      startWatchers: ["shared-process-ns"],
+      exitWatchers: ["shared-process-ns"],
+      metaOutputName,
+    });
+    const second = unknown.begin();
+    await unknown.clock.advance(1000);
+    unknown.context.terminations.deliver();
+    await unknown.clock.advance(1000);
+    await second;
+    assert.equal(unknown.failures[0]!.unlessDone, metaOutputName === "declared before");
   }
 });
