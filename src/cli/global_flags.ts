@@ -49,7 +49,7 @@ const STORAGE = rows({ of: "global", group: "storage" }, [
     help:
       "Settings of that store as key=value; repeat or separate by commas; replaces what files say as a whole",
   },
-  { name: "storage.container", arg: "NAME", help: "Bucket of the configured store; URIs may name others" },
+  { name: "storage.container", arg: "NAME", help: "Accepted; URIs name their buckets themselves" },
   {
     name: "storage.enable-multicontainer",
     type: "bool",

@@ -65,6 +65,7 @@ function assertRequired(invocation: Invocation): void {
 }
 
 function storeCommand(settings: Settings, invocation: Invocation): StoreCommand {
+  settings.assertValid();
   assertNotNegative(settings, ["storage.limits.maxDownloadMBs"]);
   const { config, warnings } = storageConfig(settings);
   const muted = settings.bool("logger.mute");

@@ -25,6 +25,15 @@ export class Settings implements StorageSource {
     this.#sources = sources;
   }
 
+  /**
+   * Reads every key of configuration files, so that a value that nothing looks up is checked as well.
+   *
+   * @throws CopilotError for the first value that is not of its flag's type
+   */
+  assertValid(): void {
+    for (const flag of FLAGS.filter(isConfigKey)) this.#given(flag);
+  }
+
   /** Whether flag, environment or a file sets it. */
   isSet(name: string): boolean {
     return this.#given(this.#flag(name)) !== undefined;

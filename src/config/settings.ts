@@ -19,13 +19,6 @@ export interface StoreSettings {
 export interface StorageConfig {
   /** Which settings describe the configured store: `s3` for `storage.connection`, `stow` for `storage.stow`, whatever the flag says. */
   type: StorageType;
-  /** `storage.container`; empty where none is set. URIs name their container themselves. */
-  container: string;
-  /**
-   * `storage.enable-multicontainer`. Kept, not enforced: the original without it refuses every other bucket than
-   * `storage.container`, which breaks raw output buckets; here any bucket that the credentials open is allowed.
-   */
-  multiContainer: boolean;
   /** Bound for metadata objects; 0 means none. */
   maxDownloadBytes: number;
   /** The configured store. */

@@ -16,11 +16,8 @@ export interface StowSection {
 
 /** Where settings are looked up, by the names of their flags. */
 export interface StorageSource {
-  /** Whether flag, environment or a file sets it, rather than its default. */
-  isSet(name: string): boolean;
   text(name: string): string;
   number(name: string): number;
-  bool(name: string): boolean;
   /** `storage.stow.config` without its default. */
   stowConfig(): Readonly<Record<string, string>>;
   /** `storage.schemes`, by scheme. */
@@ -48,8 +45,6 @@ export function storageConfig(source: StorageSource): { config: StorageConfig; w
   });
   const config = {
     type,
-    container: source.text("storage.container"),
-    multiContainer: source.bool("storage.enable-multicontainer"),
     maxDownloadBytes: source.number("storage.limits.maxDownloadMBs") * 1024 * 1024,
     primary,
     schemes: Object.fromEntries(schemes),

@@ -1,21 +1,17 @@
 /**
- * What the main thread and the run's Worker say to each other, settings included: structuredClone does not carry a
- * {@linkcode Secret}.
+ * What the main thread and the run's Worker say to each other. structuredClone does not carry a {@linkcode Secret}, so that settings
+ * are packed for the way.
  * @module
  */
-import { Secret, type StorageConfig, type StoreSettings } from "../config/mod.ts";
+import { Secret } from "../config/mod.ts";
 import type { LogSettings } from "../system/log.ts";
 import type { ForeignFailure, RunCommand } from "../run/context.ts";
-
-type Transferable<C extends { storage: StorageConfig }> = C extends unknown
-  ? Omit<C, "storage"> & { storage: TransferableConfig }
-  : never;
 
 /** From the main thread. */
 export type ToWorker =
   | {
     kind: "run";
-    command: Transferable<RunCommand>;
+    command: Packed<RunCommand>;
     env: Record<string, string>;
     caCerts: string[];
     memoryLimitBytes: number;
@@ -52,43 +48,35 @@ export type FromWorker =
   /** May the run reach these places? Answered by `allowed`, `refused`, or the Worker's end. */
   | { kind: "allow"; uris: string[] };
 
-/** Settings with their secrets in the clear: for a message to a Worker of this process and nothing else. */
-export interface TransferableSettings {
-  kind: string;
-  values: Readonly<Record<string, string>>;
-  revealed: Readonly<Record<string, string>>;
+/** Something with a {@linkcode Secret} inside, in a form that crosses: its secrets stand in it in the clear. */
+export interface Packed<T> {
+  readonly packed: unknown;
+  /** For the compiler only: what is inside. */
+  readonly content?: T;
 }
 
-/** A configuration that survives structuredClone, which a {@linkcode Secret} does not. */
-export interface TransferableConfig extends Omit<StorageConfig, "primary" | "schemes"> {
-  primary: TransferableSettings;
-  schemes: Readonly<Record<string, TransferableSettings>>;
+/** Stands for a Secret; no setting has such a name. */
+const SECRET = "\0secret";
+
+/** The form in which something crosses to a Worker of this process; for nothing else, because it shows every secret. */
+export function pack<T>(value: T): Packed<T> {
+  const packed = mapped(value, (part) => part instanceof Secret ? { [SECRET]: part.reveal() } : undefined);
+  return { packed };
 }
 
-/** The form in which a configuration crosses to a Worker. Holds secrets in the clear. */
-export function toTransferable(config: StorageConfig): TransferableConfig {
-  const open = ({ kind, values, secrets }: StoreSettings): TransferableSettings => ({
-    kind,
-    values,
-    revealed: mapValues(secrets, (secret) => secret.reveal()),
-  });
-  return { ...config, primary: open(config.primary), schemes: mapValues(config.schemes, open) };
+/** What {@linkcode pack} was given. */
+export function unpack<T>({ packed }: Packed<T>): T {
+  return mapped(packed, (part) => {
+    const text = (part as Record<string, unknown>)[SECRET];
+    return typeof text === "string" ? new Secret(text) : undefined;
+  }) as T;
 }
 
-/** The configuration behind {@linkcode toTransferable}. */
-export function fromTransferable(transferred: TransferableConfig): StorageConfig {
-  const shut = ({ kind, values, revealed }: TransferableSettings): StoreSettings => ({
-    kind,
-    values,
-    secrets: mapValues(revealed, (value) => new Secret(value)),
-  });
-  return {
-    ...transferred,
-    primary: shut(transferred.primary),
-    schemes: mapValues(transferred.schemes, shut),
-  };
-}
-
-function mapValues<T, R>(record: Readonly<Record<string, T>>, change: (value: T) => R): Record<string, R> {
-  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]));
+/** A copy in which `replace` has a say about every object; bytes are kept. */
+function mapped(value: unknown, replace: (part: object) => unknown): unknown {
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
+  const replaced = replace(value);
+  if (replaced !== undefined) return replaced;
+  if (Array.isArray(value)) return value.map((part) => mapped(part, replace));
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, mapped(part, replace)]));
 }

@@ -13,7 +13,7 @@ import { CopilotError, explain, from } from "../errors.ts";
 import type { Fields, LogSettings } from "../system/log.ts";
 import type { Clock } from "../system/mod.ts";
 import type { ForeignFailure, RunCommand } from "../run/context.ts";
-import { type FromWorker, toTransferable, type ToWorker } from "./messages.ts";
+import { type FromWorker, pack, type ToWorker } from "./messages.ts";
 import { reportScopeOf, type Scope, type ScopeContext, scopeOf, widen } from "./permissions.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -200,7 +200,7 @@ function connect(command: RunCommand, options: SandboxOptions, wires: Wires): ()
   try {
     send({
       kind: "run",
-      command: { ...command, storage: toTransferable(command.storage) },
+      command: pack(command),
       env: { ...env },
       caCerts,
       memoryLimitBytes,

@@ -8,9 +8,9 @@ import { CopilotError, explain } from "../errors.ts";
 import { createLog, createMasker } from "../system/log.ts";
 import { tell } from "../run/error_report.ts";
 import { run } from "../run/mod.ts";
-import type { ForeignFailure, RunCommand, RunContext } from "../run/context.ts";
+import type { ForeignFailure, RunContext } from "../run/context.ts";
 import { sys, writeStderr } from "../system/deno.ts";
-import { fromTransferable, type FromWorker, type ToWorker } from "./messages.ts";
+import { type FromWorker, type ToWorker, unpack } from "./messages.ts";
 
 const scope = self as unknown as EventTarget & {
   onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
@@ -56,9 +56,8 @@ scope.addEventListener(
 async function start(job: Extract<ToWorker, { kind: "run" }>): Promise<void> {
   // SDKs read the environment and ask for the user's id; both are denied here, so they get the run's copy, and no id.
   Object.assign(process, { env: job.env, geteuid: undefined });
-  const storage = fromTransferable(job.command.storage);
-  const command: RunCommand = { ...job.command, storage };
-  const secrets = secretValues(storage, job.env);
+  const command = unpack(job.command);
+  const secrets = secretValues(command.storage, job.env);
   const context: RunContext = {
     system: sys,
     log: createLog({ ...job.log, write: writeStderr, clock: sys.clock, secrets }),

@@ -84,8 +84,6 @@ Deno.test("the plugin's command line for download works unchanged", async () => 
   assert.deepEqual(download.warnings, []);
   const { storage } = download;
   assert.equal(storage.maxDownloadBytes, 0);
-  assert.equal(storage.container, "flyte-data");
-  assert.equal(storage.multiContainer, true);
   assert.deepEqual(storage.primary.values, {
     auth_type: "accesskey",
     access_key_id: "AKIAEXAMPLE",

@@ -7,8 +7,6 @@ import { temporaryDirectory } from "../support/flows.ts";
 function config(kind: string, settings: Record<string, string>): StorageConfig {
   return {
     type: "stow",
-    container: "",
-    multiContainer: true,
     maxDownloadBytes: 0,
     primary: storeSettings(kind, settings),
     schemes: { s3: storeSettings("s3", settings) },

@@ -1,7 +1,7 @@
 import assert from "assert";
 import { type DownloadCommand, parse, resolve } from "../../src/cli/mod.ts";
 import { Secret, secretValues, settingsFor, type StorageConfig } from "../../src/config/mod.ts";
-import { fromTransferable, toTransferable } from "../../src/sandbox/messages.ts";
+import { pack, unpack } from "../../src/sandbox/messages.ts";
 import type { ConfigFile } from "../../src/cli/config_files.ts";
 import { CopilotError } from "../../src/errors.ts";
 
@@ -34,24 +34,24 @@ async function refusal(layers: Layers): Promise<CopilotError> {
 }
 
 Deno.test("precedence: flag, environment with dots, environment with underscores, last file, first file, default", async () => {
-  const flags = ["--storage.container=flag"];
-  const dotted = { "STORAGE.CONTAINER": "dotted" };
-  const underscored = { STORAGE_CONTAINER: "underscored" };
-  const first = "storage: {container: first}";
-  const last = "storage: {container: last}";
+  const flags = ["--storage.connection.region=flag"];
+  const dotted = { "STORAGE.CONNECTION.REGION": "dotted" };
+  const underscored = { STORAGE_CONNECTION_REGION: "underscored" };
+  const first = "storage: {connection: {region: first}}";
+  const last = "storage: {connection: {region: last}}";
   const cases: [Layers, string][] = [
     [{ flags, env: { ...dotted, ...underscored }, files: [first, last] }, "flag"],
     [{ env: { ...dotted, ...underscored }, files: [first, last] }, "dotted"],
     [{ env: underscored, files: [first, last] }, "underscored"],
-    [{ env: { "STORAGE.CONTAINER": "" }, files: [first, last] }, "last"],
+    [{ env: { "STORAGE.CONNECTION.REGION": "" }, files: [first, last] }, "last"],
     [{ files: [first, last] }, "last"],
-    [{ files: [first, "storage: {type: mem}"] }, "first"],
-    [{ files: [first, "storage: {container: }"] }, "first"],
+    [{ files: [first, "logger: {level: 4}"] }, "first"],
+    [{ files: [first, "storage: {connection: {region: }}"] }, "first"],
     [{}, ""],
-    [{ flags: ["--storage.container="], files: [first] }, ""],
+    [{ flags: ["--storage.connection.region="], files: [first] }, ""],
   ];
-  for (const [layers, container] of cases) {
-    assert.equal((await storage(layers)).container, container, JSON.stringify(layers));
+  for (const [layers, region] of cases) {
+    assert.equal((await storage(layers)).primary.values.region ?? "", region, JSON.stringify(layers));
   }
 });
 
@@ -90,14 +90,14 @@ Deno.test("files: keys in any case, values as they are written, one file per key
     files: [
       "Storage:\n  Stow:\n    Config:\n      ACCESS_KEY_ID: 0123\n",
       "storage.stow.config.secret_key: 1e5\n",
-      'storage: {stow: {config: {region: "007", token: null}}, ENABLE-multicontainer: true}',
+      'storage: {stow: {config: {region: "007", token: null}}, LIMITS: {MAXdownloadMBs: 3}}',
       "",
       "# nothing but a comment\n",
     ],
   });
   assert.deepEqual(config.primary.values, { access_key_id: "0123", region: "007" });
   assert.equal(config.primary.secrets["secret_key"]!.reveal(), "1e5");
-  assert.equal(config.multiContainer, true);
+  assert.equal(config.maxDownloadBytes, 3 * 1024 * 1024);
 });
 
 Deno.test("files: aliases are followed, multi-line text is kept but for the line break at its end", async () => {
@@ -277,7 +277,7 @@ Deno.test("settingsFor: the configured store for its schemes, else storage.schem
 
 Deno.test("the configuration crosses to a Worker and back with its secrets, and shows none on either side", async () => {
   const config = await storage(STORES);
-  const back = fromTransferable(structuredClone(toTransferable(config)));
+  const back = unpack<StorageConfig>(structuredClone(pack(config)));
   assert.deepEqual(JSON.parse(JSON.stringify(back)), JSON.parse(JSON.stringify(config)));
   assert.equal(back.primary.secrets["secret_key"]!.reveal(), "topsecret");
   assert.equal(back.schemes["abfs"]!.secrets["key"]!.reveal(), "azkey");

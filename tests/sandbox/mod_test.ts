@@ -40,8 +40,6 @@ function options(change: Partial<SandboxOptions> = {}): SandboxOptions {
 function config(kind: string, values: Record<string, string> = {}): StorageConfig {
   return {
     type: "stow",
-    container: "",
-    multiContainer: true,
     maxDownloadBytes: 0,
     primary: { kind, values, secrets: {} },
     schemes: {},

@@ -150,8 +150,6 @@ for (
 function config(kind: string, values: Values): StorageConfig {
   return {
     type: "stow",
-    container: "",
-    multiContainer: true,
     maxDownloadBytes: 0,
     primary: { kind, values, secrets: {} },
     schemes: {},

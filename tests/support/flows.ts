@@ -192,8 +192,6 @@ export class FixedStores extends Stores {
 export function memoryConfig(): StorageConfig {
   return {
     type: "mem",
-    container: "",
-    multiContainer: true,
     maxDownloadBytes: 0,
     primary: { kind: "mem", values: {}, secrets: {} },
     schemes: {},

@@ -3,14 +3,14 @@
  * expression, as the run's directory says, except where the Worker is to tell a failure.
  * @module
  */
-import type { ToWorker } from "../../../src/sandbox/messages.ts";
+import { type ToWorker, unpack } from "../../../src/sandbox/messages.ts";
 
 self.addEventListener("message", (event) => {
   const { data } = event as MessageEvent<ToWorker>;
   if (data.kind !== "run" || data.failure !== undefined) return;
   event.stopImmediatePropagation();
-  if (data.command.localDir.endsWith("/expression")) /^(?:a|a)+$/.test(`${"a".repeat(60)}!`);
-  if (data.command.localDir.endsWith("/promises")) return void chain();
+  if (unpack(data.command).localDir.endsWith("/expression")) /^(?:a|a)+$/.test(`${"a".repeat(60)}!`);
+  if (unpack(data.command).localDir.endsWith("/promises")) return void chain();
   for (;;);
 });
 

@@ -3,13 +3,13 @@
  * except where the Worker is to tell a failure.
  * @module
  */
-import type { ToWorker } from "../../../src/sandbox/messages.ts";
+import { type ToWorker, unpack } from "../../../src/sandbox/messages.ts";
 
 self.addEventListener("message", (event) => {
   const { data } = event as MessageEvent<ToWorker>;
   if (data.kind !== "run" || data.failure !== undefined) return;
   event.stopImmediatePropagation();
   const error = new Error(`near ${data.env.AWS_SECRET_ACCESS_KEY}\nand on a second line`);
-  if (data.command.localDir.endsWith("/thrown")) throw error;
+  if (unpack(data.command).localDir.endsWith("/thrown")) throw error;
   void Promise.reject(error);
 });

@@ -3,7 +3,7 @@
  * attempt ended. Everything around it, from main.ts to the permissions, is the program's own.
  * @module
  */
-import type { FromWorker, ToWorker } from "../../../src/sandbox/messages.ts";
+import { type FromWorker, type ToWorker, unpack } from "../../../src/sandbox/messages.ts";
 
 const scope = self as unknown as {
   onmessage: ((event: MessageEvent<ToWorker>) => void) | null;
@@ -78,7 +78,7 @@ async function outcomeOf(attempt: Attempt): Promise<string> {
 
 scope.onmessage = async ({ data }) => {
   if (data.kind !== "run") return;
-  const { localDir } = data.command;
+  const { localDir } = unpack(data.command);
   const store = new URL(data.env.AWS_ENDPOINT_URL!);
   const all = { ...allowed(localDir, store), ...forbidden(localDir, Number(store.port) + 1) };
   const outcomes: Record<string, string> = {};

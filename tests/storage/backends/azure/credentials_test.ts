@@ -129,8 +129,6 @@ Deno.test("azure credentials: a run's masker knows the secrets of the environmen
   };
   const config = {
     type: "stow",
-    container: "",
-    multiContainer: true,
     maxDownloadBytes: 0,
     primary: azureSettings({}),
     schemes: {},
