@@ -14,7 +14,6 @@ import type { System } from "../../src/system/mod.ts";
 import { FakeClock, HastyClock, settle, storeError } from "../support/fakes.ts";
 import {
   bytesOf,
-  codeIs,
   downloadCommand,
   memoryConfig,
   MIB,
@@ -26,7 +25,7 @@ import {
   type TemporaryDirectory,
   temporaryDirectory,
 } from "../support/flows.ts";
-import { blob, FILE, INTEGER, integer, literalMap, outputs, tree } from "../support/plans.ts";
+import { blob, DIRECTORY, FILE, INTEGER, integer, literalMap, outputs, tree } from "../support/plans.ts";
 
 interface Setup extends Disposable {
   dir: TemporaryDirectory;
@@ -91,6 +90,7 @@ function pristine(store: MemoryStore): Pick<ObjectStore, "get" | "head"> {
 const INPUTS = encodeLiteralMap(literalMap({ n: integer(7), f: blob("mem://b/f") }));
 const ONE_OUTPUT = encode("TypedInterface", outputs({ n: INTEGER }));
 const FILE_OUTPUT = encode("TypedInterface", outputs({ f: FILE }));
+const DIRECTORY_OUTPUT = encode("TypedInterface", outputs({ f: DIRECTORY }));
 
 Deno.test("run: a download that succeeds is status 0, one closing line, and no errors.pb", async () => {
   using setup = await setUp({ "in/inputs.pb": INPUTS, f: "F" });
@@ -438,7 +438,8 @@ Deno.test("run: an error of the program itself reaches errors.pb", async () => {
   await setup.run(downloadCommand(setup.dir.path));
   const error = (await setup.error())!;
   assert(error.message.includes("undefined is not a function"));
-  assert(codeIs("internal")(new CopilotError("internal", error.message)));
+  const line = setup.log.events.find(({ level }) => level === "error");
+  assert.equal(line?.fields?.code, "internal");
 });
 
 // ---------------------------------------------------------------- UPLOAD_EAGER
@@ -529,4 +530,31 @@ Deno.test("tell: outputs that cannot be withdrawn are logged, and the failure is
   const command = sidecarCommand(setup.dir.path, { interface: ONE_OUTPUT });
   assert.equal(await tell(FOREIGN, command, setup.context()), 0);
   assert.equal((await setup.error())?.code, "MainFailed");
+});
+
+Deno.test("run: what main has deleted since it went up early is gone from the store before outputs.pb is there", async () => {
+  const clock = new FakeClock();
+  using setup = await setUp({}, { system: { clock } });
+  setup.dir.write("f/keep", "K");
+  setup.dir.write("f/gone", "G");
+  // Long left alone, by a clock that begins at 0.
+  for (const name of ["f/keep", "f/gone"]) Deno.utimeSync(setup.dir.at(name), 0, -60);
+  const { delete: remove } = setup.store;
+  let outputsAtRemoval: boolean | undefined;
+  setup.store.delete = async (key, options) => {
+    await Promise.resolve();
+    await remove.call(setup.store, key, options);
+    if (key === "raw/f/gone") outputsAtRemoval = "out/outputs.pb" in await objectsIn(setup.store);
+  };
+  const ended = Promise.withResolvers<ForeignFailure | null>();
+  const command = sidecarCommand(setup.dir.path, { mode: "UPLOAD_EAGER", interface: DIRECTORY_OUTPUT });
+  const status = setup.run(command, { ended: ended.promise });
+  for (let second = 0; second < 10; second++) await clock.advance(1000);
+  assert("raw/f/gone" in await objectsIn(setup.store), "it went up while main ran");
+  Deno.removeSync(setup.dir.at("f/gone"));
+  ended.resolve(null);
+  await clock.advance(10_000);
+  assert.equal(await status, 0);
+  assert.equal(outputsAtRemoval, false);
+  assert.deepEqual(Object.keys(await objectsIn(setup.store)), ["out/outputs.pb", "raw/f/keep"]);
 });

@@ -217,3 +217,22 @@ Deno.test("sys.randomHex: as many digits as asked for, never the same", () => {
   const value = sys.random();
   assert(value >= 0 && value < 1);
 });
+
+Deno.test(
+  "a write that the kernel takes in pieces is completed",
+  temporary((root) => {
+    const { writeSync } = Deno.FsFile.prototype;
+    // What a full pipe or a signal makes of a write, at its shortest.
+    Deno.FsFile.prototype.writeSync = function (bytes) {
+      return writeSync.call(this, bytes.subarray(0, 3));
+    };
+    try {
+      const file = files.createNew(`${root}/f`, 0o600);
+      file.write(new TextEncoder().encode("in pieces"));
+      file.close();
+    } finally {
+      Deno.FsFile.prototype.writeSync = writeSync;
+    }
+    assert.equal(Deno.readTextFileSync(`${root}/f`), "in pieces");
+  }),
+);

@@ -40,3 +40,16 @@ Deno.test("a process that is gone cannot be held", async () => {
   await child.status;
   assert.equal(await sys.openProcess(child.pid), null);
 });
+
+Deno.test("a wait does not hold the program up: what lets the process end can still run", async () => {
+  const child = shell("read line");
+  const handle = await sys.openProcess(child.pid);
+  assert(handle !== null);
+  const ended = handle.ended();
+  // Were the wait to block this thread, the timer would never fire and the process never end.
+  setTimeout(() => child.stdin.close(), 0);
+  assert.equal(await ended, true);
+  await child.status;
+  handle.close();
+  await new Promise((wake) => setTimeout(wake, 50));
+});
