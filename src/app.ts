@@ -6,7 +6,7 @@ import { posix } from "node:path";
 import { type Command, type InspectCommand, parse, resolve } from "./cli/mod.ts";
 import { readConfigFiles } from "./cli/config_files.ts";
 import { readSecretFiles, secretValues } from "./config/mod.ts";
-import { CopilotError, explain, from } from "./errors.ts";
+import { cannot, CopilotError, explain, from } from "./errors.ts";
 export { environmentNames } from "./cli/environment.ts";
 export { stayAlive } from "./system/deno.ts";
 import { type ConsoleLog, createLog, type LogSettings } from "./system/log.ts";
@@ -46,7 +46,7 @@ export async function main(
     if (!readsProc(command)) dropRights();
     return await carryOut(command, { ...world, env, warnings, limits });
   } catch (thrown) {
-    const error = from(thrown, "Cannot run");
+    const error = from(thrown, { action: "run" });
     writeStderr(`copilot: ${explain(error)}\n`);
     return error.code === "usage" || error.code === "config" ? USAGE : 1;
   }
@@ -112,10 +112,9 @@ async function download(command: Extract<Command, { kind: "download" }>, world: 
   for (const warning of [...world.warnings, ...command.warnings]) log.warning(warning);
   const localDir = absolute(command.localDir);
   if (/^\/(dev|proc|sys)(\/|$)/.test(localDir)) {
-    throw new CopilotError(
-      "usage",
-      `Cannot use --to-local-dir "${localDir}": expected a directory outside /dev, /proc and /sys`,
-    );
+    throw cannot("use --to-local-dir", localDir, {
+      usage: "expected a directory outside /dev, /proc and /sys",
+    });
   }
   return await moveData({ ...command, localDir }, world);
 }
@@ -194,7 +193,7 @@ function prepared(command: RunCommand, env: Record<string, string>): Prepared {
       ...files.stat(command.localDir) !== null && { realLocalDir: files.realPath(command.localDir) },
     };
   } catch (thrown) {
-    return { failure: { message: explain(from(thrown, "Cannot run")), unlessDone: false } };
+    return { failure: { message: explain(from(thrown, { action: "run" })), unlessDone: false } };
   }
 }
 

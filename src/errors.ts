@@ -54,43 +54,128 @@ export type ErrorCode =
 /** Codes for which trying the same request again can help. */
 const RETRYABLE: ReadonlySet<ErrorCode> = new Set(["throttled", "unavailable", "network", "timeout"]);
 
-/** What {@linkcode CopilotError} takes besides code and message. */
-export interface CopilotErrorOptions {
-  /** The thing that the error is about: a URI, a path, a variable, a flag. Never a secret. */
-  object?: string;
+/** What happened, in parts. {@linkcode CopilotError} alone puts them into words. */
+export interface Fault {
+  /** What was being done, as a verb before the object: `read`, `complete the upload of`. */
+  action?: string | undefined;
+  /** The thing that the error is about: a URI or a path. Shown in quotes, with control characters escaped. Never a secret. */
+  object?: string | undefined;
+  /** What was between the program and the object: `from the metadata server`. */
+  via?: string | undefined;
+  /** What is wrong, and where it helps what was expected: `it is a directory, expected a file`. */
+  detail: string;
+  /** How often it was tried. */
+  attempts?: Attempted | undefined;
+  /** The part of the run that it was done for: `download variable files[2]`. */
+  subject?: string | undefined;
+  /** HTTP status where the error came from a reply. */
+  status?: number | undefined;
+  /** Milliseconds the server asked to wait (Retry-After). */
+  retryAfterMs?: number | undefined;
   /** The error below this one. */
   cause?: unknown;
-  /** Milliseconds the server asked to wait (Retry-After). */
-  retryAfterMs?: number;
-  /** HTTP status where the error came from a reply. */
-  status?: number;
 }
+
+/** The attempts of an operation that has failed for good. */
+export interface Attempted {
+  count: number;
+  /** What there was none left of for another attempt; undefined where none would have helped. */
+  outOf?: "time" | "retries" | undefined;
+}
+
+/** What was being done, as far as an error tells it. */
+export type Operation = Pick<Fault, "action" | "object" | "via" | "attempts" | "subject">;
 
 /**
  * Every error that leaves a module of this program.
  *
- * The message starts with a capital letter, names the action, the quoted thing, the value and what was wanted,
- * and ends without a period.
+ * Its message is `Cannot ACTION "OBJECT": DETAIL`, with the attempts and the subject where there are any; a fault without an
+ * action is its detail. Nothing else words an error, and nothing edits a message: to say more, make another error of its fault.
  */
 export class CopilotError extends Error {
   override readonly name = "CopilotError";
   readonly code: ErrorCode;
-  readonly object: string | undefined;
-  readonly retryAfterMs: number | undefined;
-  readonly status: number | undefined;
+  readonly fault: Fault;
 
-  constructor(code: ErrorCode, message: string, options: CopilotErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+  /** @param fault what happened; a text is a detail without an action */
+  constructor(code: ErrorCode, fault: Fault | string) {
+    const parts = typeof fault === "string" ? { detail: fault } : fault;
+    super(inWords(parts), parts.cause === undefined ? undefined : { cause: parts.cause });
     this.code = code;
-    this.object = options.object;
-    this.retryAfterMs = options.retryAfterMs;
-    this.status = options.status;
+    this.fault = parts;
+  }
+
+  /** The thing that the error is about. */
+  get object(): string | undefined {
+    return this.fault.object;
+  }
+
+  /** HTTP status where the error came from a reply. */
+  get status(): number | undefined {
+    return this.fault.status;
+  }
+
+  /** Milliseconds the server asked to wait. */
+  get retryAfterMs(): number | undefined {
+    return this.fault.retryAfterMs;
   }
 
   /** Whether the same request may succeed when sent again. */
   get retryable(): boolean {
     return RETRYABLE.has(this.code);
   }
+
+  /** The same failure as part of a larger operation. Where that is about the same object, only the detail is repeated. */
+  within(around: Operation): CopilotError {
+    const { object, via, detail, status, retryAfterMs, cause } = this.fault;
+    const isSame = object !== undefined && object === around.object && via === around.via;
+    return new CopilotError(this.code, {
+      status,
+      retryAfterMs,
+      cause,
+      ...around,
+      detail: isSame ? detail : this.message,
+    });
+  }
+}
+
+const OUT_OF = {
+  time: ", with no time left for another",
+  retries: ", with no retries left for the run",
+};
+
+function inWords({ subject, action, object, via, attempts, detail }: Fault): string {
+  const done = action === undefined ? [] : [
+    `Cannot ${action}`,
+    ...(object === undefined ? [] : [JSON.stringify(object)]),
+    ...(via === undefined ? [] : [via]),
+  ];
+  return [
+    ...(subject === undefined ? [] : [`Cannot ${subject}`]),
+    ...(done.length === 0 ? [] : [done.join(" ") + tried(attempts)]),
+    detail,
+  ].join(": ");
+}
+
+function tried(attempts: Attempted | undefined): string {
+  if (attempts === undefined) return "";
+  const { count, outOf } = attempts;
+  return ` after ${count === 1 ? "1 attempt" : `${count} attempts`}${
+    outOf === undefined ? "" : OUT_OF[outOf]
+  }`;
+}
+
+/** A code and what is wrong: `{ changed: "it is another version now" }`. */
+export type Why = { [Code in ErrorCode]: Record<Code, string> }[ErrorCode];
+
+/**
+ * An error with nothing behind it: `throw cannot("read", object, { changed: "it is another version now" })`. The object is left
+ * out where the action says it all.
+ */
+export function cannot(action: string, ...rest: [object: string, why: Why] | [why: Why]): CopilotError {
+  const [object, why] = rest.length === 2 ? rest : [undefined, ...rest];
+  const [code, detail] = Object.entries(why)[0] as [ErrorCode, string];
+  return new CopilotError(code, { action, object, detail });
 }
 
 /** Error names and `code` properties of runtimes and SDKs, and what they mean here. */
@@ -129,39 +214,32 @@ const FOREIGN: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
  * Turns whatever was thrown into a {@linkcode CopilotError}; one that is one already comes back as it is.
  *
  * @param thrown what `catch` received
- * @param action what was being done, as the start of a message: `Cannot read "s3://b/k"`
- * @param options.fallback the code where the error says nothing recognisable (default `internal`)
- * @param options.object the thing that the error is about
+ * @param around what was being done
+ * @param around.fallback the code where the error says nothing recognisable (default `internal`)
  */
-export function from(
-  thrown: unknown,
-  action: string,
-  options: { fallback?: ErrorCode; object?: string } = {},
-): CopilotError {
+export function from(thrown: unknown, { fallback = "internal", ...around }: FromOptions): CopilotError {
   if (thrown instanceof CopilotError) return thrown;
-  const object = options.object === undefined ? {} : { object: options.object };
-  if (!(thrown instanceof Error)) {
-    return new CopilotError(options.fallback ?? "internal", `${action}: ${String(thrown)}`, object);
-  }
+  if (!(thrown instanceof Error)) return new CopilotError(fallback, { ...around, detail: String(thrown) });
   const osCode = (thrown as { code?: unknown }).code;
   const code = (typeof osCode === "string" ? FOREIGN.get(osCode) : undefined) ?? FOREIGN.get(thrown.name) ??
-    options.fallback ?? "internal";
-  return new CopilotError(code, `${action}: ${thrown.message}`, { ...object, cause: thrown });
+    fallback;
+  return new CopilotError(code, { ...around, detail: thrown.message, cause: thrown });
+}
+
+/** What {@linkcode from} takes besides the error. */
+export interface FromOptions extends Operation {
+  fallback?: ErrorCode;
 }
 
 /**
- * The same error with what it is about in front, unless its message says so already.
+ * The same failure with the part of the run that it happened in, unless it has one, or is no more than a cancelled wait.
  *
- * @param action the start of the message: `Cannot download the input files[2]`
- * @param name what the message must name
+ * @param subject as {@linkcode Fault.subject}: `download variable files[2]`
  */
-export function about(thrown: unknown, action: string, name: string): CopilotError {
-  const error = from(thrown, action);
-  if (error.message.includes(name) || error.code === "aborted") return error;
-  return new CopilotError(error.code, `${action}: ${error.message}`, {
-    cause: error,
-    ...(error.object === undefined ? {} : { object: error.object }),
-  });
+export function about(thrown: unknown, subject: string): CopilotError {
+  const error = from(thrown, { subject });
+  if (error.fault.subject !== undefined || error.code === "aborted") return error;
+  return new CopilotError(error.code, { ...error.fault, subject });
 }
 
 /**

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { codeOfStatus, CopilotError, type ErrorCode, explain, from } from "../src/errors.ts";
+import { about, cannot, codeOfStatus, CopilotError, type ErrorCode, explain, from } from "../src/errors.ts";
 
 Deno.test("errors: exactly throttled, unavailable, network and timeout are worth another try", () => {
   const codes: Record<ErrorCode, boolean> = {
@@ -81,7 +81,7 @@ Deno.test("errors.from: foreign errors are known by name and by code", () => {
     [new TypeError("what it says"), "internal"],
   ];
   for (const [thrown, code] of table) {
-    const error = from(thrown, 'Cannot do "x"', { object: "x" });
+    const error = from(thrown, { action: "do", object: "x" });
     const what = `${thrown.name} ${(thrown as { code?: unknown }).code}`;
     assert.equal(error.code, code, what);
     assert.equal(error.message, 'Cannot do "x": what it says', what);
@@ -95,7 +95,7 @@ Deno.test("errors.from: a full device as Deno reports it", () => {
   try {
     assert.throws(
       () => device.writeSync(new Uint8Array(1)),
-      (thrown) => from(thrown, "Cannot write").code === "disk-full",
+      (thrown) => from(thrown, { action: "write" }).code === "disk-full",
     );
   } finally {
     device.close();
@@ -103,17 +103,17 @@ Deno.test("errors.from: a full device as Deno reports it", () => {
 });
 
 Deno.test("errors.from: the fallback is for what says nothing, and our own errors pass through", () => {
-  assert.equal(from(new TypeError("x"), "Cannot", { fallback: "io" }).code, "io");
-  assert.equal(from("text", "Cannot").message, "Cannot: text");
-  assert.equal(from(undefined, "Cannot", { fallback: "input" }).code, "input");
+  assert.equal(from(new TypeError("x"), { fallback: "io" }).code, "io");
+  assert.equal(from("text", { action: "read" }).message, "Cannot read: text");
+  assert.equal(from(undefined, { fallback: "input" }).code, "input");
   const own = new CopilotError("denied", "Cannot read");
-  assert.equal(from(own, "Cannot do more", { fallback: "io" }), own);
+  assert.equal(from(own, { action: "do more", fallback: "io" }), own);
 });
 
 Deno.test("errors.explain: messages from the outside in, each once, at most five", () => {
   const inner = new Error("no route");
-  const middle = new CopilotError("network", "Cannot connect: no route", { cause: inner });
-  const outer = new CopilotError("network", "Cannot read", { cause: middle });
+  const middle = new CopilotError("network", { action: "connect", detail: "no route", cause: inner });
+  const outer = new CopilotError("network", { detail: "Cannot read", cause: middle });
   assert.equal(explain(outer), "Cannot read: Cannot connect: no route");
   assert.equal(explain("text"), "text");
   const loop = new Error("again");
@@ -124,4 +124,72 @@ Deno.test("errors.explain: messages from the outside in, each once, at most five
     inner,
   );
   assert.equal(explain(chain), "level 8: level 7: level 6: level 5: level 4");
+});
+
+Deno.test("errors: what happened is put into words in one way", () => {
+  const { message, object, code } = cannot("read", "s3://b/k", { changed: "it is another version now" });
+  assert.deepEqual([message, object, code], [
+    'Cannot read "s3://b/k": it is another version now',
+    "s3://b/k",
+    "changed",
+  ]);
+  assert.equal(cannot("run", { internal: "no idea" }).message, "Cannot run: no idea");
+  assert.equal(new CopilotError("aborted", "Ended by a signal").message, "Ended by a signal");
+  const all = new CopilotError("denied", {
+    subject: "download variable x",
+    action: "get credentials for",
+    object: 'a"\n',
+    via: "from the instance",
+    attempts: { count: 1, outOf: "time" },
+    detail: "no answer",
+  });
+  assert.equal(
+    all.message,
+    'Cannot download variable x: Cannot get credentials for "a\\"\\n" from the instance after 1 attempt, ' +
+      "with no time left for another: no answer",
+  );
+});
+
+Deno.test("errors.within: the object is not repeated, everything else is kept", () => {
+  const cause = new Error("below");
+  const error = new CopilotError("throttled", {
+    action: "list",
+    object: "s3://b/k",
+    detail: "status 503",
+    status: 503,
+    retryAfterMs: 7,
+    cause,
+  });
+  const tried = error.within({
+    action: "read",
+    object: "s3://b/k",
+    attempts: { count: 3, outOf: "retries" },
+  });
+  assert.equal(
+    tried.message,
+    'Cannot read "s3://b/k" after 3 attempts, with no retries left for the run: status 503',
+  );
+  assert.deepEqual([tried.code, tried.status, tried.retryAfterMs, tried.cause], ["throttled", 503, 7, cause]);
+  assert.equal(
+    error.within({ action: "read", object: "s3://b/other" }).message,
+    'Cannot read "s3://b/other": Cannot list "s3://b/k": status 503',
+  );
+  const between = { action: "get a token for", object: "s3://b/k", via: "from the role" };
+  assert.equal(
+    error.within(between).message,
+    'Cannot get a token for "s3://b/k" from the role: Cannot list "s3://b/k": status 503',
+  );
+  assert.equal(error.within(between).within(between).message, error.within(between).message);
+});
+
+Deno.test("errors.about: the subject is named once, and a cancelled wait has none", () => {
+  const error = about(cannot("read", "s3://b/k", { denied: "status 403" }), "download variable x");
+  assert.equal(error.message, 'Cannot download variable x: Cannot read "s3://b/k": status 403');
+  assert.equal(about(error, "download variable y"), error);
+  assert.equal(
+    about(new Error("odd"), "download variable x").message,
+    "Cannot download variable x: odd",
+  );
+  const cancelled = new CopilotError("aborted", "Cancelled");
+  assert.equal(about(cancelled, "download variable x"), cancelled);
 });

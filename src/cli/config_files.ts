@@ -2,7 +2,7 @@
  * Finds and reads the files that `--config` names.
  * @module
  */
-import { CopilotError } from "../errors.ts";
+import { cannot, CopilotError } from "../errors.ts";
 import type { Files } from "../system/mod.ts";
 
 /** A configuration file as it was read. */
@@ -45,7 +45,7 @@ export function readConfigFiles(patterns: readonly string[], files: Files): Conf
 function read(path: string, files: Files): string {
   const found = files.stat(path);
   const refuse = (what: string, cause?: unknown) =>
-    new CopilotError("config", `Cannot read --config "${path}": ${what}`, { object: path, cause });
+    new CopilotError("config", { action: "read --config", object: path, detail: what, cause });
   if (found === null) throw refuse("it does not exist, expected a YAML file or a glob");
   if (found.kind !== "file") {
     throw refuse(`it is a ${found.kind}, expected a YAML file or a glob such as "${path}/*.yaml"`);
@@ -100,7 +100,7 @@ function segmentPattern(segment: string): RegExp {
   try {
     return new RegExp(`^${source}$`, "su");
   } catch {
-    throw new CopilotError("config", `Cannot use --config "${segment}": its [...] is no range of characters`);
+    throw cannot("use --config", segment, { config: "its [...] is no range of characters" });
   }
 }
 

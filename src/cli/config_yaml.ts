@@ -4,7 +4,7 @@
  */
 import type { Document, Node } from "../config/yaml.ts";
 import type { ConfigFile } from "./config_files.ts";
-import { CopilotError } from "../errors.ts";
+import { cannot, type CopilotError } from "../errors.ts";
 import { isConfigKey } from "./flag.ts";
 import { FLAGS } from "./flags.ts";
 import { suggestion } from "../config/suggest.ts";
@@ -55,9 +55,7 @@ export async function readEntries(files: readonly ConfigFile[]): Promise<ConfigE
 }
 
 function refuse(file: ConfigFile, what: string): CopilotError {
-  return new CopilotError("config", `Cannot use the configuration "${file.name}": ${what}`, {
-    object: file.name,
-  });
+  return cannot("use the configuration", file.name, { config: what });
 }
 
 class Reader {

@@ -2,7 +2,7 @@
  * The grammar of Go's pflag, over the table of flags.
  * @module
  */
-import { CopilotError } from "../errors.ts";
+import { cannot, CopilotError } from "../errors.ts";
 import { ALIASES, type CommandName, COMMANDS, type Flag } from "./flag.ts";
 import { FLAGS, flagsOf } from "./flags.ts";
 import { suggestion } from "../config/suggest.ts";
@@ -82,7 +82,10 @@ function takesNext(arg: string): boolean {
 /** Without a command only a call for help is served. */
 function noCommand(argv: readonly string[]): CommandName {
   if (argv.some((arg) => /^(--help|-h)(=|$)/.test(arg))) return "help";
-  throw usage(`No command given: expected one of ${COMMANDS.join(", ")} (see copilot help)`, "command");
+  throw new CopilotError(
+    "usage",
+    `No command given: expected one of ${COMMANDS.join(", ")} (see copilot help)`,
+  );
 }
 
 function commandNamed(word: string): CommandName {
@@ -90,7 +93,10 @@ function commandNamed(word: string): CommandName {
     (Object.hasOwn(ALIASES, word) ? ALIASES[word] : undefined);
   if (command !== undefined) return command;
   const near = suggestion(word, [...COMMANDS, ...Object.keys(ALIASES)]);
-  throw usage(`Unknown command${quoted(word)}: expected one of ${COMMANDS.join(", ")}${near}`, "command");
+  throw new CopilotError(
+    "usage",
+    `Unknown command${quoted(word)}: expected one of ${COMMANDS.join(", ")}${near}`,
+  );
 }
 
 /** Flags and arguments of one command. */
@@ -126,7 +132,7 @@ class Parser {
     const sign = arg.indexOf("=");
     const name = sign < 0 ? arg.slice(2) : arg.slice(2, sign);
     if (name === "" || name.startsWith("-")) {
-      throw usage(`Bad flag syntax: expected --flag, --flag=value or --flag value`, "--");
+      throw new CopilotError("usage", `Bad flag syntax: expected --flag, --flag=value or --flag value`);
     }
     const flag = this.#known.find((known) => known.name === name) ?? this.#unknown(name);
     this.#set(
@@ -142,7 +148,7 @@ class Parser {
       const letter = String.fromCodePoint(rest.codePointAt(0)!);
       const flag = this.#known.find(({ short }) => short === letter);
       if (flag === undefined) {
-        throw usage(`Unknown flag "-${letter}": see copilot help ${this.#command}`, `-${letter}`);
+        throw new CopilotError("usage", `Unknown flag "-${letter}": see copilot help ${this.#command}`);
       }
       const behind = rest.slice(1);
       rest = "";
@@ -158,7 +164,7 @@ class Parser {
   #valueBehind(flag: Flag, typed: string, queue: string[]): string {
     if (flag.type === "bool") return "true";
     const value = queue.shift();
-    if (value === undefined) throw usage(`Cannot use ${typed}: it needs a value, ${hint(flag)}`, typed);
+    if (value === undefined) throw cannot(`use ${typed}`, { usage: `it needs a value, ${hint(flag)}` });
     return value;
   }
 
@@ -171,13 +177,13 @@ class Parser {
     const other = FLAGS.find((flag) => flag.name === name);
     if (other?.of === "config") {
       const where = "it is set in configuration files and by environment variables only";
-      throw usage(`Cannot use --${name} on the command line: ${where}`, `--${name}`);
+      throw cannot(`use --${name} on the command line`, { usage: where });
     }
     const near = other === undefined
       ? suggestion(name, this.#known.map((flag) => flag.name), { mark: "--" })
       : `, it belongs to copilot ${other.of}`;
     const shown = /^[\w.-]{1,64}$/.test(name) ? ` "--${name}"` : "";
-    throw usage(`Unknown flag${shown}${near}: see copilot help ${this.#command}`, "flag");
+    throw new CopilotError("usage", `Unknown flag${shown}${near}: see copilot help ${this.#command}`);
   }
 }
 
@@ -195,7 +201,7 @@ const MAX_ARGS: Readonly<Record<CommandName, number>> = {
 
 function assertArguments(command: CommandName, argv: readonly string[], args: readonly string[]): void {
   if (command === "inspect" && args.length === 0) {
-    throw usage("No document given: expected copilot inspect URI", "URI");
+    throw new CopilotError("usage", "No document given: expected copilot inspect URI");
   }
   const extra = args[MAX_ARGS[command]];
   if (extra === undefined) return;
@@ -206,14 +212,13 @@ function assertArguments(command: CommandName, argv: readonly string[], args: re
     ? "; quote a glob, or the shell expands it"
     : "";
   const wanted = MAX_ARGS[command] === 0 ? "flags only" : "one";
-  throw usage(`Unexpected argument${quoted(extra)}: copilot ${command} takes ${wanted}${mend}`, "argument");
+  throw new CopilotError(
+    "usage",
+    `Unexpected argument${quoted(extra)}: copilot ${command} takes ${wanted}${mend}`,
+  );
 }
 
 /** A stray argument may be the tail of a secret: only what looks like a word or a file of ours is repeated. */
 function quoted(word: string): string {
   return /^([a-z-]{1,24}|[\w./-]{1,100}\.(ya?ml|pb|json))$/.test(word) ? ` "${word}"` : "";
-}
-
-function usage(message: string, object: string): CopilotError {
-  return new CopilotError("usage", message, { object });
 }

@@ -4,7 +4,7 @@
  */
 import { storageConfig } from "../config/mod.ts";
 import type { ConfigFile } from "./config_files.ts";
-import { CopilotError } from "../errors.ts";
+import { cannot } from "../errors.ts";
 import type {
   Command,
   DownloadCommand,
@@ -55,13 +55,7 @@ function assertRequired(invocation: Invocation): void {
     .map(({ name }) => `--${name}`);
   if (missing.length === 0) return;
   const { command } = invocation;
-  throw new CopilotError(
-    "usage",
-    `Cannot ${command}: ${missing.join(", ")} missing (see copilot help ${command})`,
-    {
-      object: missing[0]!,
-    },
-  );
+  throw cannot(`${command}`, { usage: `${missing.join(", ")} missing (see copilot help ${command})` });
 }
 
 function storeCommand(settings: Settings, invocation: Invocation): StoreCommand {
@@ -98,22 +92,14 @@ function ignoredForKube(invocation: Invocation): string[] {
 function assertNotNegative(settings: Settings, names: readonly string[]): void {
   for (const name of names) {
     if (settings.number(name) >= 0) continue;
-    throw new CopilotError(
-      "usage",
-      `Cannot use --${name}: it is negative, expected 0 (no bound) or more`,
-      {
-        object: `--${name}`,
-      },
-    );
+    throw cannot(`use --${name}`, { usage: "it is negative, expected 0 (no bound) or more" });
   }
 }
 
 function assertNames(settings: Settings, names: readonly string[]): void {
   for (const name of names) {
     if (settings.text(name) !== "") continue;
-    throw new CopilotError("usage", `Cannot use --${name}: it is empty, expected a name`, {
-      object: `--${name}`,
-    });
+    throw cannot(`use --${name}`, { usage: "it is empty, expected a name" });
   }
 }
 

@@ -3,7 +3,7 @@
  * @module
  */
 import type { StorageSource, StowSection } from "../config/mod.ts";
-import { CopilotError } from "../errors.ts";
+import { cannot } from "../errors.ts";
 import type { ConfigEntries, ConfigEntry } from "./config_yaml.ts";
 import { environmentNames, type Flag, isConfigKey } from "./flag.ts";
 import { FLAGS } from "./flags.ts";
@@ -127,7 +127,7 @@ export class Settings implements StorageSource {
     const flag = FLAGS.find((known) =>
       known.name === name && [command, "global", "config"].includes(known.of)
     );
-    if (flag === undefined) throw new CopilotError("internal", `Cannot look up "${name}": no such flag`);
+    if (flag === undefined) throw cannot("look up", name, { internal: "no such flag" });
     return flag;
   }
 }

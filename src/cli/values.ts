@@ -33,8 +33,9 @@ export function parseValue(flag: Flag, text: string, origin: Origin): FlagValue 
   const refuse = (wanted: string): never => {
     const shown = flag.secret || text === "" ? "" : ` "${short(text)}"`;
     const what = text === "" ? "it is empty, " : "";
-    throw new CopilotError(origin.code, `Cannot use ${origin.name}${shown}: ${what}expected ${wanted}`, {
-      object: origin.name,
+    throw new CopilotError(origin.code, {
+      action: `use ${origin.name}${shown}`,
+      detail: `${what}expected ${wanted}`,
     });
   };
   switch (flag.type) {

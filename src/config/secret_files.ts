@@ -34,7 +34,7 @@ function withSecret(settings: StoreSettings, files: Pick<Files, "readFile">): St
 
 function readSecret(path: string, files: Pick<Files, "readFile">): string {
   const refuse = (what: string, cause?: unknown) =>
-    new CopilotError("config", `Cannot read the secret_key_path "${path}": ${what}`, { object: path, cause });
+    new CopilotError("config", { action: "read the secret_key_path", object: path, detail: what, cause });
   let bytes: Uint8Array;
   try {
     bytes = files.readFile(path, MAX_SECRET_BYTES);

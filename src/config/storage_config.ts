@@ -2,7 +2,7 @@
  * The layers of flags, environment and files to the configuration of a run's stores.
  * @module
  */
-import { CopilotError } from "../errors.ts";
+import { cannot } from "../errors.ts";
 import { CONNECTION_KEYS, REDIS_CONNECTION_KEYS, REDIS_KEYS } from "./connection.ts";
 import { keysOfKind, kindOfScheme, type StorageType, STOW_KINDS } from "./kinds.ts";
 import { type StorageConfig, type StoreSettings, storeSettings } from "./settings.ts";
@@ -108,11 +108,7 @@ function section(
 function stowSettings({ kind, config }: StowSection, at: string, warnings: string[]): StoreSettings {
   if (!STOW_KINDS.includes(kind)) {
     const near = suggestion(kind, STOW_KINDS);
-    throw new CopilotError(
-      "config",
-      `Cannot use ${at}.kind "${kind}": expected one of ${STOW_KINDS.join(", ")}${near}`,
-      { object: `${at}.kind` },
-    );
+    throw cannot(`use ${at}.kind "${kind}"`, { config: `expected one of ${STOW_KINDS.join(", ")}${near}` });
   }
   const known = keysOfKind(kind);
   const unknown = Object.keys(config).filter((key) => !known.includes(key) && !isForAnotherKind(key, config));

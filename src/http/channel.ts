@@ -6,7 +6,7 @@
  * that takes its time between two reads is not a stalled server.
  * @module
  */
-import { CopilotError, from } from "../errors.ts";
+import { cannot, CopilotError, from } from "../errors.ts";
 import type { Connection } from "../system/mod.ts";
 import { type Head, headEnd, MAX_HEAD_BYTES, parseHead } from "./head.ts";
 
@@ -78,7 +78,10 @@ export class Channel implements EventListenerObject {
   /** The signal of the exchange fired. */
   handleEvent(): void {
     this.fail(
-      new CopilotError("aborted", `Request for "${this.#object}" cancelled`, { object: this.#object }),
+      new CopilotError("aborted", {
+        detail: `Request for "${this.#object}" cancelled`,
+        object: this.#object,
+      }),
     );
   }
 
@@ -95,7 +98,7 @@ export class Channel implements EventListenerObject {
   /** An error of this exchange; the connection is closed. */
   broken(detail: string): CopilotError {
     this.fail(
-      new CopilotError("network", `Cannot transfer "${this.#object}": ${detail}`, { object: this.#object }),
+      cannot("transfer", this.#object, { network: detail }),
     );
     return this.failure!;
   }
@@ -110,7 +113,7 @@ export class Channel implements EventListenerObject {
         ? "the server stopped sending"
         : "the server did not answer";
       this.fail(
-        new CopilotError("timeout", `Cannot transfer "${this.#object}": ${what}`, { object: this.#object }),
+        cannot("transfer", this.#object, { timeout: what }),
       );
     }
   }
@@ -228,10 +231,7 @@ export class Channel implements EventListenerObject {
         resolve(value);
       }, (thrown) => {
         wait.reject = null;
-        const error = from(thrown, `Cannot transfer "${this.#object}"`, {
-          fallback: "network",
-          object: this.#object,
-        });
+        const error = from(thrown, { action: "transfer", object: this.#object, fallback: "network" });
         if (wait === this.#reading) this.fail(error);
         reject(this.failure ?? error);
       });

@@ -3,7 +3,7 @@
  * every wait. It neither retries nor limits (clause 9 of store.ts), with the one exception that clause names.
  * @module
  */
-import { CopilotError } from "../errors.ts";
+import { cannot, CopilotError } from "../errors.ts";
 import type { BackendContext } from "../storage/backend.ts";
 import { MAX_TRANSFERS } from "./max_transfers.ts";
 import type { ByteReader } from "../storage/store.ts";
@@ -162,7 +162,7 @@ export class HttpClient {
 
   #checkOpen({ object, signal }: HttpRequest): void {
     if (this.#closed || signal.aborted) {
-      throw new CopilotError("aborted", `Request for "${object}" cancelled`, { object });
+      throw new CopilotError("aborted", { detail: `Request for "${object}" cancelled`, object });
     }
   }
 
@@ -188,11 +188,13 @@ export class HttpClient {
           abort.abort(error);
         },
         expire() {
-          this.stop(new CopilotError("timeout", `Cannot connect to "${origin.key}": no answer`, { object }));
+          this.stop(
+            cannot("connect to", origin.key, { timeout: "no answer" }),
+          );
         },
       };
       const cancel = () =>
-        dialling.stop(new CopilotError("aborted", `Request for "${object}" cancelled`, { object }));
+        dialling.stop(new CopilotError("aborted", { detail: `Request for "${object}" cancelled`, object }));
       this.#dialling.add(dialling);
       if (signal.aborted || this.#closed) return cancel();
       signal.addEventListener("abort", cancel);
@@ -267,7 +269,7 @@ export class HttpClient {
   }
 
   #idleClosed(): CopilotError {
-    return new CopilotError("aborted", "Cannot use a connection: it is closed");
+    return cannot("use a connection", { aborted: "it is closed" });
   }
 
   #startTicker(): void {

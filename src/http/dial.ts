@@ -2,7 +2,7 @@
  * Opens connections: directly, through a proxy, with TLS.
  * @module
  */
-import { codeOfStatus, CopilotError, from } from "../errors.ts";
+import { cannot, codeOfStatus, CopilotError, from } from "../errors.ts";
 import type { Connection, Network } from "../system/mod.ts";
 import { Channel } from "./channel.ts";
 import { formatHead } from "./head.ts";
@@ -27,10 +27,9 @@ export async function dial(network: Network, origin: Origin, options: DialOption
   const { proxy, caCerts, signal } = options;
   const first = proxy?.origin ?? origin;
   if (proxy?.origin.secure && origin.secure) {
-    throw new CopilotError(
-      "config",
-      `Cannot use the proxy "${proxy.origin.key}" for "${origin.key}": TLS inside TLS is not supported, expected an http:// proxy`,
-    );
+    throw cannot(`use the proxy "${proxy.origin.key}" for "${origin.key}"`, {
+      config: "TLS inside TLS is not supported, expected an http:// proxy",
+    });
   }
   let connection = await network.connect(first.hostname, first.port, signal);
   try {
@@ -68,12 +67,13 @@ async function openTunnel(
     const { status } = await channel.readHead();
     if (status < 200 || status > 299) {
       const code = status === 407 ? "denied" : codeOfStatus(status);
-      const hint = status === 407 ? "; look at the user and password in HTTPS_PROXY" : "";
-      throw new CopilotError(
-        code,
-        `Cannot reach "${origin.key}": the proxy "${proxy.origin.key}" answered CONNECT with status ${status}${hint}`,
-        { object: origin.key, status },
-      );
+      const hint = status === 407 ? "; check the user and password in HTTPS_PROXY" : "";
+      throw new CopilotError(code, {
+        action: "reach",
+        object: origin.key,
+        detail: `the proxy "${proxy.origin.key}" answered CONNECT with status ${status}${hint}`,
+        status,
+      });
     }
     if (channel.start < channel.end) throw channel.broken("the proxy sent bytes before the server could");
   } finally {
@@ -83,12 +83,9 @@ async function openTunnel(
 
 /** A certificate that is not trusted stays so: no retry, and the message says where trust comes from. */
 function tlsError(thrown: unknown, origin: Origin): CopilotError {
-  const error = from(thrown, `Cannot connect to "${origin.key}"`, {
-    fallback: "network",
-    object: origin.key,
-  });
+  const error = from(thrown, { action: "connect to", object: origin.key, fallback: "network" });
   if (!/certificate/i.test(error.message)) return error;
   const hint =
     "if the server's authority is private, name its certificates in SSL_CERT_FILE or AWS_CA_BUNDLE";
-  return new CopilotError("config", `${error.message}; ${hint}`, { object: origin.key, cause: thrown });
+  return new CopilotError("config", { ...error.fault, detail: `${error.fault.detail}; ${hint}` });
 }

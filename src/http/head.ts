@@ -5,7 +5,7 @@
  * folded lines, two lengths that differ and a length beside chunks are errors. (RFC 9112, sections 2.2, 5 and 6.3.)
  * @module
  */
-import { CopilotError } from "../errors.ts";
+import { cannot, CopilotError } from "../errors.ts";
 
 /** The largest head that is read, in bytes. */
 export const MAX_HEAD_BYTES = 64 * 1024;
@@ -160,23 +160,17 @@ const BAD_VALUE = /[\0\r\n]/;
  */
 export function formatHead(head: RequestHead): string {
   if (BAD_TARGET.test(head.target)) {
-    throw new CopilotError(
-      "internal",
-      `Cannot send a request: its path has characters that must be percent-encoded`,
-    );
+    throw cannot("send a request", { internal: "its path has characters that must be percent-encoded" });
   }
   let text = `${head.method} ${head.target} HTTP/1.1\r\nHost: ${head.host}\r\n`;
   for (const [name, value] of head.headers) {
     if (BAD_VALUE.test(value)) {
-      throw new CopilotError("internal", `Cannot send a request: header "${name}" has a line break`);
+      throw cannot("send a request", { internal: `header "${name}" has a line break` });
     }
     text += `${name}: ${value}\r\n`;
   }
   if (text.length > MAX_HEAD_BYTES) {
-    throw new CopilotError(
-      "config",
-      `Cannot send a request: its headers are longer than ${MAX_HEAD_BYTES} bytes`,
-    );
+    throw cannot("send a request", { config: `its headers are longer than ${MAX_HEAD_BYTES} bytes` });
   }
   return head.length === undefined ? `${text}\r\n` : `${text}Content-Length: ${head.length}\r\n\r\n`;
 }

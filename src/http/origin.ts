@@ -2,7 +2,7 @@
  * Where a request goes: scheme, host and port, parsed once and then passed around.
  * @module
  */
-import { CopilotError } from "../errors.ts";
+import { cannot } from "../errors.ts";
 
 /** The server part of a URL. */
 export interface Origin {
@@ -52,10 +52,7 @@ export function parseHttpUrl(text: string, what: string): ParsedUrl {
   } catch { /* said below */ }
   if (match === null || url === null || url.hostname === "") {
     const shown = text.replace(/\/\/[^/?#]*@/, "//***@");
-    throw new CopilotError(
-      "config",
-      `Cannot use ${what} "${shown}": not a URL, expected http://HOST[:PORT] or https://…`,
-    );
+    throw cannot(`use ${what}`, shown, { config: "not a URL, expected http://HOST[:PORT] or https://…" });
   }
   const secure = url.protocol === "https:";
   const port = url.port === "" ? (secure ? 443 : 80) : Number(url.port);

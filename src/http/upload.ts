@@ -2,7 +2,7 @@
  * Sends a body that does not fit one small write, and hears a server that answers before it has it all.
  * @module
  */
-import { CopilotError } from "../errors.ts";
+import { cannot, type CopilotError } from "../errors.ts";
 import { type ByteReader, bytesSource } from "../storage/store.ts";
 import type { Channel } from "./channel.ts";
 import type { Head } from "./head.ts";
@@ -40,7 +40,7 @@ export interface Upload {
 }
 
 function changed(object: string, detail: string): CopilotError {
-  return new CopilotError("changed", `Cannot send "${object}": ${detail}`, { object });
+  return cannot("send", object, { changed: detail });
 }
 
 function openBody(body: Body): ByteReader {
@@ -114,7 +114,9 @@ export async function sendLarge(channel: Channel, upload: Upload, buffers: Write
   try {
     await Promise.race([sending, replied]);
   } catch (thrown) {
-    channel.fail(new CopilotError("aborted", `Cannot send "${upload.object}": its source failed`));
+    channel.fail(
+      cannot("send", upload.object, { aborted: "its source failed" }),
+    );
     throw thrown;
   }
   // Where the reply came first, what becomes of the rest of the body is nobody's concern.

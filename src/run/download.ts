@@ -2,8 +2,9 @@
  * The download flow: LiteralMap in, files and documents out. See README.md, "Download".
  * @module
  */
+import { subjectOf } from "../flyte/plan/names.ts";
 import type { DownloadMode, FileLayout } from "../flyte/modes.ts";
-import { about, CopilotError, explain } from "../errors.ts";
+import { about, cannot, CopilotError, explain } from "../errors.ts";
 import { inputsJson, inputsYaml } from "../flyte/text/documents.ts";
 import { decodeLiteral, decodeLiteralMap, encodeLiteralMap, weigh } from "../flyte/codec/idl.ts";
 import { decodedKey, KeyTree, listPrefix, relativePathOfKey } from "../flyte/plan/keys.ts";
@@ -100,10 +101,9 @@ function documentsOf(format: string): string[] {
     case "PROTO":
       return ["inputs.pb"];
   }
-  throw new CopilotError(
-    "input",
-    `Cannot use --format "${format}": incorrect input download format specified, expected JSON, YAML or PROTO`,
-  );
+  throw cannot("use --format", format, {
+    input: "incorrect input download format specified, expected JSON, YAML or PROTO",
+  });
 }
 
 /** Reads the inputs, plans, and asks for the places that the plan names. */
@@ -150,7 +150,7 @@ async function readInputs(job: DownloadJob, { engine, stores, allow }: DownloadC
       const fault = round === OFFLOADED_ROUNDS
         ? `"${shownUri(uri)}" is offloaded more than ${OFFLOADED_ROUNDS} times`
         : `with "${shownUri(uri)}" there are more than ${MAX_OFFLOADED} offloaded literals`;
-      throw new CopilotError("input", `Cannot read variable ${variable}: ${fault}`, { object: uri });
+      throw cannot(`read variable ${variable}`, { input: fault });
     }
     await allow(references.map(({ uri }) => uri));
     await inParallel(references, async (reference) => {
@@ -167,7 +167,7 @@ function decoded<T>(bytes: Uint8Array, what: string, decode: (bytes: Uint8Array)
   try {
     return decode(bytes);
   } catch (thrown) {
-    throw about(thrown, `Cannot read ${what}`, what);
+    throw about(thrown, `read ${what}`);
   }
 }
 
@@ -316,7 +316,7 @@ function named(action: Action, task: () => Promise<void>): Promise<void> {
 
 /** Puts the variable's name in front of an error's message. */
 function withVariable(thrown: unknown, { variable }: Action): CopilotError {
-  return about(thrown, `Cannot download variable ${variable}`, `variable ${variable}`);
+  return about(thrown, subjectOf("download", variable));
 }
 
 /** Runs `work` for every item, a few at a time, until one fails. */

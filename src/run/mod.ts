@@ -49,7 +49,7 @@ export async function run(command: RunCommand, context: RunContext): Promise<num
   } catch (thrown) {
     // What ends the engine ends every call that waits, as "cancelled": its failure says why.
     engine.fail(thrown);
-    failure = from(engine.failure, `${what} failed`);
+    failure = from(engine.failure, { action: what.toLowerCase() });
   } finally {
     stopProgress();
     log.progress("");

@@ -2,7 +2,7 @@
  * The directory that a task left behind, as the upload sees it: nothing outside it, nothing but files and directories.
  * @module
  */
-import { CopilotError } from "../errors.ts";
+import { cannot } from "../errors.ts";
 import type { OutputTree } from "../flyte/plan/outputs.ts";
 import { openWithin, readWithin } from "../system/beneath.ts";
 import type { LocalFile } from "../transfer/put.ts";
@@ -71,7 +71,7 @@ export class OutputDirectory implements OutputTree {
       const inside = relative === "" ? name : `${relative}/${name}`;
       const found = kind === "file" ? kind : this.#look(path)?.kind;
       if (found === undefined) {
-        throw new CopilotError("changed", `Cannot upload "${path}": it is gone`, { object: path });
+        throw cannot("upload", path, { changed: "it is gone" });
       }
       const isLink = kind === "symlink";
       if (found === "file") yield { relative: inside, path };
@@ -89,7 +89,7 @@ export class OutputDirectory implements OutputTree {
     const fault = isAbove
       ? "the symlink leads back to a directory above it"
       : "it is a symlink to a directory below another one, and only one is followed";
-    throw new CopilotError("path", `Cannot upload "${path}": ${fault}`, { object: path });
+    throw cannot("upload", path, { path: fault });
   }
 
   /** What is there, behind symlinks that stay inside. */
@@ -97,23 +97,13 @@ export class OutputDirectory implements OutputTree {
     const found = this.#files.lstat(path);
     if (found === null || found.kind === "file" || found.kind === "directory") return found;
     if (found.kind === "other") {
-      throw new CopilotError(
-        "path",
-        `Cannot upload "${path}": it is a FIFO, socket or device, expected a file or directory`,
-        {
-          object: path,
-        },
-      );
+      throw cannot("upload", path, { path: "it is a FIFO, socket or device, expected a file or directory" });
     }
     const target = this.#files.stat(path) === null ? null : this.#files.realPath(path);
     if (target === null || !(target === this.#realRoot || target.startsWith(`${this.#realRoot}/`))) {
-      throw new CopilotError(
-        "path",
-        `Cannot upload "${path}": the symlink ${
-          target === null ? "leads nowhere" : `leads outside "${this.#root}"`
-        }`,
-        { object: path },
-      );
+      throw cannot("upload", path, {
+        path: `the symlink ${target === null ? "leads nowhere" : `leads outside "${this.#root}"`}`,
+      });
     }
     return this.#look(target);
   }

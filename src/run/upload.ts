@@ -2,8 +2,9 @@
  * The upload flow: files in, raw data and outputs.pb out. See README.md, "Upload".
  * @module
  */
+import { subjectOf } from "../flyte/plan/names.ts";
 import type { UploadMode } from "../flyte/modes.ts";
-import { about, CopilotError } from "../errors.ts";
+import { about, cannot, CopilotError } from "../errors.ts";
 import { parseTaskError, type TaskError } from "../flyte/codec/error_document.ts";
 import { decodeTypedInterface, encodeLiteralMap } from "../flyte/codec/idl.ts";
 import type { TypedInterface } from "../flyte/types.ts";
@@ -74,9 +75,7 @@ export async function upload(job: UploadJob, context: UploadContext): Promise<vo
   }
   const stat = engine.system.files.stat(job.localDir);
   if (stat?.kind !== "directory") {
-    throw new CopilotError("output", `Cannot upload from "${job.localDir}": it is not a directory`, {
-      object: job.localDir,
-    });
+    throw cannot("upload from", job.localDir, { output: "it is not a directory" });
   }
   assertApart(job, typed);
   const tree = new OutputDirectory(engine.system.files, job.localDir);
@@ -97,10 +96,10 @@ function assertApart(job: UploadJob, typed: TypedInterface): void {
   if (joinKey(rawPrefix, "x") !== joinKey(outputPrefix, "x")) return;
   for (const { key } of typed.outputs?.variables ?? []) {
     if (key !== metaOutputName && key !== errOutputName) continue;
-    throw new CopilotError(
-      "output",
-      `Cannot upload the output "${key}": --to-raw-output and --to-output-prefix are the same place, and the document "${key}" goes there`,
-    );
+    throw cannot("upload the output", key, {
+      output:
+        `--to-raw-output and --to-output-prefix are the same place, and the document "${key}" goes there`,
+    });
   }
 }
 
@@ -114,19 +113,15 @@ export function assertNoTaskError(files: Files, localDir: string): void {
   const found = files.lstat(path);
   if (found === null) return;
   if (found.kind === "directory") {
-    throw new CopilotError("task", `Cannot read "${path}": error file is a directory`, { object: path });
+    throw cannot("read", path, { task: "error file is a directory" });
   }
   if (found.size > MAX_ERROR_FILE_BYTES) {
-    throw new CopilotError(
-      "task",
-      `Cannot read "${path}": error file too large ${found.size}, expected at most ${MAX_ERROR_FILE_BYTES} bytes`,
-      { object: path },
-    );
+    throw cannot("read", path, {
+      task: `error file too large ${found.size}, expected at most ${MAX_ERROR_FILE_BYTES} bytes`,
+    });
   }
   if (found.kind !== "file") {
-    throw new CopilotError("task", `Cannot read "${path}": error file is not a regular file`, {
-      object: path,
-    });
+    throw cannot("read", path, { task: "error file is not a regular file" });
   }
   const options = { realRoot: files.realPath(localDir), maxBytes: MAX_ERROR_FILE_BYTES };
   throw new TaskFailure(parseTaskError(readWithin(files, path, options)));
@@ -187,5 +182,5 @@ async function sendDirectory(path: string, tree: OutputDirectory, job: Directory
 }
 
 function withVariable(thrown: unknown, { variable }: Upload): CopilotError {
-  return about(thrown, `Cannot upload variable ${variable}`, `variable ${variable}`);
+  return about(thrown, subjectOf("upload", variable));
 }

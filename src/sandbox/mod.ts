@@ -9,7 +9,7 @@
  * deadline is followed by a Worker that does nothing but write the error document, with permissions for that alone.
  * @module
  */
-import { CopilotError, explain, from } from "../errors.ts";
+import { cannot, explain, from } from "../errors.ts";
 import type { Fields, LogSettings } from "../system/log.ts";
 import type { Clock } from "../system/mod.ts";
 import type { ForeignFailure, RunCommand } from "../run/context.ts";
@@ -77,7 +77,7 @@ export async function runInSandbox(command: RunCommand, options: SandboxOptions)
     if (typeof outcome === "number") return outcome;
     failure = outcome;
   } catch (thrown) {
-    failure = { message: explain(from(thrown, "Cannot run")), unlessDone: false };
+    failure = { message: explain(from(thrown, { action: "run" })), unlessDone: false };
   }
   return await report(failure, command, options);
 }
@@ -93,10 +93,7 @@ async function carryOut(command: RunCommand, options: SandboxOptions): Promise<n
     });
     if (outcome !== "again") return outcome;
   }
-  throw new CopilotError(
-    "denied",
-    `Cannot run: the inputs name more than ${MAX_WIDENINGS} places one after another`,
-  );
+  throw cannot("run", { denied: `the inputs name more than ${MAX_WIDENINGS} places one after another` });
 }
 
 /** Writes the error document in a Worker that may do nothing else. A failure of that is beyond help, and logged. */
@@ -111,7 +108,7 @@ async function report(
     const outcome = await runWorker(command, { ...now, failure }, { scope, spentMs: 0 });
     if (typeof outcome === "number") return outcome;
   } catch (thrown) {
-    options.logError("cannot write the error document", { error: explain(from(thrown, "Cannot run")) });
+    options.logError("cannot write the error document", { error: explain(from(thrown, { action: "run" })) });
   }
   options.logError("the run failed", { error: failure.message });
   return 1;

@@ -3,7 +3,7 @@
  * @module
  */
 import { settingsFor, type StorageConfig } from "../config/mod.ts";
-import { CopilotError } from "../errors.ts";
+import { cannot } from "../errors.ts";
 import { decodedKey } from "../flyte/plan/keys.ts";
 import type { RunCommand } from "../run/context.ts";
 import { hostnameOf, isLinkLocal, type ReachContext, reachOf } from "../storage/reach.ts";
@@ -82,23 +82,13 @@ export function widen(
   for (const text of uris) {
     const uri = parseUri(text, "an input's URI");
     if (uri.scheme === "file" && !mayNameFiles(command)) {
-      throw new CopilotError(
-        "denied",
-        `Cannot read "${text}": inputs from a remote store must not name local files`,
-        {
-          object: text,
-        },
-      );
+      throw cannot("read", text, { denied: "inputs from a remote store must not name local files" });
     }
     const namesHost = /^(https?|rediss?)$/.test(uri.scheme);
     if (namesHost && !allowsLinkLocal(command) && isLinkLocal(hostnameOf(uri))) {
-      throw new CopilotError(
-        "denied",
-        `Cannot read "${
-          shownUri(text)
-        }": inputs must not name link-local or metadata addresses (--allow-link-local lifts this)`,
-        { object: shownUri(text) },
-      );
+      throw cannot("read", shownUri(text), {
+        denied: "inputs must not name link-local or metadata addresses (--allow-link-local lifts this)",
+      });
     }
     for (const spelling of spellingsOf(uri)) {
       const reach = reachOf(spelling, settings(text, "an input's URI", command.storage), context);

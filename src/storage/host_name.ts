@@ -4,7 +4,7 @@
  * Pure.
  * @module
  */
-import { CopilotError } from "../errors.ts";
+import { cannot } from "../errors.ts";
 
 /** RFC 1123, section 2.1, and `_`, which container networks use. */
 const LABEL = /^[a-z0-9_-]{1,63}$/i;
@@ -23,12 +23,10 @@ export function hostPermission(hostname: string, port: number | string): string 
   if (bare.includes(":") ? isIpv6(bare) : isName(bare)) {
     return `${bare.includes(":") ? `[${bare}]` : bare}:${port}`;
   }
-  throw new CopilotError(
-    "input",
-    `Cannot use the host ${JSON.stringify(hostname.slice(0, 300))}: expected an address or a name of ` +
+  throw cannot(`use the host ${JSON.stringify(hostname.slice(0, 300))}`, {
+    input: "expected an address or a name of " +
       "letters, digits, - and _ between single dots",
-    { object: hostname.slice(0, 300) },
-  );
+  });
 }
 
 function isIpv6(text: string): boolean {

@@ -7,7 +7,7 @@
  * (Brent's algorithm), at the latest after three times as many pages as it takes to go around once.
  * @module
  */
-import { CopilotError } from "../errors.ts";
+import { cannot } from "../errors.ts";
 import type { ListOptions, ListPage, ObjectStore } from "./store.ts";
 import { shownUri } from "./uri.ts";
 
@@ -69,13 +69,7 @@ async function listOnce(store: ObjectStore, prefix: string, options: ListOptions
   const progress = advanced(before, { ...page, next: page.next });
   if (typeof progress !== "string") return { ...page, next: JSON.stringify(progress) };
   const object = shownUri(`${store.root}/${prefix}`);
-  throw new CopilotError(
-    "unsupported",
-    `Cannot list "${object}": the store's listing does not end, ${progress}`,
-    {
-      object,
-    },
-  );
+  throw cannot("list", object, { unsupported: `the store's listing does not end, ${progress}` });
 }
 
 /** The progress of a listing with a further page, or in words why there is none. */

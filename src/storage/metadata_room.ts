@@ -2,7 +2,7 @@
  * What documents may cost: one that does not fit would have the process killed, and a killed process tells nobody why.
  * @module
  */
-import { CopilotError } from "../errors.ts";
+import { cannot } from "../errors.ts";
 
 const MIB = 1024 * 1024;
 /** Memory of the program before it holds any metadata. Measured. */
@@ -58,9 +58,9 @@ export class MetadataRoom {
     if (this.#taken <= this.#max) return;
     const wanted = Math.ceil(this.#taken * BYTES_PER_WEIGHT / MIB);
     const room = Math.round(this.#max * BYTES_PER_WEIGHT / MIB);
-    throw new CopilotError(
-      "input",
-      `Cannot read ${what}: once it is decoded, ${wanted} MiB are taken by values, and the memory limit leaves room for ${room} MiB; ${MORE_MEMORY}`,
-    );
+    throw cannot(`read ${what}`, {
+      input:
+        `once it is decoded, ${wanted} MiB are taken by values, and the memory limit leaves room for ${room} MiB; ${MORE_MEMORY}`,
+    });
   }
 }

@@ -5,7 +5,7 @@
  * @module
  */
 import type { StoreSettings } from "../config/mod.ts";
-import { CopilotError } from "../errors.ts";
+import { cannot } from "../errors.ts";
 import { azureNeeds } from "./backends/azure/settings.ts";
 import { needsOf, parseGoogleCredentials } from "./backends/gcs/credential_file.ts";
 import { type CredentialOrigin, credentialOrigin, googleEndpoint } from "./backends/gcs/settings.ts";
@@ -160,7 +160,7 @@ function hostOf(text: string): string[] {
   const url = URL.parse(text.includes("://") ? text : `https://${text}`);
   if (url === null) {
     // The text may hold a password, so it is not repeated.
-    throw new CopilotError("config", "Cannot use the address of a host, endpoint or proxy: it is not a URL");
+    throw cannot("use the address of a host, endpoint or proxy", { config: "it is not a URL" });
   }
   const port = url.port !== "" ? url.port : url.protocol === "http:" ? "80" : "443";
   return [hostPermission(url.hostname, port)];

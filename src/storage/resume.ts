@@ -115,7 +115,7 @@ export class ResumedBody implements ByteReader {
 
   #error(code: "network" | "changed" | "integrity", why: string): CopilotError {
     const { object } = this.#read;
-    return new CopilotError(code, `Cannot read "${object}": ${why}`, { object });
+    return new CopilotError(code, { action: "read", object, detail: why });
   }
 
   close(): void {

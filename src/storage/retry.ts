@@ -15,7 +15,7 @@
  *   `beginUpload` after a lost reply may leave an upload without parts behind, where the store cannot list uploads.
  * @module
  */
-import { CopilotError, from } from "../errors.ts";
+import { type Attempted, CopilotError, from } from "../errors.ts";
 import type { Clock } from "../system/mod.ts";
 import { type ResumableRead, ResumedBody } from "./resume.ts";
 import type { MultipartUpload, ObjectInfo, ObjectStore } from "./store.ts";
@@ -78,9 +78,6 @@ export class RetryBudget {
   }
 }
 
-/** Why there is no further attempt: it could not begin, or was under way, when the run's time was over. */
-const NO_TIME = ", with no time left for another";
-
 /** What is attempted. */
 interface Job {
   /** The verb of the message: `Cannot ${action} "${object}"`. */
@@ -122,23 +119,23 @@ export class Attempts {
   async failed(thrown: unknown): Promise<void> {
     const { clock, deadlineMs, budget, onRetry } = this.#policy;
     const { action, object, signal } = this.#job;
-    const error = from(thrown, `Cannot ${action} "${object}"`, { object });
+    const error = from(thrown, { action, object });
     // Cut off by the end of the run's time: what was wrong until then says more.
     if (error.code === "aborted" && this.#last !== undefined && outOfTime(signal)) {
-      throw this.#final(this.#last, NO_TIME);
+      throw this.#final(this.#last, "time");
     }
     this.#total++;
     this.#inARow++;
     const mayHelp = error.retryable || (this.#job.compares === true && error.code === "integrity");
-    if (!mayHelp) throw this.#total === 1 ? error : this.#final(error, "");
-    if (this.#inARow >= (this.#policy.attempts ?? DEFAULT_ATTEMPTS)) throw this.#final(error, "");
+    if (!mayHelp) throw this.#total === 1 ? error : this.#final(error);
+    if (this.#inARow >= (this.#policy.attempts ?? DEFAULT_ATTEMPTS)) throw this.#final(error);
     const waitMs = this.#waitMs(error);
-    if (clock.monotonicMs() + waitMs >= deadlineMs) throw this.#final(error, NO_TIME);
-    if (!budget.take()) throw this.#final(error, ", with no retries left for the run");
+    if (clock.monotonicMs() + waitMs >= deadlineMs) throw this.#final(error, "time");
+    if (!budget.take()) throw this.#final(error, "retries");
     onRetry?.({ object, error, attempt: this.#total, waitMs });
     this.#last = error;
     await clock.sleep(waitMs, signal).catch((thrown) => {
-      throw outOfTime(signal) ? this.#final(error, NO_TIME) : thrown;
+      throw outOfTime(signal) ? this.#final(error, "time") : thrown;
     });
   }
 
@@ -149,31 +146,15 @@ export class Attempts {
     return Math.min(error.retryAfterMs ?? 0, RETRY_AFTER_CAP_MS) + backoffMs;
   }
 
-  #final(error: CopilotError, why: string): CopilotError {
+  /** @param outOf why there is no further attempt: with `time` it could not begin, or was under way, when the run's was over */
+  #final(error: CopilotError, outOf?: Attempted["outOf"]): CopilotError {
     const { action, object } = this.#job;
-    const count = this.#total === 1 ? "1 attempt" : `${this.#total} attempts`;
-    return new CopilotError(
-      error.code,
-      `Cannot ${action} "${object}" after ${count}${why}: ${withoutPrefix(error.message, object)}`,
-      {
-        object,
-        cause: error.cause,
-        ...(error.status === undefined ? {} : { status: error.status }),
-        ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
-      },
-    );
+    return error.within({ action, object, attempts: { count: this.#total, outOf } });
   }
 }
 
 function outOfTime({ aborted, reason }: AbortSignal): boolean {
   return aborted && reason instanceof CopilotError && reason.code === "deadline";
-}
-
-/** What is wrong, without the action and the object, which the new message names itself. */
-function withoutPrefix(message: string, object: string): string {
-  const quoted = `"${object}": `;
-  const at = message.startsWith("Cannot ") ? message.indexOf(quoted) : -1;
-  return at < 0 ? message : message.slice(at + quoted.length);
 }
 
 /**
@@ -229,7 +210,7 @@ class RetryStore implements ObjectStore {
   };
 
   head: ObjectStore["head"] = (key, options) =>
-    this.#run(this.#attempts("look at", key, options.signal), () => this.#store.head(key, options));
+    this.#run(this.#attempts("stat", key, options.signal), () => this.#store.head(key, options));
 
   list: ObjectStore["list"] = (prefix, options) =>
     this.#run(this.#attempts("list", prefix, options.signal), () => this.#store.list(prefix, options));

@@ -3,7 +3,7 @@
  * @module
  */
 import { settingsFor, type StorageConfig } from "../config/mod.ts";
-import { CopilotError, from } from "../errors.ts";
+import { cannot, CopilotError, from } from "../errors.ts";
 import type { BackendContext } from "./backend.ts";
 import { openStore } from "./backends/mod.ts";
 import { createHasher } from "./checksum.ts";
@@ -99,7 +99,7 @@ export class Stores {
       try {
         return await fetch(verification);
       } catch (thrown) {
-        const { code } = from(thrown, `Cannot read "${object}"`);
+        const { code } = from(thrown, { action: "read", object });
         // Everything else has been tried again below.
         if (code !== "integrity" && code !== "aborted") throw thrown;
         await attempts.failed(thrown);
@@ -137,11 +137,7 @@ export class Stores {
       ? `what the memory limit leaves for it; ${MORE_MEMORY}`
       : "storage.limits.maxDownloadMBs; 0 means no bound";
     const tooLarge = () =>
-      new CopilotError(
-        "input",
-        `Cannot read ${options.what} "${object}": it is larger than ${bound} bytes (${setting})`,
-        { object },
-      );
+      cannot(`read ${options.what}`, object, { input: `it is larger than ${bound} bytes (${setting})` });
     if (got.info.size > bound) {
       got.body.close();
       throw tooLarge();

@@ -9,7 +9,7 @@
  * - `abfs://c@account.dfs.core.windows.net/k` and `abfs://c/k` both have container `c`; the first has `account.dfs…` as host.
  * @module
  */
-import { CopilotError } from "../errors.ts";
+import { cannot } from "../errors.ts";
 
 /** A URI in its parts. `format` gives the text back. */
 export interface StoreUri {
@@ -32,12 +32,10 @@ const SCHEME = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//;
  */
 export function parseUri(text: string, what: string): StoreUri {
   if (text === "") {
-    throw new CopilotError("input", `Cannot use ${what}: it is empty, expected a URI or a path`);
+    throw cannot(`use ${what}`, { input: "it is empty, expected a URI or a path" });
   }
   if (text.includes("\0")) {
-    throw new CopilotError("input", `Cannot use ${what} ${JSON.stringify(text)}: it has a NUL byte`, {
-      object: text,
-    });
+    throw cannot(`use ${what} ${JSON.stringify(text)}`, { input: "it has a NUL byte" });
   }
   const match = SCHEME.exec(text);
   if (match === null) return { scheme: "file", container: "", host: "", key: text };
@@ -46,7 +44,7 @@ export function parseUri(text: string, what: string): StoreUri {
   if (scheme === "file") {
     const path = rest.startsWith("localhost/") ? rest.slice("localhost".length) : rest;
     if (path === "") {
-      throw new CopilotError("input", `Cannot use ${what} "${text}": it has no path`, { object: text });
+      throw cannot(`use ${what}`, text, { input: "it has no path" });
     }
     return { scheme, container: "", host: "", key: path };
   }
@@ -56,9 +54,7 @@ export function parseUri(text: string, what: string): StoreUri {
   const at = scheme.startsWith("abfs") ? authority.indexOf("@") : -1;
   const container = at < 0 ? authority : authority.slice(0, at);
   if (container === "") {
-    throw new CopilotError("input", `Cannot use ${what} "${text}": it names no bucket or host`, {
-      object: text,
-    });
+    throw cannot(`use ${what}`, text, { input: "it names no bucket or host" });
   }
   return { scheme, container, host: at < 0 ? "" : authority.slice(at + 1), key };
 }

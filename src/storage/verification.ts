@@ -8,7 +8,7 @@
  * objects) is overruled in the same way.
  * @module
  */
-import { CopilotError } from "../errors.ts";
+import { cannot, type CopilotError } from "../errors.ts";
 import type { Checksum, ChecksumName, ObjectInfo } from "./store.ts";
 
 /** Objects of a store whose ETag was no MD5 after which its ETags are taken for opaque, unless one was right. */
@@ -94,13 +94,11 @@ export class Verification {
     if (isRepeated && etagMd5 !== undefined && await digest("md5") === etagMd5) {
       return warn(`"${object}" came twice the same and its ETag is its MD5, so it is accepted: ${says}`);
     }
-    throw new CopilotError("integrity", `Cannot read "${object}": ${says}`, { object });
+    throw cannot("read", object, { integrity: says });
   }
 }
 
 /** The error for an object of another length than announced. @param object URI */
 export function lengthError(object: string, got: number, wanted: number): CopilotError {
-  return new CopilotError("integrity", `Cannot read "${object}": got ${got} bytes, expected ${wanted}`, {
-    object,
-  });
+  return cannot("read", object, { integrity: `got ${got} bytes, expected ${wanted}` });
 }

@@ -5,7 +5,7 @@
 import { CopilotError } from "../errors.ts";
 
 function aborted(object: string): CopilotError {
-  return new CopilotError("aborted", `Request for "${object}" cancelled`, { object });
+  return new CopilotError("aborted", { detail: `Request for "${object}" cancelled`, object });
 }
 
 /** Throws CopilotError `aborted` once the signal has fired. @param object URI that the call is about */

@@ -5,7 +5,7 @@
  * The runtime's permissions do not help there: they are about the path that is asked for, whatever a symlink makes of it.
  * @module
  */
-import { CopilotError } from "../errors.ts";
+import { cannot } from "../errors.ts";
 import type { Files, OpenFile } from "./mod.ts";
 
 /** Whether a canonical path is a directory or below it. */
@@ -27,13 +27,7 @@ export function openWithin(files: Files, path: string, realRoot: string): OpenFi
     const real = files.realPath(path);
     const found = isInside(real, realRoot) ? files.lstat(real) : null;
     if (found?.kind === "file" && found.dev === opened.dev && found.ino === opened.ino) return file;
-    throw new CopilotError(
-      "path",
-      `Cannot read "${path}": it is not, or no longer, a file in "${realRoot}"`,
-      {
-        object: path,
-      },
-    );
+    throw cannot("read", path, { path: `it is not, or no longer, a file in "${realRoot}"` });
   } catch (error) {
     file.close();
     throw error;
@@ -61,9 +55,7 @@ export function readWithin(
   } finally {
     file.close();
   }
-  throw new CopilotError("input", `Cannot read "${path}": it is larger than ${maxBytes} bytes`, {
-    object: path,
-  });
+  throw cannot("read", path, { input: `it is larger than ${maxBytes} bytes` });
 }
 
 /**
@@ -73,7 +65,5 @@ export function readWithin(
  */
 export function assertWithin(files: Files, directory: string, realRoot: string): void {
   if (isInside(files.realPath(directory), realRoot)) return;
-  throw new CopilotError("path", `Cannot write in "${directory}": a symlink leads outside "${realRoot}"`, {
-    object: directory,
-  });
+  throw cannot("write in", directory, { path: `a symlink leads outside "${realRoot}"` });
 }

@@ -2,7 +2,7 @@
  * The machine as Deno shows it: the only module besides main.ts, pidfd.ts and sandbox/ that says `Deno.`.
  * @module
  */
-import { CopilotError, from } from "../errors.ts";
+import { cannot, CopilotError, from } from "../errors.ts";
 import type { Clock, Connection, FileInfo, Files, Network, OpenFile, System, TlsOptions } from "./mod.ts";
 
 /** The runtime counts timers in 31 bits, and one that is longer fires at once. */
@@ -44,7 +44,7 @@ function on<T>(action: string, path: string, operation: () => T): T {
   try {
     return operation();
   } catch (thrown) {
-    throw from(thrown, `Cannot ${action} "${path}"`, { fallback: "io", object: path });
+    throw from(thrown, { action, object: path, fallback: "io" });
   }
 }
 
@@ -79,7 +79,7 @@ function statOrNull(path: string, stat: (path: string) => Deno.FileInfo): FileIn
     return info(stat(path));
   } catch (thrown) {
     if (thrown instanceof Deno.errors.NotFound || thrown instanceof Deno.errors.NotADirectory) return null;
-    throw from(thrown, `Cannot stat "${path}"`, { fallback: "io", object: path });
+    throw from(thrown, { action: "stat", object: path, fallback: "io" });
   }
 }
 
@@ -108,13 +108,7 @@ const files: Files = {
     // Looked at before it is opened: opening a FIFO would block until somebody writes.
     const found = on("stat", path, () => info(Deno.statSync(path)));
     if (found.kind !== "file") {
-      throw new CopilotError(
-        "path",
-        `Cannot read "${path}": it is a ${kindName(found.kind)}, expected a regular file`,
-        {
-          object: path,
-        },
-      );
+      throw cannot("read", path, { path: `it is a ${kindName(found.kind)}, expected a regular file` });
     }
     return openFile(path, on("open", path, () => Deno.openSync(path, { read: true })));
   },
@@ -126,9 +120,7 @@ const files: Files = {
   readFile(path, maxBytes) {
     const bytes = readUpTo(path, maxBytes + 1);
     if (bytes.length > maxBytes) {
-      throw new CopilotError("input", `Cannot read "${path}": it is larger than ${maxBytes} bytes`, {
-        object: path,
-      });
+      throw cannot("read", path, { input: `it is larger than ${maxBytes} bytes` });
     }
     return bytes;
   },
@@ -155,7 +147,7 @@ const files: Files = {
       Deno.removeSync(path);
     } catch (thrown) {
       if (thrown instanceof Deno.errors.NotFound || thrown instanceof Deno.errors.NotADirectory) return;
-      throw from(thrown, `Cannot remove "${path}"`, { fallback: "io", object: path });
+      throw from(thrown, { action: "remove", object: path, fallback: "io" });
     }
   },
 };
@@ -185,7 +177,7 @@ function connection(conn: Deno.TcpConn | Deno.TlsConn): Connection {
 
 function dialled<T>(to: string, dial: () => Promise<T>): Promise<T> {
   return dial().catch((thrown) => {
-    throw from(thrown, `Cannot connect to ${to}`, { fallback: "network", object: to });
+    throw from(thrown, { action: `connect to ${to}`, fallback: "network", object: to });
   });
 }
 
@@ -205,7 +197,9 @@ const network: Network = {
   startTls: (plain, hostname, options: TlsOptions) =>
     dialled(hostname, async () => {
       const conn = raw.get(plain);
-      if (conn === undefined) throw new CopilotError("internal", "Cannot start TLS: not a plain connection");
+      if (conn === undefined) {
+        throw cannot("start TLS", { internal: "not a plain connection" });
+      }
       const tls = await Deno.startTls(conn, {
         hostname,
         caCerts: options.caCerts,

@@ -3,7 +3,7 @@
  * @module
  */
 import { deadlineIn, graceAfter } from "../system/deadline.ts";
-import { CopilotError } from "../errors.ts";
+import { cannot } from "../errors.ts";
 import type { FileInfo, OpenFile } from "../system/mod.ts";
 import { throwIfAborted } from "../system/abort.ts";
 import { createHasher } from "../storage/checksum.ts";
@@ -34,10 +34,9 @@ export function partBytesFor(sizeBytes: number, traits: StoreTraits): number {
   const wanted = Math.max(16 * MIB, traits.minPartBytes, Math.ceil(sizeBytes / traits.maxParts));
   const bytes = Math.ceil(wanted / traits.partMultiple) * traits.partMultiple;
   if (bytes > traits.maxPartBytes) {
-    throw new CopilotError(
-      "unsupported",
-      `Cannot store ${sizeBytes} bytes: the store takes at most ${traits.maxParts} parts of ${traits.maxPartBytes} bytes`,
-    );
+    throw cannot(`store ${sizeBytes} bytes`, {
+      unsupported: `the store takes at most ${traits.maxParts} parts of ${traits.maxPartBytes} bytes`,
+    });
   }
   return bytes;
 }
@@ -193,9 +192,7 @@ async function sendParts(
 
 function assertUnchanged(path: string, before: FileInfo, now: FileInfo): void {
   if (before.size === now.size && before.mtimeMs === now.mtimeMs) return;
-  throw new CopilotError(
-    "changed",
-    `Cannot upload "${path}": it changed while it was being read (${before.size} bytes, then ${now.size})`,
-    { object: path },
-  );
+  throw cannot("upload", path, {
+    changed: `it changed while it was being read (${before.size} bytes, then ${now.size})`,
+  });
 }

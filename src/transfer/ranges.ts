@@ -3,7 +3,7 @@
  * meet.
  * @module
  */
-import { CopilotError } from "../errors.ts";
+import { cannot } from "../errors.ts";
 import { combine, createHasher, isCrc } from "../storage/checksum.ts";
 import type { ByteReader, Checksum, ChecksumName, GetResult, ObjectStore } from "../storage/store.ts";
 import type { Engine } from "./session.ts";
@@ -147,9 +147,7 @@ class RangedGet {
     const got = await store.get(key, { start, end, signal: this.#engine.signal, ...pin });
     if (got.info.size === this.#size && (got.info.etag ?? etag) === (etag ?? got.info.etag)) return got;
     got.body.close();
-    throw new CopilotError("changed", `Cannot read "${object}": it changed while it was being read`, {
-      object,
-    });
+    throw cannot("read", object, { changed: "it changed while it was being read" });
   }
 
   /** Whether a reply is the range that was asked for; if not, the ranges of all helpers are left to the front. */
@@ -158,11 +156,7 @@ class RangedGet {
     if (got.start === start) return this.#givesRanges = true;
     if (got.start !== 0 || this.#givesRanges) {
       const { object } = this.#job;
-      throw new CopilotError(
-        "integrity",
-        `Cannot read "${object}": the reply begins at byte ${got.start}, expected ${start}`,
-        { object },
-      );
+      throw cannot("read", object, { integrity: `the reply begins at byte ${got.start}, expected ${start}` });
     }
     this.#back = this.#count;
     return this.#givesRanges = false;

@@ -5,7 +5,7 @@
  * the data sees them, and a rerun removes what a killed run left by emptying one directory.
  * @module
  */
-import { CopilotError } from "../errors.ts";
+import { cannot } from "../errors.ts";
 import type { Files, OpenFile } from "../system/mod.ts";
 import { assertWithin } from "../system/beneath.ts";
 
@@ -67,17 +67,13 @@ export class Staging {
   ensureDirectory(path: string): void {
     if (path === this.#root || this.#known.has(path)) return;
     if (!path.startsWith(`${this.#root}/`)) {
-      throw new CopilotError("path", `Cannot write "${path}": it is outside "${this.#root}"`, {
-        object: path,
-      });
+      throw cannot("write", path, { path: `it is outside "${this.#root}"` });
     }
     this.ensureDirectory(path.slice(0, path.lastIndexOf("/")));
     const found = this.#files.lstat(path);
     if (found === null) this.#files.mkdir(path);
     else if (found.kind !== "directory") {
-      throw new CopilotError("path", `Cannot make the directory "${path}": a ${found.kind} has that name`, {
-        object: path,
-      });
+      throw cannot("make the directory", path, { path: `a ${found.kind} has that name` });
     }
     if (this.#known.size >= REMEMBERED_DIRECTORIES) this.#known.delete(this.#known.values().next().value!);
     this.#known.add(path);

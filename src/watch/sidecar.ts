@@ -109,7 +109,7 @@ async function watchEnd(watcher: Watcher, context: SidecarContext): Promise<Fore
 }
 
 function cannotWatch(thrown: unknown, { log, hasUploaded }: SidecarContext): ForeignFailure {
-  const message = explain(from(thrown, "Cannot watch the main container"));
+  const message = explain(from(thrown, { action: "watch the main container" }));
   log.error("cannot watch the main container", { error: message });
   return { message, unlessDone: hasUploaded };
 }
@@ -154,13 +154,13 @@ async function started(
   } catch (thrown) {
     // A cancelled wait says so of itself; here it was cancelled by the bound, whose reason says more.
     const error = bound.signal.aborted ? bound.signal.reason : thrown;
-    const { code, message } = from(error, "Cannot tell whether the main container has started");
+    const { code, fault } = from(error, { action: "tell whether the main container has started" });
     if (bound.signal.aborted && watcher.mayHaveMissedMain()) {
       return `The main container was not seen within --start-timeout (${
         command.startTimeoutMs / 1000
       } s): ${watcher.describe()}`;
     }
-    throw new CopilotError(code, `${message}: ${watcher.describe()}`, { cause: thrown });
+    throw new CopilotError(code, { ...fault, detail: `${fault.detail}: ${watcher.describe()}` });
   } finally {
     bound.clear();
   }

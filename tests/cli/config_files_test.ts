@@ -1,6 +1,6 @@
 import assert from "assert";
+import { cannot, CopilotError } from "../../src/errors.ts";
 import { readConfigFiles } from "../../src/cli/config_files.ts";
-import { CopilotError } from "../../src/errors.ts";
 import type { FileInfo, Files } from "../../src/system/mod.ts";
 
 /** A file system of texts by absolute path; a directory is whatever stands before a slash. */
@@ -26,7 +26,7 @@ function filesOf(tree: Record<string, string | Uint8Array>): Pick<Files, "stat" 
       const content = tree[path]!;
       const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
       if (bytes.length > maxBytes) {
-        throw new CopilotError("input", `Cannot read "${path}": it is larger than ${maxBytes} bytes`);
+        throw cannot("read", path, { input: `it is larger than ${maxBytes} bytes` });
       }
       return bytes;
     },

@@ -1,7 +1,7 @@
 import assert from "assert";
+import { CopilotError } from "../../src/errors.ts";
 import { type Invocation, parse } from "../../src/cli/mod.ts";
 import { flagsOf } from "../../src/cli/flags.ts";
-import { CopilotError } from "../../src/errors.ts";
 
 function failure(argv: readonly string[]): CopilotError {
   try {

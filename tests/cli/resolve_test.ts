@@ -1,4 +1,5 @@
 import assert from "assert";
+import { CopilotError } from "../../src/errors.ts";
 import {
   type Command,
   type DownloadCommand,
@@ -9,7 +10,6 @@ import {
 } from "../../src/cli/mod.ts";
 import { flagsOf } from "../../src/cli/flags.ts";
 import { flagTables, helpText } from "../../src/cli/help.ts";
-import { CopilotError } from "../../src/errors.ts";
 import { VERSION, versionText } from "../../src/cli/version.ts";
 import { withFlagTables } from "../../scripts/flag_tables.ts";
 

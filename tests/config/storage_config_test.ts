@@ -1,9 +1,9 @@
 import assert from "assert";
+import { CopilotError } from "../../src/errors.ts";
 import { type DownloadCommand, parse, resolve } from "../../src/cli/mod.ts";
 import { Secret, secretValues, settingsFor, type StorageConfig } from "../../src/config/mod.ts";
 import { pack, unpack } from "../../src/sandbox/messages.ts";
 import type { ConfigFile } from "../../src/cli/config_files.ts";
-import { CopilotError } from "../../src/errors.ts";
 
 const DOWNLOAD = ["download", "-f", "s3://b/in", "--to-output-prefix", "s3://b/out", "-o", "/d"];
 

@@ -5,9 +5,9 @@
  * @module
  */
 import assert from "assert";
+import { CopilotError } from "../../src/errors.ts";
 import { posix } from "node:path";
 import { readEntries } from "../../src/cli/config_yaml.ts";
-import { CopilotError } from "../../src/errors.ts";
 import { inputsJson, inputsYaml } from "../../src/flyte/text/documents.ts";
 import { parseTaskError, toErrorDocument } from "../../src/flyte/codec/error_document.ts";
 import {

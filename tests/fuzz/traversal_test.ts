@@ -4,8 +4,8 @@
  * @module
  */
 import assert from "assert";
-import { download, type DownloadJob } from "../../src/run/download.ts";
 import { CopilotError } from "../../src/errors.ts";
+import { download, type DownloadJob } from "../../src/run/download.ts";
 import { encodeLiteralMap } from "../../src/flyte/codec/idl.ts";
 import type { Literal } from "../../src/flyte/types.ts";
 import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";

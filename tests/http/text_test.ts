@@ -1,9 +1,9 @@
 import assert from "assert";
 import { CopilotError } from "../../src/errors.ts";
+import { codeIs } from "../support/errors.ts";
 import { framing, keepsAlive, parseHead, retryAfterMs } from "../../src/http/head.ts";
 import { parseHttpUrl } from "../../src/http/origin.ts";
 import { proxyFor } from "../../src/http/proxy.ts";
-import { failsWith } from "../support/http.ts";
 
 const encoder = new TextEncoder();
 
@@ -64,7 +64,7 @@ Deno.test("parseHttpUrl: parts are kept as written", () => {
   ) {
     assert.throws(() => parseHttpUrl(bad, "--endpoint"), (thrown) => {
       assert.doesNotMatch(`${thrown}`, /secret/);
-      return failsWith("config", /--endpoint/)(thrown);
+      return codeIs("config", /--endpoint/)(thrown);
     });
   }
 });

@@ -1,11 +1,12 @@
 import assert from "assert";
-import { CopilotError } from "../../src/errors.ts";
+import { CopilotError, type ErrorCode } from "../../src/errors.ts";
+import { codeIs } from "../support/errors.ts";
 import type { HttpRequest } from "../../src/http/client.ts";
 import { makeOrigin, parseHttpUrl } from "../../src/http/origin.ts";
 import { type ByteReader, bytesSource } from "../../src/storage/store.ts";
 import type { Network } from "../../src/system/mod.ts";
 import { sys } from "../../src/system/deno.ts";
-import { failsWith, LIVE, ManualClock, newClient, serving, text, to } from "../support/http.ts";
+import { LIVE, ManualClock, newClient, serving, text, to } from "../support/http.ts";
 import { type Canned, Loopback, reply } from "../support/loopback.ts";
 
 Deno.test("http client: a stale connection is replaced once, and only where nothing came", async (t) => {
@@ -28,13 +29,13 @@ Deno.test("http client: a stale connection is replaced once, and only where noth
     serving([reply(200), reply(200)], async (server, client) => {
       await client.request(to(server));
       server.closeConnections();
-      await assert.rejects(client.request(to(server, { method: "POST" })), failsWith("network", /./));
+      await assert.rejects(client.request(to(server, { method: "POST" })), codeIs("network", /./));
     }));
   await t.step(
     "not a first connection",
     () =>
       serving([{ raw: [], close: true }, reply(200)], async (server, client) => {
-        await assert.rejects(client.request(to(server)), failsWith("network", /closed before/));
+        await assert.rejects(client.request(to(server)), codeIs("network", /closed before/));
         assert.equal(server.requests.length, 1);
       }),
   );
@@ -43,7 +44,7 @@ Deno.test("http client: a stale connection is replaced once, and only where noth
     () =>
       serving([reply(200), { raw: ["HTTP/1.1 2"], close: true }, reply(200)], async (server, client) => {
         await client.request(to(server));
-        await assert.rejects(client.request(to(server)), failsWith("network", /closed before/));
+        await assert.rejects(client.request(to(server)), codeIs("network", /closed before/));
         assert.equal(server.requests.length, 2);
       }),
   );
@@ -60,7 +61,7 @@ Deno.test("http client: every wait is bounded", async (t) => {
       clock.advance(1);
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
-    await assert.rejects(done, failsWith("timeout", pattern));
+    await assert.rejects(done, codeIs("timeout", pattern));
   };
   await t.step("the head of the reply", async () => {
     const clock = new ManualClock();
@@ -136,7 +137,7 @@ Deno.test("http client: the signal ends a request wherever it is", async (t) => 
       const pending = client.request(to(server, { ...request, signal: abort.signal })).then(({ body }) =>
         use(body)
       );
-      await assert.rejects(pending, failsWith("aborted", /cancelled/));
+      await assert.rejects(pending, codeIs("aborted", /cancelled/));
     });
     clearTimeout(soon);
   };
@@ -144,7 +145,7 @@ Deno.test("http client: the signal ends a request wherever it is", async (t) => 
     serving([], async (server, client) => {
       await assert.rejects(
         client.request(to(server, { signal: AbortSignal.abort() })),
-        failsWith("aborted", /s3:\/\/b\/k/),
+        codeIs("aborted", /s3:\/\/b\/k/),
       );
       assert.equal(server.connections, 0);
     }));
@@ -171,8 +172,8 @@ Deno.test("http client: the signal ends a request wherever it is", async (t) => 
       serving([{ raw: [], hang: true }], async (server, client) => {
         const pending = client.request(to(server));
         setTimeout(() => client.close(), 20);
-        await assert.rejects(pending, failsWith("aborted", /./));
-        await assert.rejects(client.request(to(server)), failsWith("aborted", /./));
+        await assert.rejects(pending, codeIs("aborted", /./));
+        await assert.rejects(client.request(to(server)), codeIs("aborted", /./));
       }),
   );
 });
@@ -245,7 +246,7 @@ Deno.test("http client: proxies", async (t) => {
     assert.equal(server.requests[1]!.headers["proxy-authorization"], undefined);
     client.close();
   });
-  const refusals: [number, string, RegExp][] = [[407, "denied", /HTTPS_PROXY/], [
+  const refusals: [number, ErrorCode, RegExp][] = [[407, "denied", /HTTPS_PROXY/], [
     502,
     "unavailable",
     /status 502/,
@@ -257,7 +258,7 @@ Deno.test("http client: proxies", async (t) => {
       const { origin } = parseHttpUrl("https://s3.test/", "url");
       await assert.rejects(client.request(to(server, { origin })), (thrown) => {
         assert.doesNotMatch(`${thrown}`, /p:w|p%3aw/);
-        return failsWith(code, pattern)(thrown);
+        return codeIs(code, pattern)(thrown);
       });
       client.close();
     });
@@ -269,7 +270,7 @@ async function unreachable(hostname: string, port: number, pattern: RegExp): Pro
   const client = newClient();
   const origin = makeOrigin(false, hostname, port);
   const request = { method: "GET", path: "/", origin, headers: [], object: "o", signal: LIVE };
-  await assert.rejects(client.request(request), failsWith("network", pattern));
+  await assert.rejects(client.request(request), codeIs("network", pattern));
   client.close();
 }
 

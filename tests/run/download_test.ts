@@ -1,6 +1,7 @@
 import assert from "assert";
+import { cannot, CopilotError } from "../../src/errors.ts";
+import { codeIs } from "../support/errors.ts";
 import { download, type DownloadJob } from "../../src/run/download.ts";
-import { CopilotError } from "../../src/errors.ts";
 import { decodeLiteralMap, encode, encodeLiteralMap } from "../../src/flyte/codec/idl.ts";
 import type { Literal } from "../../src/flyte/types.ts";
 import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
@@ -12,7 +13,6 @@ import { sys } from "../../src/system/deno.ts";
 import type { System } from "../../src/system/mod.ts";
 import { type Call, type Fault, FlakyStore, storeError } from "../support/fakes.ts";
 import {
-  codeIs,
   engineOn,
   FixedStores,
   MIB,
@@ -557,7 +557,7 @@ Deno.test("download: a full disk is told with the variable, and an error of clea
   const files = systemWithNewFiles((file) => ({
     write(bytes) {
       if (bytes.length === 1234) full = true;
-      if (full) throw new CopilotError("disk-full", "Cannot write: no space left on device");
+      if (full) throw cannot("write", { "disk-full": "no space left on device" });
       file.write(bytes);
     },
   }));

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { CopilotError } from "../../src/errors.ts";
+import { cannot, CopilotError } from "../../src/errors.ts";
 import { decode, encode, encodeLiteralMap } from "../../src/flyte/codec/idl.ts";
 import { type ContainerError, ErrorKind, ErrorOrigin } from "../../src/flyte/types.ts";
 import { createMasker } from "../../src/system/log.ts";
@@ -344,7 +344,7 @@ Deno.test("run: a run that is cancelled is status 1 and tells nothing: it can on
 
 Deno.test("run: places that the run may not reach are told by errors.pb", async () => {
   using setup = await setUp({ "in/inputs.pb": INPUTS });
-  const allow = () => Promise.reject(new CopilotError("denied", "Cannot read: not from here"));
+  const allow = () => Promise.reject(cannot("read", { denied: "not from here" }));
   await setup.run(downloadCommand(setup.dir.path), { allow });
   assert((await setup.error())!.message.includes("not from here"));
 });

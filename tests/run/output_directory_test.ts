@@ -1,8 +1,9 @@
 import assert from "assert";
 import { CopilotError } from "../../src/errors.ts";
+import { codeIs } from "../support/errors.ts";
 import { OutputDirectory } from "../../src/run/output_directory.ts";
 import { sys } from "../../src/system/deno.ts";
-import { codeIs, systemWith, type TemporaryDirectory, temporaryDirectory } from "../support/flows.ts";
+import { systemWith, type TemporaryDirectory, temporaryDirectory } from "../support/flows.ts";
 
 function treeOf(dir: TemporaryDirectory): OutputDirectory {
   return new OutputDirectory(sys.files, dir.path);

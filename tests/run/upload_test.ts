@@ -1,5 +1,6 @@
 import assert from "assert";
-import { CopilotError } from "../../src/errors.ts";
+import { cannot, CopilotError } from "../../src/errors.ts";
+import { codeIs } from "../support/errors.ts";
 import { decodeLiteralMap, encode } from "../../src/flyte/codec/idl.ts";
 import { ErrorKind, ErrorOrigin, type Literal, type LiteralType } from "../../src/flyte/types.ts";
 import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
@@ -11,7 +12,6 @@ import { withdrawVerdict } from "../../src/run/error_document.ts";
 import { type Call, type Fault, FlakyStore, storeError } from "../support/fakes.ts";
 import {
   bytesOf,
-  codeIs,
   engineOn,
   FixedStores,
   MIB,
@@ -311,7 +311,7 @@ Deno.test("upload: a file that cannot be read is an error with its name and its 
   const system = systemWith({
     openRead(path) {
       if (!path.endsWith("/secret")) return sys.files.openRead(path);
-      throw new CopilotError("denied", `Cannot open "${path}": permission denied`, { object: path });
+      throw cannot("open", path, { denied: "permission denied" });
     },
   });
   for (const types of [{ secret: FILE }, { d: DIRECTORY }]) {

@@ -1,6 +1,7 @@
 import assert from "assert";
-import type { StorageConfig } from "../../src/config/mod.ts";
 import { CopilotError } from "../../src/errors.ts";
+import { codeIs } from "../support/errors.ts";
+import type { StorageConfig } from "../../src/config/mod.ts";
 import { decode, decodeLiteralMap, encode, encodeLiteralMap } from "../../src/flyte/codec/idl.ts";
 import type { ErrorDocument, Literal } from "../../src/flyte/types.ts";
 import type { RunCommand } from "../../src/run/context.ts";
@@ -10,7 +11,6 @@ import type { Fields } from "../../src/system/log.ts";
 import { sys } from "../../src/system/deno.ts";
 import { STAGING_NAME } from "../../src/transfer/staging.ts";
 import {
-  codeIs,
   downloadCommand,
   MIB,
   sidecarCommand,

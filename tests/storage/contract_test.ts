@@ -5,12 +5,12 @@
  * `COPILOT_TEST_GCS`, `COPILOT_TEST_AZURE`, `COPILOT_TEST_REDIS`. Without its server a backend is shown as ignored; with `CI=true`
  * and `COPILOT_REQUIRE_SERVERS=1` that is a failure. `COPILOT_TEST_MANY=1` lists more than 5,000 objects.
  */
+import { cannot } from "../../src/errors.ts";
 import type { BackendContext } from "../../src/storage/backend.ts";
 import { type BACKENDS, openStore } from "../../src/storage/backends/mod.ts";
 import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
 import { FileStore } from "../../src/storage/backends/file/mod.ts";
 import { Secret, type StoreSettings } from "../../src/config/mod.ts";
-import { CopilotError } from "../../src/errors.ts";
 import { withRetry } from "../../src/storage/retry.ts";
 import { parseUri } from "../../src/storage/uri.ts";
 import type { ObjectStore } from "../../src/storage/store.ts";
@@ -56,7 +56,7 @@ const LOCAL_DIFFERENCES = {
 /** Files that nobody may touch. Permission bits would not do: tests may run as root. */
 const DENIED_FILES = new Proxy({} as Files, {
   get: () => (path: string) => {
-    throw new CopilotError("denied", `Cannot open "${path}": Permission denied`, { object: path });
+    throw cannot("open", path, { denied: "Permission denied" });
   },
 });
 
@@ -157,7 +157,7 @@ function readingThrough(reads: ObjectStore, writes: ObjectStore): ObjectStore {
 function refusing(store: ObjectStore): ObjectStore {
   return new FlakyStore(store, ({ key }) => {
     const object = `${store.root}/${key}`;
-    return { error: new CopilotError("denied", `Cannot reach "${object}": 403`, { object }) };
+    return { error: cannot("reach", object, { denied: "403" }) };
   });
 }
 

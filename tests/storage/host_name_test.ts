@@ -1,6 +1,6 @@
 import assert from "assert";
+import { codeIs } from "../support/errors.ts";
 import { hostPermission } from "../../src/storage/host_name.ts";
-import { codeIs } from "../support/flows.ts";
 
 for (
   const [hostname, permission] of [

@@ -1,12 +1,13 @@
 /** Listings that do not end, on every store that lists; what is still a listing that ends. */
 import assert from "assert";
+import { codeIs } from "../support/errors.ts";
 import { Secret, type StoreSettings } from "../../src/config/mod.ts";
 import { openStore } from "../../src/storage/backends/mod.ts";
 import { follow, type Trail, withEndingLists } from "../../src/storage/listing.ts";
 import type { ListPage, ObjectStore } from "../../src/storage/store.ts";
 import { parseUri } from "../../src/storage/uri.ts";
 import { azureContext, azureSettings, KEY } from "../support/azure.ts";
-import { codeIs, signal, TraitStore } from "../support/flows.ts";
+import { signal, TraitStore } from "../support/flows.ts";
 
 /** A store whose listing is the pages that a function gives, by the number in its token. */
 function listed(pageOf: (number: number) => ListPage): ObjectStore {

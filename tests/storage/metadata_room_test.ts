@@ -1,9 +1,10 @@
 import assert from "assert";
+import { codeIs } from "../support/errors.ts";
 import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
 import { metadataBytesFor, MetadataRoom, metadataWeightFor } from "../../src/storage/metadata_room.ts";
 import { Stores } from "../../src/storage/stores.ts";
 import { sys } from "../../src/system/deno.ts";
-import { codeIs, memoryConfig, MIB, signal } from "../support/flows.ts";
+import { memoryConfig, MIB, signal } from "../support/flows.ts";
 import { bytesSource } from "../../src/storage/store.ts";
 
 Deno.test("metadata: as much as the memory holds once it is decoded, and never less than the original takes", () => {

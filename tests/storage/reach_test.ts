@@ -1,8 +1,8 @@
 import assert from "assert";
+import { codeIs } from "../support/errors.ts";
 import { settingsFor, type StorageConfig, type StoreSettings } from "../../src/config/mod.ts";
 import { hostnameOf, isLinkLocal, reachOf } from "../../src/storage/reach.ts";
 import { parseUri } from "../../src/storage/uri.ts";
-import { codeIs } from "../support/flows.ts";
 
 type Values = Record<string, string>;
 

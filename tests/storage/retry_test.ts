@@ -1,5 +1,6 @@
 import assert from "assert";
 import { CopilotError, type ErrorCode } from "../../src/errors.ts";
+import { codeIs } from "../support/errors.ts";
 import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
 import { RetryBudget, type RetryEvent, type RetryPolicy, withRetry } from "../../src/storage/retry.ts";
 import { bytesSource, type ObjectStore, readAll } from "../../src/storage/store.ts";
@@ -48,15 +49,6 @@ async function setUp(
 async function read(store: ObjectStore, range: { start?: number; end?: number } = {}): Promise<Uint8Array> {
   const got = await store.get("k", { signal, ...range });
   return await readAll(got.body, 1e6, () => new Error("too large"));
-}
-
-function codeIs(code: ErrorCode, ...texts: string[]): (error: unknown) => boolean {
-  return (error) => {
-    assert(error instanceof CopilotError, String(error));
-    assert.equal(error.code, code, error.message);
-    for (const text of texts) assert(error.message.includes(text), error.message);
-    return true;
-  };
 }
 
 const fail = (code: ErrorCode): Fault => ({ error: storeError(code) });
@@ -143,9 +135,11 @@ Deno.test("retry: Retry-After is honoured with jitter on top, up to two minutes"
 });
 
 Deno.test("retry: the final error names action, object, attempts and cause, each once", async () => {
-  const error = new CopilotError("unavailable", 'Cannot read "mem://b/k": HTTP 500 InternalError', {
-    status: 500,
+  const error = new CopilotError("unavailable", {
+    action: "read",
     object: "mem://b/k",
+    detail: "HTTP 500 InternalError",
+    status: 500,
   });
   const { store } = await setUp(always({ error }), { attempts: 5 });
   await assert.rejects(store.get("k", { signal }), (thrown) => {
@@ -160,7 +154,7 @@ Deno.test("retry: an error behind retries that is not retryable still says how o
   const { store } = await setUp(script({ head: [fail("network"), fail("denied")] }));
   await assert.rejects(
     store.head("k", { signal }),
-    codeIs("denied", 'Cannot look at "mem://b/k" after 2 attempts: '),
+    codeIs("denied", 'Cannot stat "mem://b/k" after 2 attempts: '),
   );
 });
 
@@ -178,7 +172,7 @@ Deno.test("retry: an attempt that the deadline cuts off tells the failure before
   const cases = [
     {
       reason: over,
-      wanted: codeIs("network", 'Cannot look at "mem://b/k" after 1 attempt, with no time left'),
+      wanted: codeIs("network", 'Cannot stat "mem://b/k" after 1 attempt, with no time left'),
     },
     { reason: stopped, wanted: codeIs("aborted", "after 2 attempts") },
   ];

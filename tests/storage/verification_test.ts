@@ -1,7 +1,7 @@
 import assert from "assert";
+import { codeIs } from "../support/errors.ts";
 import type { ChecksumName, ObjectInfo } from "../../src/storage/store.ts";
 import { EtagTrust, type Received, Verification } from "../../src/storage/verification.ts";
-import { codeIs } from "../support/flows.ts";
 
 const MD5 = { right: "11".repeat(16), other: "22".repeat(16) };
 const CRC = { right: "11111111", other: "22222222" };

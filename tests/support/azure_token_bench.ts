@@ -3,14 +3,15 @@
  * @module
  */
 import assert from "assert";
-import { CopilotError } from "../../src/errors.ts";
+import { cannot, type CopilotError, type ErrorCode } from "../../src/errors.ts";
+import { codeIs } from "./errors.ts";
 import { backend } from "../../src/storage/backends/azure/mod.ts";
 import { type ObjectStore, readAll } from "../../src/storage/store.ts";
 import { parseUri } from "../../src/storage/uri.ts";
 import { sys } from "../../src/system/deno.ts";
 import type { Clock, System } from "../../src/system/mod.ts";
 import { ACCOUNT, azureContext, azureSettings, KEY } from "./azure.ts";
-import { failsWith, LIVE } from "./http.ts";
+import { LIVE } from "./http.ts";
 import { type Canned, Loopback, reply } from "./loopback.ts";
 
 /** Variables of an environment. */
@@ -96,9 +97,9 @@ export class Bench {
   }
 
   /** What a read fails with; no secret shows in it. */
-  async fails(code: string, pattern: RegExp): Promise<CopilotError> {
+  async fails(code: ErrorCode, pattern: RegExp): Promise<CopilotError> {
     const error = await this.read().then(() => assert.fail("it succeeded"), (thrown) => thrown);
-    failsWith(code, pattern)(error);
+    codeIs(code, pattern)(error);
     const text = `${error.message} ${error.cause} ${JSON.stringify(error)} ${Deno.inspect(error)}`;
     for (const secret of SECRETS) assert(!text.includes(secret), `${secret} in ${text}`);
     return error;
@@ -118,7 +119,7 @@ export class Bench {
         ...sys.files,
         readFile: (path) => {
           if (path === "/token") return new TextEncoder().encode(this.file);
-          throw new CopilotError("not-found", `Cannot open "${path}": No such file`, { object: path });
+          throw cannot("open", path, { "not-found": "No such file" });
         },
       },
       network: {

@@ -142,7 +142,7 @@ export function storeError(
   options: { retryAfterMs?: number; message?: string } = {},
 ): CopilotError {
   const { retryAfterMs, message = `Cannot reach the store: ${code}` } = options;
-  return new CopilotError(code, message, retryAfterMs === undefined ? {} : { retryAfterMs });
+  return new CopilotError(code, { detail: message, retryAfterMs });
 }
 
 /** Faults in the order of the calls of each method; then none. */

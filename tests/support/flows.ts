@@ -6,7 +6,6 @@ import assert from "assert";
 import { Buffer } from "node:buffer";
 import type { DownloadCommand, SidecarCommand } from "../../src/cli/mod.ts";
 import type { StorageConfig } from "../../src/config/mod.ts";
-import { CopilotError, type ErrorCode } from "../../src/errors.ts";
 import type { ConsoleLog, Fields } from "../../src/system/log.ts";
 import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
 import { bytesSource, type ObjectStore, readAll, type StoreTraits } from "../../src/storage/store.ts";
@@ -93,16 +92,6 @@ export function randomBytes(length: number, seed = 1): Uint8Array {
 export function assertSame(found: Uint8Array, expected: Uint8Array): void {
   assert.equal(found.length, expected.length);
   assert(Buffer.compare(found, expected) === 0, "the bytes differ");
-}
-
-/** For `assert.rejects` and `assert.throws`: a CopilotError of a code whose message has these texts. */
-export function codeIs(code: ErrorCode, ...texts: string[]): (error: unknown) => boolean {
-  return (error) => {
-    assert(error instanceof CopilotError, String(error));
-    assert.equal(error.code, code, error.message);
-    for (const text of texts) assert(error.message.includes(text), error.message);
-    return true;
-  };
 }
 
 /** Objects in memory, in a store with other traits. */

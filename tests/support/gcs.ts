@@ -3,8 +3,8 @@
  * @module
  */
 import assert from "assert";
-import { Secret, type StoreSettings } from "../../src/config/mod.ts";
 import { CopilotError } from "../../src/errors.ts";
+import { Secret, type StoreSettings } from "../../src/config/mod.ts";
 import { backend } from "../../src/storage/backends/gcs/mod.ts";
 import type { ObjectStore } from "../../src/storage/store.ts";
 import { sys } from "../../src/system/deno.ts";

@@ -2,8 +2,6 @@
  * What the tests of the HTTP client share: a clock that they turn by hand, a client, requests, one kind of assertion.
  * @module
  */
-import assert from "assert";
-import { CopilotError } from "../../src/errors.ts";
 import { HttpClient, type HttpClientOptions, type HttpRequest } from "../../src/http/client.ts";
 import { parseHttpUrl } from "../../src/http/origin.ts";
 import { type ByteReader, readAll } from "../../src/storage/store.ts";
@@ -62,14 +60,4 @@ export async function serving(
   } finally {
     client.close();
   }
-}
-
-/** For `assert.rejects`: a CopilotError with this code and message. */
-export function failsWith(code: string, pattern: RegExp) {
-  return (thrown: unknown) => {
-    assert.ok(thrown instanceof CopilotError, `${thrown}`);
-    assert.equal(thrown.code, code, thrown.message);
-    assert.match(thrown.message, pattern);
-    return true;
-  };
 }

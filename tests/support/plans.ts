@@ -2,7 +2,7 @@
  * What the tests of planning share: builders of messages, a directory in memory, and a seeded generator.
  * @module
  */
-import { CopilotError } from "../../src/errors.ts";
+import { cannot } from "../../src/errors.ts";
 import type { OutputTree } from "../../src/flyte/plan/outputs.ts";
 import type { DownloadPlan } from "../../src/flyte/plan/plan_download.ts";
 import type {
@@ -140,7 +140,7 @@ export class MemoryTree implements OutputTree {
   bytes(path: readonly string[], maxBytes: number): Uint8Array {
     const bytes = this.#file(path);
     if (bytes.length > maxBytes) {
-      throw new CopilotError("input", `Cannot read "${path.join("/")}": it is too large`);
+      throw cannot("read", path.join("/"), { input: "it is too large" });
     }
     return bytes;
   }

@@ -2,7 +2,7 @@
  * Stand-ins for what watchers look at: a /proc of a pod, a directory, an API server.
  * @module
  */
-import { CopilotError } from "../../src/errors.ts";
+import { cannot } from "../../src/errors.ts";
 import type { Fields, Log } from "../../src/system/log.ts";
 import type { Clock, FileInfo, Files, Network, ProcessHandle, System } from "../../src/system/mod.ts";
 import type { WatcherContext, WatchSettings } from "../../src/watch/context.ts";
@@ -21,11 +21,11 @@ export class FakeFiles implements Files {
   #text(path: string): string {
     this.reads.push(path);
     if (this.denied.has(path)) {
-      throw new CopilotError("denied", `Cannot read "${path}": refused`, { object: path });
+      throw cannot("read", path, { denied: "refused" });
     }
     const text = this.texts.get(path);
     if (text === undefined) {
-      throw new CopilotError("not-found", `Cannot read "${path}": not there`, { object: path });
+      throw cannot("read", path, { "not-found": "not there" });
     }
     return text;
   }

@@ -1,10 +1,11 @@
 import assert from "assert";
+import { codeIs } from "../support/errors.ts";
 import { openWithin, readWithin } from "../../src/system/beneath.ts";
 import { Staging } from "../../src/transfer/staging.ts";
 import { OutputDirectory } from "../../src/run/output_directory.ts";
 import { sys } from "../../src/system/deno.ts";
 import type { Files } from "../../src/system/mod.ts";
-import { codeIs, openBelow, systemWith, temporaryDirectory, utf8 } from "../support/flows.ts";
+import { openBelow, systemWith, temporaryDirectory, utf8 } from "../support/flows.ts";
 
 const MODE = 0o666;
 

@@ -1,10 +1,11 @@
 import assert from "assert";
-import { deadlineIn } from "../../src/system/deadline.ts";
 import { CopilotError } from "../../src/errors.ts";
+import { codeIs } from "../support/errors.ts";
+import { deadlineIn } from "../../src/system/deadline.ts";
 import { memoryLimits } from "../../src/system/memory_limits.ts";
 import { Terminations } from "../../src/watch/terminations.ts";
 import { FakeClock, settle } from "../support/fakes.ts";
-import { codeIs, MIB, systemWith } from "../support/flows.ts";
+import { MIB, systemWith } from "../support/flows.ts";
 
 // ---------------------------------------------------------------- deadline
 

@@ -1,5 +1,6 @@
 import assert from "assert";
-import { CopilotError, type ErrorCode } from "../../src/errors.ts";
+import { CopilotError } from "../../src/errors.ts";
+import { codeIs } from "../support/errors.ts";
 import { sys } from "../../src/system/deno.ts";
 
 const { files, clock, network } = sys;
@@ -13,15 +14,6 @@ function temporary(run: (root: string) => void | Promise<void>): () => Promise<v
     } finally {
       Deno.removeSync(root, { recursive: true });
     }
-  };
-}
-
-function codeIs(code: ErrorCode, ...texts: string[]): (error: unknown) => boolean {
-  return (error) => {
-    assert(error instanceof CopilotError, String(error));
-    assert.equal(error.code, code, error.message);
-    for (const text of texts) assert(error.message.includes(text), error.message);
-    return true;
   };
 }
 

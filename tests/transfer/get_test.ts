@@ -1,8 +1,9 @@
 import assert from "assert";
-import { CopilotError } from "../../src/errors.ts";
+import { cannot } from "../../src/errors.ts";
+import { codeIs } from "../support/errors.ts";
 import type { GetResult } from "../../src/storage/store.ts";
 import { script, storeError } from "../support/fakes.ts";
-import { codeIs, randomBytes, systemWithNewFiles } from "../support/flows.ts";
+import { randomBytes, systemWithNewFiles } from "../support/flows.ts";
 import { BUFFER, ChecksumStore, getSetup } from "../support/transfer.ts";
 
 for (const size of [0, 1, BUFFER - 1, BUFFER, BUFFER + 1, 3 * BUFFER + 7]) {
@@ -66,7 +67,7 @@ Deno.test("get: a body that breaks is the store's error", async () => {
 Deno.test("get: a disk that is full is an error that names the file, and leaves nothing", async () => {
   const system = systemWithNewFiles((_, path) => ({
     write() {
-      throw new CopilotError("disk-full", `Cannot write "${path}": no space left on device`);
+      throw cannot("write", path, { "disk-full": "no space left on device" });
     },
   }));
   using setup = await getSetup({ k: randomBytes(1000) }, { system });

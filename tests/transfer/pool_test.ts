@@ -1,8 +1,8 @@
 import assert from "assert";
 import { CopilotError } from "../../src/errors.ts";
+import { codeIs } from "../support/errors.ts";
 import { Buffers, Pool } from "../../src/transfer/pool.ts";
 import { FakeClock, settle } from "../support/fakes.ts";
-import { codeIs } from "../support/flows.ts";
 import { seeded } from "../support/plans.ts";
 
 function poolOf(limits: { min: number; start: number; max: number }): { pool: Pool; clock: FakeClock } {

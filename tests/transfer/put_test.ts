@@ -1,5 +1,6 @@
 import assert from "assert";
 import { CopilotError } from "../../src/errors.ts";
+import { codeIs } from "../support/errors.ts";
 import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
 import type { MultipartUpload, ObjectStore, StoreTraits } from "../../src/storage/store.ts";
 import type { Engine } from "../../src/transfer/session.ts";
@@ -11,7 +12,6 @@ import { type Call, type Fault, FlakyStore, script, storeError } from "../suppor
 import {
   assertSame,
   bytesOf,
-  codeIs,
   engineOn,
   MIB,
   openBelow,

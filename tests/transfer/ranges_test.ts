@@ -1,4 +1,5 @@
 import assert from "assert";
+import { codeIs } from "../support/errors.ts";
 import { CopilotError } from "../../src/errors.ts";
 import { bytesSource, type ChecksumName, type GetOptions, type GetResult } from "../../src/storage/store.ts";
 import { getFile } from "../../src/transfer/get.ts";
@@ -6,7 +7,7 @@ import { rangeBytesFor } from "../../src/transfer/ranges.ts";
 import { Staging } from "../../src/transfer/staging.ts";
 import { sys } from "../../src/system/deno.ts";
 import { type Call, type Fault, storeError } from "../support/fakes.ts";
-import { assertSame, codeIs, MIB, randomBytes, signal, systemWithNewFiles } from "../support/flows.ts";
+import { assertSame, MIB, randomBytes, signal, systemWithNewFiles } from "../support/flows.ts";
 import { ChecksumStore, getSetup, verificationOf } from "../support/transfer.ts";
 
 /** Three ranges of 8 MiB and one of 7 bytes. */

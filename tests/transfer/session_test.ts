@@ -1,8 +1,9 @@
 import assert from "assert";
 import { CopilotError } from "../../src/errors.ts";
+import { codeIs } from "../support/errors.ts";
 import { slotsFor } from "../../src/transfer/session.ts";
 import { settle, storeError } from "../support/fakes.ts";
-import { codeIs, engineOn, MIB } from "../support/flows.ts";
+import { engineOn, MIB } from "../support/flows.ts";
 
 Deno.test("engine: settle waits for every task, then throws the first error", async () => {
   const engine = engineOn();

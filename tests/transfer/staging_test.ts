@@ -1,8 +1,9 @@
 import assert from "assert";
 import { CopilotError } from "../../src/errors.ts";
+import { codeIs } from "../support/errors.ts";
 import { Staging, STAGING_NAME } from "../../src/transfer/staging.ts";
 import { sys } from "../../src/system/deno.ts";
-import { codeIs, openBelow, systemWith, temporaryDirectory, utf8 } from "../support/flows.ts";
+import { openBelow, systemWith, temporaryDirectory, utf8 } from "../support/flows.ts";
 
 const MODE = 0o666;
 

@@ -7,7 +7,7 @@
  * @module
  */
 import { Reader } from "protobufjs/minimal";
-import { CopilotError } from "../../errors.ts";
+import { cannot, CopilotError } from "../../errors.ts";
 import { BackwardWriter } from "./backward_writer.ts";
 import {
   DELIMITED,
@@ -167,7 +167,7 @@ function kept({ message }: PlannedField, value: unknown): unknown {
 /** The 64 bits that protobufjs gives as two halves. */
 function bits(value: { low: number; high: number } | number): bigint {
   if (typeof value === "number") {
-    throw new CopilotError("internal", "Cannot read 64 bits: long is not bundled");
+    throw cannot("read 64 bits", { internal: "long is not bundled" });
   }
   const low = BigInt(value.low >>> 0);
   return value.high === 0 ? low : low | BigInt(value.high >>> 0) << 32n;
@@ -190,7 +190,7 @@ export function decode<Name extends keyof Documents>(name: Name, bytes: Uint8Arr
     const cut = kind === "RangeError";
     const why = cut ? "the data ends in the middle of a field" : message.replace(/ at offset \d+$/, "");
     const where = `byte ${Math.min(decoder.position, bytes.length)} of ${bytes.length}`;
-    throw new CopilotError("input", `Cannot decode ${name}: ${why} (${where})`, { cause: thrown });
+    throw new CopilotError("input", { action: `decode ${name}`, detail: `${why} (${where})`, cause: thrown });
   }
 }
 
@@ -237,10 +237,7 @@ class Encoder {
 
   message(plan: Plan, message: Fields): void {
     if (++this.#depth > MAX_NESTING) {
-      throw new CopilotError(
-        "output",
-        `Cannot encode ${this.#name}: nested deeper than ${MAX_NESTING} messages`,
-      );
+      throw cannot(`encode ${this.#name}`, { output: `nested deeper than ${MAX_NESTING} messages` });
     }
     for (const raw of message.unknown?.toReversed() ?? []) this.#writer.raw(raw);
     for (let index = plan.fields.length; index-- > 0;) this.#field(plan.fields[index]!, message);
@@ -312,7 +309,7 @@ class Encoder {
   #checked(text: string): string {
     if (text.isWellFormed()) return text;
     const shown = JSON.stringify(text.slice(0, 80));
-    throw new CopilotError("internal", `Cannot encode ${this.#name}: the text ${shown} is not valid Unicode`);
+    throw cannot(`encode ${this.#name}`, { internal: `the text ${shown} is not valid Unicode` });
   }
 }
 

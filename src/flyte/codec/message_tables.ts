@@ -2,7 +2,7 @@
  * The tables of schema.ts made ready for the codec in idl.ts.
  * @module
  */
-import { CopilotError } from "../../errors.ts";
+import { cannot } from "../../errors.ts";
 import { type Field, MESSAGES } from "./schema.ts";
 import type { Message } from "../types.ts";
 
@@ -65,7 +65,7 @@ function entryPlan(type: string): Plan {
 export function planOf(message: string): Plan {
   const found = PLANS.get(message);
   if (found === undefined) {
-    throw new CopilotError("internal", `Cannot find message "${message}": not in the schema`);
+    throw cannot("find message", message, { internal: "not in the schema" });
   }
   return found;
 }

@@ -63,8 +63,12 @@ export function guessKind(name: string, bytes: Uint8Array): DocumentKind {
 }
 
 function unclear(name: string, why: string): CopilotError {
-  const message = `Cannot tell what "${name}" is: ${why}, give its kind with --kind`;
-  return new CopilotError("input", message, { object: name });
+  return new CopilotError("input", {
+    action: "tell what",
+    object: name,
+    via: "is",
+    detail: `${why}, give its kind with --kind`,
+  });
 }
 
 /** The bytes that a text in base64 stands for; undefined where it is none. */

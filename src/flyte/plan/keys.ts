@@ -2,7 +2,7 @@
  * Keys of stored objects and the paths that they become below a directory.
  * @module
  */
-import { CopilotError } from "../../errors.ts";
+import { cannot, type CopilotError } from "../../errors.ts";
 import { nameFault, quoted } from "./names.ts";
 
 /** What an object below a prefix becomes. */
@@ -46,7 +46,7 @@ export function relativePathOfKey(prefixKey: string, object: { key: string; size
 }
 
 function keyError(key: string, fault: string): CopilotError {
-  return new CopilotError("path", `Cannot download ${quotedKey(key)}: ${fault}`, { object: key });
+  return cannot(`download ${quotedKey(key)}`, { path: fault });
 }
 
 /** A key in quotes; unlike a name it is shown whole, since stores limit keys to about 1,024 bytes. */
@@ -124,14 +124,10 @@ function directoriesOf(text: string, known: string): string[] {
 }
 
 function clash(file: string, below: string): CopilotError {
-  return new CopilotError(
-    "path",
-    `Cannot download ${quotedKey(below)}: there is an object ${
-      quotedKey(file)
-    } too, and a path cannot be both a file and ` +
+  return cannot(`download ${quotedKey(below)}`, {
+    path: `there is an object ${quotedKey(file)} too, and a path cannot be both a file and ` +
       "a directory",
-    { object: file },
-  );
+  });
 }
 
 /**

@@ -5,8 +5,7 @@
  * escaped or shortened, so two different names never become one path.
  * @module
  */
-import type { ErrorCode } from "../../errors.ts";
-import { CopilotError } from "../../errors.ts";
+import { CopilotError, type ErrorCode } from "../../errors.ts";
 
 /** Bytes of one component of a path, as Linux limits them. */
 const MAX_NAME_BYTES = 255;
@@ -60,14 +59,23 @@ export function quoted(name: string): string {
  */
 export function variableError(
   code: ErrorCode,
-  about: { action: string; variable: string; fault: string; cause?: unknown },
+  { action, variable, fault, cause }: VariableFault,
 ): CopilotError {
-  const { action, variable, fault, cause } = about;
+  return new CopilotError(code, { subject: subjectOf(action, variable), detail: fault, cause });
+}
+
+/** What {@linkcode variableError} takes. */
+interface VariableFault {
+  action: string;
+  variable: string;
+  fault: string;
+  cause?: unknown;
+}
+
+/** The subject of an error, {@linkcode about} one variable: `upload variable files[2]`. */
+export function subjectOf(action: string, variable: string): string {
   const place = variable.length > SHOWN_PLACE ? `${variable.slice(0, SHOWN_PLACE)}…` : variable;
-  return new CopilotError(code, `Cannot ${action} variable ${place}: ${fault}`, {
-    object: place,
-    ...(cause === undefined ? {} : { cause }),
-  });
+  return `${action} variable ${place}`;
 }
 
 /**

@@ -2,8 +2,8 @@
  * What a task left in its directory: which file or directory stands for a variable or an element, and what is in it.
  * @module
  */
-import { CopilotError } from "../../errors.ts";
-import { assertName, elementPlace, keyPlace, quoted, variableError, variablePlace } from "./names.ts";
+import { about, CopilotError } from "../../errors.ts";
+import { assertName, elementPlace, keyPlace, quoted, subjectOf, variablePlace } from "./names.ts";
 
 /** Bytes of a simple value's file at most, before anything is trimmed. */
 const MAX_VALUE_BYTES = 1024;
@@ -40,9 +40,9 @@ export interface Found {
 }
 
 /** Why a type does not take what is there. A union goes on to its next variant; nothing else catches it. */
-export class Refusal extends Error {
-  constructor(readonly variable: string, fault: string, readonly code: "output" | "unsupported" = "output") {
-    super(fault);
+export class Refusal extends CopilotError {
+  constructor(readonly variable: string, fault: string, code: "output" | "unsupported" = "output") {
+    super(code, { subject: subjectOf("upload", variable), detail: fault });
   }
 }
 
@@ -138,8 +138,7 @@ export class OutputLookup {
     try {
       return question();
     } catch (thrown) {
-      if (!(thrown instanceof CopilotError)) throw thrown;
-      throw variableError(thrown.code, { action: "upload", variable, fault: thrown.message, cause: thrown });
+      throw thrown instanceof CopilotError ? about(thrown, subjectOf("upload", variable)) : thrown;
     }
   }
 }

@@ -310,7 +310,7 @@ class ScalarWrite implements WriteAction {
     try {
       return scalarText(this.#scalar);
     } catch (thrown) {
-      const { code, message } = from(thrown, "Cannot write its text", { fallback: "input" });
+      const { code, message } = from(thrown, { action: "write its text", fallback: "input" });
       throw variableError(code, { action: "write", variable: this.variable, fault: message, cause: thrown });
     }
   }

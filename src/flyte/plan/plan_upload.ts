@@ -63,17 +63,8 @@ export function planUpload(iface: TypedInterface, tree: OutputTree, options: Upl
   const planner = new Planner(lookup);
   const literals = new Map<string, Literal>();
   for (const { key, value } of variables) {
-    try {
-      const uri = joinKey(options.rawPrefix, key);
-      literals.set(key, planner.read(value?.type, { found: find(key), uri, fit: "disk" }));
-    } catch (thrown) {
-      if (!(thrown instanceof Refusal)) throw thrown;
-      throw variableError(thrown.code, {
-        action: "upload",
-        variable: thrown.variable,
-        fault: thrown.message,
-      });
-    }
+    const uri = joinKey(options.rawPrefix, key);
+    literals.set(key, planner.read(value?.type, { found: find(key), uri, fit: "disk" }));
   }
   return { outputs: { literals }, uploads: options.mode === "DO_NOT_UPLOAD" ? [] : planner.uploads };
 }
@@ -236,7 +227,7 @@ function missing(kind: LiteralType["type"], { found, fit }: Spot): Literal {
 /** What a variant said, with the place where that is not the union's own. */
 function faultOf(type: LiteralType, refusal: Refusal, found: Found): string {
   const place = refusal.variable === found.variable ? "" : `${refusal.variable}: `;
-  return `${typeName(type)}: ${place}${refusal.message.slice(0, SHOWN_FAULT_CHARACTERS)}`;
+  return `${typeName(type)}: ${place}${refusal.fault.detail.slice(0, SHOWN_FAULT_CHARACTERS)}`;
 }
 
 function shown(found: Found): string {

@@ -2,7 +2,7 @@
  * JSON as Go's encoding/json prints it, and Structs to and from JSON.
  * @module
  */
-import { CopilotError } from "../../errors.ts";
+import { cannot } from "../../errors.ts";
 import { formatFloat } from "./go_number.ts";
 import { elementPlace, keyPlace } from "../plan/names.ts";
 import type { TextSink } from "./text_bytes.ts";
@@ -114,7 +114,7 @@ export function writeJson(value: JsonView, out: TextSink, quote = quoteJson): vo
 export function assertJsonNumber(value: number, place: string): void {
   if (Number.isFinite(value)) return;
   const fault = `json: unsupported value: ${formatFloat(value)}, wanted a finite number, or the format PROTO`;
-  throw new CopilotError("input", `Cannot write ${place} as JSON: ${fault}`, { object: place });
+  throw cannot(`write ${place} as JSON`, { input: fault });
 }
 
 /**

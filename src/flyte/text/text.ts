@@ -2,7 +2,7 @@
  * A value as the text of a variable's file, and back, byte for byte as the original's Go does it.
  * @module
  */
-import { CopilotError } from "../../errors.ts";
+import { cannot, CopilotError } from "../../errors.ts";
 import { jsonText, parseStruct, structJson } from "./go_json.ts";
 import { formatFloat, parseBoolean, parseFloat64, parseInteger } from "./go_number.ts";
 import { durationNs, formatDuration, formatTimestamp, parseDuration, parseTimestamp } from "./go_time.ts";
@@ -39,7 +39,7 @@ export function scalarText(scalar: Scalar): Uint8Array {
     case "generic":
       return encoder.encode(jsonText(structJson(value.value, "the Struct")));
     default:
-      throw new CopilotError("input", `Cannot write a scalar as text: it holds ${value?.case ?? "no value"}`);
+      throw cannot("write a scalar as text", { input: `it holds ${value?.case ?? "no value"}` });
   }
 }
 
@@ -112,10 +112,7 @@ function parsePrimitive(simple: number, text: string): NonNullable<Primitive["va
       throw refused(text, "a duration", "numbers with units h, m, s, ms, us or ns, such as 1h2m3.5s");
     }
     default:
-      throw new CopilotError(
-        "output",
-        `Cannot read a value of type ${simple}: no simple type has that number`,
-      );
+      throw cannot(`read a value of type ${simple}`, { output: "no simple type has that number" });
   }
 }
 

@@ -7,7 +7,7 @@
  */
 import type { Backend, BackendContext } from "../backend.ts";
 import { isOwnPlace, type KindName, kindOfScheme, KINDS, type StoreSettings } from "../../config/mod.ts";
-import { CopilotError } from "../../errors.ts";
+import { cannot } from "../../errors.ts";
 import type { ObjectStore } from "../store.ts";
 import { formatUri, type StoreUri } from "../uri.ts";
 
@@ -39,9 +39,7 @@ function entryFor(uri: StoreUri, settings: StoreSettings): BackendEntry {
   const object = formatUri(uri);
   const known = Object.values(KINDS).flatMap(({ schemes }) => schemes).join(", ");
   const why = `no storage has the scheme "${uri.scheme}"`;
-  throw new CopilotError("unsupported", `Cannot open "${object}": ${why}, expected one of ${known}`, {
-    object,
-  });
+  throw cannot("open", object, { unsupported: `${why}, expected one of ${known}` });
 }
 
 /**

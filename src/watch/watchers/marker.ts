@@ -5,7 +5,7 @@
  * glance at the directory's time of change; only when that is new are the names looked for.
  * @module
  */
-import { CopilotError } from "../../errors.ts";
+import { cannot } from "../../errors.ts";
 import { throwIfAborted } from "../abort.ts";
 import type { WatcherContext } from "../context.ts";
 import type { Exit, Watcher } from "../watcher.ts";
@@ -38,10 +38,9 @@ class MarkerWatcher implements Watcher {
 
   async waitForStart(signal: AbortSignal): Promise<void> {
     if (await this.#first(["_ERROR", "_SUCCESS", "_START"], signal) !== null) return;
-    throw new CopilotError(
-      "task",
-      `Cannot tell whether the main container has started: the pod is being stopped, and ${this.describe()}`,
-    );
+    throw cannot("tell whether the main container has started", {
+      task: `the pod is being stopped, and ${this.describe()}`,
+    });
   }
 
   async waitForExit(signal: AbortSignal): Promise<Exit> {

@@ -2,7 +2,7 @@
  * The registry of watchers. A watcher is one module and one line here; it is loaded when it is asked for.
  * @module
  */
-import { CopilotError, explain } from "../../errors.ts";
+import { cannot, explain } from "../../errors.ts";
 import { race } from "../abort.ts";
 import type { WatcherContext, WatcherModule } from "../context.ts";
 import type { Exit, Watcher } from "../watcher.ts";
@@ -63,7 +63,7 @@ async function openOne(name: string, context: WatcherContext): Promise<Watcher> 
   const load = Object.hasOwn(WATCHERS, name) ? WATCHERS[name] : undefined;
   if (load === undefined) {
     const known = [...Object.keys(WATCHERS), ...Object.keys(ALIASES)].join(", ");
-    throw new CopilotError("usage", `Cannot watch with "${name}": no such watcher, expected one of ${known}`);
+    throw cannot("watch with", name, { usage: `no such watcher, expected one of ${known}` });
   }
   return (await load()).open(context);
 }

@@ -1,5 +1,5 @@
 import assert from "assert";
-import { CopilotError } from "../../../src/errors.ts";
+import { cannot } from "../../../src/errors.ts";
 import type { UploadOptions } from "../../../src/flyte/plan/plan_upload.ts";
 import { planUpload } from "../../../src/flyte/plan/plan_upload.ts";
 import type { Literal, LiteralType, SchemaType, StructuredDatasetType } from "../../../src/flyte/types.ts";
@@ -442,7 +442,7 @@ Deno.test("unions inside unions are tried in proportion to their types, not expo
 Deno.test("what the tree throws is passed on with the variable's name, also from inside a union", () => {
   class Guarded extends MemoryTree {
     override kind(path: readonly string[]): "file" | "directory" | "missing" {
-      if (path.at(-1) === "link") throw new CopilotError("path", 'Cannot upload "link": it leads outside');
+      if (path.at(-1) === "link") throw cannot(`upload "link"`, { path: "it leads outside" });
       return super.kind(path);
     }
   }

@@ -1,6 +1,6 @@
 import assert from "assert";
-import { parse } from "yaml";
 import { CopilotError } from "../../../src/errors.ts";
+import { parse } from "yaml";
 import { inputsJson, inputsYaml } from "../../../src/flyte/text/documents.ts";
 import type { Json } from "../../../src/flyte/text/go_json.ts";
 import { decodeLiteralMap } from "../../../src/flyte/codec/idl.ts";

@@ -6,7 +6,7 @@
  * visible first. So `abort` only makes sure that this upload commits nothing; the blocks cost their storage for that week.
  * @module
  */
-import { CopilotError } from "../../../errors.ts";
+import { cannot, CopilotError } from "../../../errors.ts";
 import type { ByteSource, CallOptions, MultipartUpload, ObjectInfo, PutOptions } from "../../store.ts";
 import { payloadOf } from "./payload.ts";
 import { infoOf } from "./reply.ts";
@@ -73,7 +73,8 @@ export class BlockUpload implements MultipartUpload {
       return info;
     } catch (thrown) {
       if (!(thrown instanceof Refusal) || thrown.azureCode !== "InvalidBlockList") throw thrown;
-      throw this.#gone(`${thrown.message}; another writer has replaced the blob`, thrown);
+      const detail = `${thrown.fault.detail}; another writer has replaced the blob`;
+      throw new CopilotError("not-found", { ...thrown.fault, detail, cause: thrown });
     }
   }
 
@@ -102,11 +103,7 @@ export class BlockUpload implements MultipartUpload {
 
   #assertOpen(): void {
     if (this.#isAborted) {
-      throw this.#gone(`Cannot go on with the upload of "${this.#options.object}": it was aborted`);
+      throw cannot("go on with the upload of", this.#options.object, { "not-found": "it was aborted" });
     }
-  }
-
-  #gone(message: string, cause?: unknown): CopilotError {
-    return new CopilotError("not-found", message, { object: this.#options.object, cause });
   }
 }

@@ -8,7 +8,7 @@
  * No SDK: @azure/storage-blob asks for permissions that a run does not have and needs 140 MB for one page of a listing.
  * @module
  */
-import { CopilotError } from "../../../errors.ts";
+import { cannot, CopilotError } from "../../../errors.ts";
 import { Secret, type StoreSettings } from "../../../config/mod.ts";
 import { throwIfAborted } from "../../../system/abort.ts";
 import {
@@ -106,7 +106,7 @@ class AzureStore implements ObjectStore {
   async head(key: string, { signal, ifMatch }: CallOptions & { ifMatch?: string }): Promise<ObjectInfo> {
     const { headers } = await this.#transport.send({
       method: "HEAD",
-      verb: "look at",
+      verb: "stat",
       key,
       headers: ifMatch === undefined ? [] : [["if-match", ifMatch]],
       object: this.#uri(key),
@@ -134,9 +134,7 @@ class AzureStore implements ObjectStore {
       signal,
     });
     const tooLarge = () =>
-      new CopilotError("network", `Cannot list "${object}": a page is larger than ${MAX_PAGE_BYTES} bytes`, {
-        object,
-      });
+      cannot("list", object, { network: `a page is larger than ${MAX_PAGE_BYTES} bytes` });
     const bytes = await readAll(reply.body, MAX_PAGE_BYTES, tooLarge);
     const { isSorted, ...page } = parseList(new TextDecoder().decode(bytes), object);
     this.#isSorted &&= isSorted;
@@ -215,8 +213,10 @@ class AzureStore implements ObjectStore {
     const got = `status ${status}, Content-Range "${headers.get("content-range") ?? ""}", Content-Length ${
       length ?? "missing"
     }`;
-    throw new CopilotError("network", `Cannot read "${object}": the reply does not fit the request: ${got}`, {
+    throw new CopilotError("network", {
+      action: "read",
       object,
+      detail: `the reply does not fit the request: ${got}`,
       status,
     });
   }
@@ -226,10 +226,9 @@ function openContainer(uri: StoreUri, settings: StoreSettings, context: BackendC
   const root = formatUri({ ...uri, key: "" }).slice(0, -1);
   const kind = settings.values.auth_type ?? "";
   if (kind !== "" && kind !== "anonymous") {
-    throw new CopilotError(
-      "config",
-      `Cannot use storage.stow.config auth_type "${kind}": expected anonymous, or none for the credentials that are configured`,
-    );
+    throw cannot("use storage.stow.config auth_type", kind, {
+      config: "expected anonymous, or none for the credentials that are configured",
+    });
   }
   const address = azureAddress(uri, settings, context.env);
   const credential = azureCredential(address.account, settings, context.env);
@@ -243,11 +242,9 @@ function openContainer(uri: StoreUri, settings: StoreSettings, context: BackendC
 /** A signature cannot be used for anything else; a token or a SAS can, by whoever reads it on the way. */
 function assertPrivate(object: string, { origin }: AzureAddress, { kind, from }: AzureCredential): void {
   if (kind === "key" || kind === "anonymous" || isPrivate(origin)) return;
-  throw new CopilotError(
-    "config",
-    `Cannot use "${object}": what comes from ${from} must not go over "${origin.key}" in the clear, expected https`,
-    { object },
-  );
+  throw cannot("use", object, {
+    config: `what comes from ${from} must not go over "${origin.key}" in the clear, expected https`,
+  });
 }
 
 function identityOf(credential: AzureCredential, object: string, context: BackendContext): Identity {
@@ -279,10 +276,9 @@ function decodeKey({ key, from }: { key: Secret; from: string }): Uint8Array {
     return Uint8Array.fromBase64(key.reveal().trim());
   } catch {
     // The parser's own words would show a part of the key.
-    throw new CopilotError(
-      "config",
-      `Cannot use ${from}: it is no base64, expected the account's key as the portal shows it`,
-    );
+    throw cannot(`use ${from}`, {
+      config: "it is no base64, expected the account's key as the portal shows it",
+    });
   }
 }
 
@@ -291,10 +287,7 @@ function sasQuery({ token, from }: { token: Secret; from: string }): Secret {
   if (/^[\x21-\x7e]+$/.test(query) && query.includes("sig=") && !query.includes("#")) {
     return new Secret(query);
   }
-  throw new CopilotError(
-    "config",
-    `Cannot use ${from}: it is no shared access signature, expected sv=…&sig=…`,
-  );
+  throw cannot(`use ${from}`, { config: "it is no shared access signature, expected sv=…&sig=…" });
 }
 
 /** The backend for `abfs://` and `abfss://`. */

@@ -2,7 +2,7 @@
  * Bytes on their way up, with a checksum that the service verifies before it takes them.
  * @module
  */
-import { CopilotError } from "../../../errors.ts";
+import { cannot } from "../../../errors.ts";
 import { orAborted } from "../../../system/abort.ts";
 import { createHasher, type Hasher, hexToBase64 } from "../../checksum.ts";
 import type { StreamBody } from "../../../http/client.ts";
@@ -48,13 +48,9 @@ export async function payloadOf(source: ByteSource, options: PayloadOptions): Pr
   );
   const sums = new Map(hashers.map((hasher) => [hasher.name, hasher.hex()]));
   if (expected !== undefined && sums.get(expected.name) !== expected.hex) {
-    throw new CopilotError(
-      "integrity",
-      `Cannot write "${options.object}": the ${expected.name} of its bytes is ${
-        sums.get(expected.name)
-      }, expected ${expected.hex}`,
-      { object: options.object },
-    );
+    throw cannot("write", options.object, {
+      integrity: `the ${expected.name} of its bytes is ${sums.get(expected.name)}, expected ${expected.hex}`,
+    });
   }
   const sum = sums.get(name)!;
   if (isSmall) return { header: ["content-md5", hexToBase64(sum)], body: bytes };
@@ -70,11 +66,7 @@ async function readThrough(
   { bytes, hashers, object }: { bytes: Uint8Array; hashers: Hasher[]; object: string },
 ): Promise<void> {
   const changed = (detail: string) =>
-    new CopilotError(
-      "changed",
-      `Cannot write "${object}": its source ${detail} the ${source.size} bytes that were announced`,
-      { object },
-    );
+    cannot("write", object, { changed: `its source ${detail} the ${source.size} bytes that were announced` });
   const reader = source.open();
   try {
     for (let left = source.size; left > 0;) {

@@ -5,7 +5,7 @@
  * names, this takes 9 ms.
  * @module
  */
-import { codeOfStatus, CopilotError, type ErrorCode } from "../../../errors.ts";
+import { cannot, codeOfStatus, CopilotError, type ErrorCode, type Operation } from "../../../errors.ts";
 import { base64ToHex } from "../../checksum.ts";
 import { isOutOfSpace } from "../../cloud/out_of_space.ts";
 import type { HttpHeaders } from "../../../http/head.ts";
@@ -121,9 +121,7 @@ function decoded(text: string, object: string): string {
 }
 
 function malformed(object: string, detail: string): CopilotError {
-  return new CopilotError("network", `Cannot list "${object}": the listing is malformed: ${detail}`, {
-    object,
-  });
+  return cannot("list", object, { network: `the listing is malformed: ${detail}` });
 }
 
 /** What a reply says is wrong. */
@@ -177,12 +175,12 @@ const CODES: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
   ["NotImplemented", "unsupported"],
 ]);
 
-/** What to look at, by Azure's code. */
+/** What to check, by Azure's code. */
 const HINTS: Readonly<Record<string, string>> = {
-  AuthorizationFailure: "look at the account's network rules, and at the permissions of the SAS",
+  AuthorizationFailure: "check the account's network rules, and the permissions of the SAS",
   AuthorizationPermissionMismatch:
-    "look at the identity's roles: Storage Blob Data Contributor writes, Storage Blob Data Reader reads",
-  ContainerNotFound: "look at the container's name and at account of storage.stow.config",
+    "check the identity's roles: Storage Blob Data Contributor writes, Storage Blob Data Reader reads",
+  ContainerNotFound: "check the container's name and account in storage.stow.config",
   InvalidBlobOrBlock: "another program has left blocks of this blob, which Azure keeps for a week",
   KeyBasedAuthenticationNotPermitted: "the account takes no keys: use workload or managed identity",
   PublicAccessNotPermitted: "the account takes no anonymous requests",
@@ -197,14 +195,12 @@ export function quoted(message: string): string {
 /**
  * The error for a refusal.
  *
- * @param action what was being done, as the start of a message: `Cannot read "abfs://c/k"`
- * @param options.object the URI
- * @param options.from where the credentials are from; named when they are refused
+ * @param from where the credentials are from; named when they are refused
  */
 export function azureError(
   fault: AzureFault,
-  action: string,
-  { object, from }: { object: string; from: string },
+  operation: Operation,
+  from: string,
 ): CopilotError {
   const { status, code, message, retryAfterMs } = fault;
   const kind = CODES.get(code) ?? (isOutOfSpace(fault) ? "disk-full" : codeOfStatus(status));
@@ -212,8 +208,9 @@ export function azureError(
   const what = [`status ${status}`, quoted(code), words && `(${words})`].filter(Boolean).join(" ");
   const hint = HINTS[code];
   const identity = kind === "denied" ? `; the credentials are from ${from}` : "";
-  return new CopilotError(kind, `${action}: ${what}${identity}${hint === undefined ? "" : `; ${hint}`}`, {
-    object,
+  return new CopilotError(kind, {
+    ...operation,
+    detail: `${what}${identity}${hint === undefined ? "" : `; ${hint}`}`,
     status,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   });

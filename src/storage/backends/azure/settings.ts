@@ -16,7 +16,7 @@
  * @module
  */
 import { Secret, type StoreSettings } from "../../../config/mod.ts";
-import { CopilotError } from "../../../errors.ts";
+import { cannot } from "../../../errors.ts";
 import { makeOrigin, type Origin, parseHttpUrl } from "../../../http/origin.ts";
 import { formatUri, type StoreUri } from "../../uri.ts";
 
@@ -52,10 +52,6 @@ export interface AzureAddress {
   base: string;
 }
 
-function configError(message: string, object: string): CopilotError {
-  return new CopilotError("config", message, { object });
-}
-
 /**
  * The address of the container that a URI names.
  *
@@ -69,11 +65,10 @@ export function azureAddress(uri: StoreUri, settings: StoreSettings, env: Env): 
   const object = formatUri({ ...uri, key: "" });
   const { container } = uri;
   if (!CONTAINER.test(container) || container.length > 63) {
-    throw new CopilotError(
-      "input",
-      `Cannot use "${object}": "${container}" is no container's name, expected 3 to 63 lower-case letters, digits and single hyphens`,
-      { object },
-    );
+    throw cannot("use", object, {
+      input:
+        `"${container}" is no container's name, expected 3 to 63 lower-case letters, digits and single hyphens`,
+    });
   }
   const configured = settings.values.account || env.AZURE_STORAGE_ACCOUNT || "";
   const named = uri.host === "" ? null : hostAddress(uri.host, settings, object);
@@ -84,10 +79,10 @@ export function azureAddress(uri: StoreUri, settings: StoreSettings, env: Env): 
   }
   if (!ACCOUNT.test(account)) {
     const why = account === "" ? "it names no account" : `the account "${account}" cannot exist`;
-    throw configError(
-      `Cannot use "${object}": ${why}, expected account in storage.stow.config, AZURE_STORAGE_ACCOUNT, or abfs://CONTAINER@ACCOUNT.dfs.${DEFAULT_SUFFIX}/KEY`,
-      object,
-    );
+    throw cannot("use", object, {
+      config:
+        `${why}, expected account in storage.stow.config, AZURE_STORAGE_ACCOUNT, or abfs://CONTAINER@ACCOUNT.dfs.${DEFAULT_SUFFIX}/KEY`,
+    });
   }
   const host = named?.host ?? `${account}.blob.${suffixOf(settings)}`;
   return { account, container, origin: makeOrigin(true, host, 443), base: `/${container}` };
@@ -109,13 +104,11 @@ function hostAddress(
   if (match !== null && [...AZURE_SUFFIXES, suffixOf(settings)].includes(match[3]!)) {
     return { account: match[1]!, host: `${match[1]!}${match[2] ?? ""}.blob.${match[3]!}` };
   }
-  throw new CopilotError(
-    "denied",
-    `Cannot use "${object}": the host "${text}" is not an Azure storage account's, expected ACCOUNT.dfs.${
+  throw cannot("use", object, {
+    denied: `the host "${text}" is not an Azure storage account's, expected ACCOUNT.dfs.${
       suffixOf(settings)
     }`,
-    { object },
-  );
+  });
 }
 
 function endpointAddress(
@@ -129,10 +122,10 @@ function endpointAddress(
   const root = path.replace(/[?].*$/, "").replace(/\/+$/, "");
   const own = configured || root.slice(root.lastIndexOf("/") + 1) || origin.hostname.split(".")[0]!;
   if (account !== "" && account !== own) {
-    throw configError(
-      `Cannot use "${object}": storage.stow.config base_url is the endpoint of the account "${own}", and the URI names "${account}"`,
-      object,
-    );
+    throw cannot("use", object, {
+      config:
+        `storage.stow.config base_url is the endpoint of the account "${own}", and the URI names "${account}"`,
+    });
   }
   return { account: own, container, origin, base: `${root}/${container}` };
 }
@@ -190,19 +183,16 @@ function applicationCredential(env: Env): AzureCredential | null {
     : "the service principal of AZURE_CLIENT_SECRET";
   const missing = ["AZURE_CLIENT_ID", "AZURE_TENANT_ID"].filter((name) => !env[name]);
   if (missing.length > 0) {
-    throw configError(`Cannot use ${from}: ${missing.join(" and ")} not set`, missing[0]!);
+    throw cannot(`use ${from}`, { config: `${missing.join(" and ")} not set` });
   }
   if (!/^[A-Za-z0-9.-]+$/.test(env.AZURE_TENANT_ID!)) {
-    throw configError(
-      `Cannot use AZURE_TENANT_ID "${env.AZURE_TENANT_ID}": expected an id or a domain`,
-      from,
-    );
+    throw cannot("use AZURE_TENANT_ID", env.AZURE_TENANT_ID!, { config: "expected an id or a domain" });
   }
   const authority = (env.AZURE_AUTHORITY_HOST || DEFAULT_AUTHORITY).replace(/\/+$/, "");
   const url = `${authority}/${env.AZURE_TENANT_ID}/oauth2/v2.0/token`;
   const { origin } = parseHttpUrl(url, "AZURE_AUTHORITY_HOST");
   if (!isPrivate(origin)) {
-    throw configError(`Cannot use AZURE_AUTHORITY_HOST "${origin.key}": expected https://…`, from);
+    throw cannot("use AZURE_AUTHORITY_HOST", origin.key, { config: "expected https://…" });
   }
   const proof = tokenFile ? { tokenFile } : { secret: new Secret(secret!) };
   return { kind: "application", url, clientId: env.AZURE_CLIENT_ID!, proof, from };
@@ -217,7 +207,7 @@ function identityCredential(env: Env): AzureCredential {
   }
   if (url || header) {
     const missing = url ? "IDENTITY_HEADER" : "IDENTITY_ENDPOINT";
-    throw configError(`Cannot use the managed identity of IDENTITY_ENDPOINT: ${missing} not set`, missing);
+    throw cannot("use the managed identity of IDENTITY_ENDPOINT", { config: `${missing} not set` });
   }
   const from = "the instance metadata service (storage.stow.config key, AZURE_STORAGE_KEY, " +
     "AZURE_STORAGE_SAS_TOKEN, AZURE_FEDERATED_TOKEN_FILE, AZURE_CLIENT_SECRET and IDENTITY_ENDPOINT are not set for this account)";

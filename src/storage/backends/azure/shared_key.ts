@@ -82,14 +82,15 @@ export function encodeKey(key: string, object: string): string {
   if (SAFE_KEY.test(key)) return key;
   if (key === "" || !key.isWellFormed()) {
     const why = key === "" ? "it has no key" : "its key has half a surrogate pair";
-    throw new CopilotError("input", `Cannot use "${object}" as an object: ${why}`, { object });
+    throw new CopilotError("input", { action: "use", object, via: "as an object", detail: why });
   }
   if (/\\|(?:^|\/)\.\.?(?:\/|$)/.test(key)) {
-    throw new CopilotError(
-      "unsupported",
-      `Cannot use "${object}" as an object: Azure keeps no backslash and no component "." or ".." in a name`,
-      { object },
-    );
+    throw new CopilotError("unsupported", {
+      action: "use",
+      object,
+      via: "as an object",
+      detail: `Azure keeps no backslash and no component "." or ".." in a name`,
+    });
   }
   return encodeQuery(key).replaceAll("%2F", "/");
 }

@@ -109,10 +109,7 @@ function failure(
     cause?: unknown;
   },
 ): CopilotError {
-  return new CopilotError(code, `Cannot get a token for "${object}" from ${from}: ${detail}`, {
-    object,
-    ...rest,
-  });
+  return new CopilotError(code, { action: "get a token for", object, via: `from ${from}`, detail, ...rest });
 }
 
 /** The OAuth 2.0 client credentials grant, proved by a federated token (RFC 7523) or a secret. */
@@ -204,7 +201,7 @@ interface About extends TokenOptions {
 async function exchange(request: Omit<HttpRequest, "object" | "signal">, about: About): Promise<Token> {
   const { reply, text } = await answer(request, about).catch((thrown) => {
     if (!(thrown instanceof CopilotError) || thrown.code === "aborted") throw thrown;
-    throw failure(thrown.code, thrown.message, { from: about.from, object: about.object, cause: thrown });
+    throw thrown.within({ action: "get a token for", object: about.object, via: `from ${about.from}` });
   });
   const fields = parseJson(text);
   if (reply.status !== 200) throw refusal(reply, fields, about);

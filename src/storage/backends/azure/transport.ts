@@ -50,12 +50,7 @@ export class Refusal extends CopilotError {
   readonly azureCode: string;
 
   constructor(error: CopilotError, azureCode: string) {
-    const { object, status, retryAfterMs } = error;
-    super(error.code, error.message, {
-      ...(object !== undefined && { object }),
-      ...(status !== undefined && { status }),
-      ...(retryAfterMs !== undefined && { retryAfterMs }),
-    });
+    super(error.code, error.fault);
     this.azureCode = azureCode;
   }
 }
@@ -185,7 +180,7 @@ export class Transport {
 
   #refusal(fault: AzureFault, { verb, object }: AzureRequest): Refusal {
     const { from } = this.#options.credential;
-    return new Refusal(azureError(fault, `Cannot ${verb} "${object}"`, { object, from }), fault.code);
+    return new Refusal(azureError(fault, { action: verb, object }, from), fault.code);
   }
 }
 

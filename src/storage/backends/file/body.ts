@@ -2,7 +2,7 @@
  * A file's bytes as the body of a reply.
  * @module
  */
-import { CopilotError } from "../../../errors.ts";
+import { cannot, type CopilotError } from "../../../errors.ts";
 import type { FileInfo, OpenFile } from "../../../system/mod.ts";
 import type { ByteReader, GetOptions, GetResult, ObjectInfo } from "../../store.ts";
 import { throwIfAborted } from "../../../system/abort.ts";
@@ -74,11 +74,5 @@ class FileBody implements ByteReader {
 }
 
 function changed(object: string): CopilotError {
-  return new CopilotError(
-    "changed",
-    `Cannot read "${object}": it is another version now, or changed while it was read`,
-    {
-      object,
-    },
-  );
+  return cannot("read", object, { changed: "it is another version now, or changed while it was read" });
 }

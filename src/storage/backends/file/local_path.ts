@@ -70,7 +70,7 @@ export class LocalPaths {
 
   #refusal(key: string, why: string): CopilotError {
     const object = this.uri(key);
-    return new CopilotError("path", `Cannot use "${object}" as a file: ${why}`, { object });
+    return new CopilotError("path", { action: "use", object, via: "as a file", detail: why });
   }
 
   /**

@@ -11,7 +11,7 @@
  * @module
  */
 import type { Backend } from "../../backend.ts";
-import { CopilotError, from } from "../../../errors.ts";
+import { cannot, type CopilotError, from } from "../../../errors.ts";
 import type { StoreSettings } from "../../../config/mod.ts";
 import type { FileInfo, System } from "../../../system/mod.ts";
 import { orAborted, throwIfAborted } from "../../../system/abort.ts";
@@ -80,18 +80,14 @@ export class FileStore implements ObjectStore {
     try {
       return await step();
     } catch (thrown) {
-      const error = from(thrown, `Cannot ${action} "${object}"`, { fallback: "io", object });
-      if (error.object === object) throw error;
-      throw new CopilotError(error.code, `Cannot ${action} "${object}": ${error.message}`, {
-        object,
-        cause: error.cause,
-      });
+      const error = from(thrown, { action, object, fallback: "io" });
+      throw error.object === object ? error : error.within({ action, object });
     }
   }
 
   #missing(action: string, key: string): CopilotError {
     const object = this.#paths.uri(key);
-    return new CopilotError("not-found", `Cannot ${action} "${object}": no such file`, { object });
+    return cannot(action, object, { "not-found": "no such file" });
   }
 
   /** The file or empty directory of a key. */
@@ -126,7 +122,7 @@ export class FileStore implements ObjectStore {
   }
 
   head(key: string, options: CallOptions): Promise<ObjectInfo> {
-    return this.#on("look at", key, options.signal, () => infoOf(key, this.#find("look at", key)));
+    return this.#on("stat", key, options.signal, () => infoOf(key, this.#find("stat", key)));
   }
 
   list(prefix: string, options: ListOptions): Promise<ListPage> {
@@ -174,11 +170,7 @@ export class FileStore implements ObjectStore {
   #putMarker(key: string, source: ByteSource): ObjectInfo {
     const object = this.#paths.uri(key);
     if (source.size > 0) {
-      throw new CopilotError(
-        "path",
-        `Cannot store "${object}": a directory cannot hold ${source.size} bytes`,
-        { object },
-      );
+      throw cannot("store", object, { path: `a directory cannot hold ${source.size} bytes` });
     }
     const path = this.#paths.path(key).slice(0, -1);
     this.#paths.makeParents(path, key);
@@ -213,13 +205,7 @@ export class FileStore implements ObjectStore {
     }
     if (length === source.size) return;
     const found = length < source.size ? `only ${length}` : "more";
-    throw new CopilotError(
-      "changed",
-      `Cannot store "${object}": its source has ${found} bytes, expected ${source.size}`,
-      {
-        object,
-      },
-    );
+    throw cannot("store", object, { changed: `its source has ${found} bytes, expected ${source.size}` });
   }
 
   async beginUpload(key: string, options: CallOptions): Promise<MultipartUpload> {
@@ -229,7 +215,7 @@ export class FileStore implements ObjectStore {
     let open = true;
     const assertOpen = () => {
       if (!open) {
-        throw new CopilotError("not-found", `Cannot upload "${object}": the upload has ended`, { object });
+        throw cannot("upload", object, { "not-found": "the upload has ended" });
       }
     };
     return {
@@ -297,16 +283,11 @@ function placeOf(uri: StoreUri, settings: StoreSettings): { root: string; direct
   if (uri.scheme === "file") return { root: "file:/", directory: null };
   const path = settings.values.path ?? "";
   if (path === "") {
-    throw new CopilotError(
-      "config",
-      'Cannot use local storage: stow.config has no "path", expected a directory',
-    );
+    throw cannot("use local storage", { config: `stow.config has no "path", expected a directory` });
   }
   const root = `${uri.scheme}://${uri.container}`;
   if (uri.container === "." || uri.container === "..") {
-    throw new CopilotError("path", `Cannot open "${root}": "${uri.container}" is no name of a container`, {
-      object: root,
-    });
+    throw cannot("open", root, { path: `"${uri.container}" is no name of a container` });
   }
   return { root, directory: `${path.replace(/\/+$/, "")}/${uri.container}` };
 }

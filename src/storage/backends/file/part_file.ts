@@ -6,7 +6,7 @@
  * of another length are copied into order when the upload is completed.
  * @module
  */
-import { CopilotError } from "../../../errors.ts";
+import { cannot } from "../../../errors.ts";
 import type { OpenFile } from "../../../system/mod.ts";
 
 const COPY_BYTES = 256 * 1024;
@@ -81,7 +81,7 @@ export class PartFile {
       for (let left = size; left > 0;) {
         const count = this.#file.read(buffer.subarray(0, Math.min(left, buffer.length))) ?? 0;
         if (count === 0) {
-          throw new CopilotError("io", "Cannot join the parts: the temporary file was cut short");
+          throw cannot("join the parts", { io: "the temporary file was cut short" });
         }
         target.write(buffer.subarray(0, count));
         left -= count;

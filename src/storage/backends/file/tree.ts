@@ -11,7 +11,7 @@
  * @module
  */
 import { isInside } from "../../../system/beneath.ts";
-import { CopilotError } from "../../../errors.ts";
+import { cannot, CopilotError } from "../../../errors.ts";
 import type { FileInfo, Files } from "../../../system/mod.ts";
 import { compareKeys } from "../../key_order.ts";
 
@@ -182,5 +182,5 @@ class Walk {
 }
 
 function refusal(path: string, why: string): CopilotError {
-  return new CopilotError("path", `Cannot list "${path}": ${why}`, { object: path });
+  return cannot("list", path, { path: why });
 }

@@ -2,7 +2,7 @@
  * A file that has no name yet: written under a temporary one in the same directory, then renamed or removed.
  * @module
  */
-import { CopilotError } from "../../../errors.ts";
+import { cannot } from "../../../errors.ts";
 import type { OpenFile, System } from "../../../system/mod.ts";
 import type { ObjectInfo } from "../../store.ts";
 import { infoOf } from "./body.ts";
@@ -32,7 +32,7 @@ export class Unfinished {
     const path = paths.path(key);
     if (files.lstat(path)?.kind === "directory") {
       const object = paths.uri(key);
-      throw new CopilotError("path", `Cannot store "${object}": a directory has that name`, { object });
+      throw cannot("store", object, { path: "a directory has that name" });
     }
     this.#system = system;
     this.#paths = paths;

@@ -4,7 +4,7 @@
  * @module
  */
 import type { StoreSettings } from "../../../config/mod.ts";
-import { CopilotError } from "../../../errors.ts";
+import { cannot } from "../../../errors.ts";
 import { googleEndpoint } from "./settings.ts";
 import { type Origin, parseHttpUrl } from "../../../http/origin.ts";
 
@@ -60,13 +60,10 @@ function encode(text: string): string {
  */
 function encodeKey(key: string): string {
   if (!key.isWellFormed()) {
-    throw new CopilotError(
-      "input",
-      `Cannot use the key ${JSON.stringify(key)}: it has half a surrogate pair`,
-    );
+    throw cannot(`use the key ${JSON.stringify(key)}`, { input: "it has half a surrogate pair" });
   }
   if (key === "." || key === "..") {
-    throw new CopilotError("input", `Cannot use the key "${key}": Google Cloud Storage has no such names`);
+    throw cannot("use the key", key, { input: "Google Cloud Storage has no such names" });
   }
   return encode(key);
 }

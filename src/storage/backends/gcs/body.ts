@@ -2,7 +2,7 @@
  * Bodies of uploads, put together from pieces while they are sent.
  * @module
  */
-import { CopilotError } from "../../../errors.ts";
+import { cannot, type CopilotError } from "../../../errors.ts";
 import { orAborted } from "../../../system/abort.ts";
 import { createHasher, hexToBase64 } from "../../checksum.ts";
 import type { StreamBody } from "../../../http/client.ts";
@@ -15,7 +15,7 @@ const encoder = new TextEncoder();
 
 /** A source that is not as long as it said. */
 export function changed(object: string, detail: string): CopilotError {
-  return new CopilotError("changed", `Cannot send "${object}": ${detail}`, { object });
+  return cannot("send", object, { changed: detail });
 }
 
 /**
@@ -55,11 +55,9 @@ export async function crc32cOf(
     );
   }
   if (otherHex !== expected?.hex) {
-    throw new CopilotError(
-      "integrity",
-      `Cannot store "${object}": its ${expected!.name} is ${otherHex}, expected ${expected!.hex}`,
-      { object },
-    );
+    throw cannot("store", object, {
+      integrity: `its ${expected!.name} is ${otherHex}, expected ${expected!.hex}`,
+    });
   }
   return hex;
 }

@@ -6,7 +6,7 @@
  * @module
  */
 import { Secret } from "../../../config/mod.ts";
-import { CopilotError } from "../../../errors.ts";
+import { cannot, type CopilotError } from "../../../errors.ts";
 
 /** Google's own token endpoints. */
 const TOKEN_URL = "https://oauth2.googleapis.com/token";
@@ -89,9 +89,7 @@ class Fields {
   }
 
   error(detail: string): CopilotError {
-    return new CopilotError("config", `Cannot use the Google credentials of ${this.#what}: ${detail}`, {
-      object: this.#what,
-    });
+    return cannot(`use the Google credentials of ${this.#what}`, { config: detail });
   }
 
   has(name: string): boolean {
@@ -182,9 +180,7 @@ export function parseGoogleCredentials(text: string, what: string): GoogleCreden
     json = undefined;
   }
   if (!isObject(json)) {
-    throw new CopilotError("config", `Cannot use the Google credentials of ${what}: not a JSON object`, {
-      object: what,
-    });
+    throw cannot(`use the Google credentials of ${what}`, { config: "not a JSON object" });
   }
   return parse(new Fields(json, what), what);
 }
@@ -214,14 +210,10 @@ function parse(fields: Fields, what: string): GoogleCredentials {
   }
   const known = "service_account, authorized_user, external_account, impersonated_service_account";
   const hint = Object.hasOwn(UNSUPPORTED, type) ? `; ${UNSUPPORTED[type]}` : "";
-  throw new CopilotError(
-    "unsupported",
-    `Cannot use the Google credentials of ${what}: type ${
-      JSON.stringify(type.slice(0, 60))
-    }, expected one of ` +
+  throw cannot(`use the Google credentials of ${what}`, {
+    unsupported: `type ${JSON.stringify(type.slice(0, 60))}, expected one of ` +
       `${known}${hint}`,
-    { object: what },
-  );
+  });
 }
 
 function externalAccount(fields: Fields): ExternalAccount {

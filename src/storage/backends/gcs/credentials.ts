@@ -71,14 +71,11 @@ function readText(path: string, what: string, { system }: BackendContext): strin
   try {
     return new TextDecoder().decode(system.files.readFile(path, MAX_FILE_BYTES));
   } catch (thrown) {
-    const { code, message } = from(thrown, `Cannot read "${path}"`);
-    throw new CopilotError(
-      code === "denied" ? code : "config",
-      `Cannot use the Google credentials of ${what}: ${message}`,
-      {
-        object: path,
-      },
-    );
+    const { code, message } = from(thrown, { action: "read", object: path });
+    throw new CopilotError(code === "denied" ? code : "config", {
+      action: `use the Google credentials of ${what}`,
+      detail: message,
+    });
   }
 }
 
@@ -123,7 +120,7 @@ function withTried(
   thrown: unknown,
   { wellKnownPath }: Extract<CredentialOrigin, { kind: "ambient" }>,
 ): CopilotError {
-  const error = from(thrown, "Metadata server");
+  const error = from(thrown, { action: "ask the metadata server" });
   if (error.code === "aborted") return error;
   const tried = [
     "storage.stow.config json is not set",
@@ -131,8 +128,9 @@ function withTried(
     ...(wellKnownPath === undefined ? [] : [`"${wellKnownPath}" does not exist`]),
     error.message,
   ];
-  return new CopilotError(error.code, `No Google credentials: ${tried.join(", ")}`, {
-    ...(error.retryAfterMs !== undefined && { retryAfterMs: error.retryAfterMs }),
-    ...(error.status !== undefined && { status: error.status }),
+  return new CopilotError(error.code, {
+    detail: `No Google credentials: ${tried.join(", ")}`,
+    status: error.status,
+    retryAfterMs: error.retryAfterMs,
   });
 }

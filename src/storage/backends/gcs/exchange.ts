@@ -68,18 +68,18 @@ export async function exchange(exchanger: Exchanger, request: Exchange): Promise
     );
     reply = { status: response.status, headers: response.headers, text: decoder.decode(bytes) };
   } catch (thrown) {
-    const { code, message } = from(thrown, origin.key, { fallback: "network" });
+    const { code, message } = from(thrown, { action: "ask", object: origin.key, fallback: "network" });
     throw new CopilotError(code, `${origin.key} gave no token: ${message}`);
   }
   const { status } = reply;
   if (status >= 200 && status < 300) return reply;
   const waitMs = retryAfterMs(reply.headers.get("retry-after"), clock.nowMs());
   const words = masked(wordsOf(reply.text), secrets);
-  throw new CopilotError(
-    codeOfRefusal(status),
-    `${origin.key} gave no token: status ${status}${words && ` (${words})`}`,
-    { status, ...(waitMs !== undefined && { retryAfterMs: waitMs }) },
-  );
+  throw new CopilotError(codeOfRefusal(status), {
+    detail: `${origin.key} gave no token: status ${status}${words && ` (${words})`}`,
+    status,
+    retryAfterMs: waitMs,
+  });
 }
 
 /** 400 is what token servers say to wrong credentials: `invalid_grant`. */

@@ -8,7 +8,7 @@
  */
 import { AwsClient, IdentityPoolClient, JWT, UserRefreshClient } from "google-auth-library";
 import { Secret } from "../../../config/mod.ts";
-import { CopilotError } from "../../../errors.ts";
+import { cannot, CopilotError } from "../../../errors.ts";
 import type { Files } from "../../../system/mod.ts";
 import type { ExternalAccount, GoogleCredentials, Impersonation, SubjectSource } from "./credential_file.ts";
 import { type Exchange, exchange, type Exchanger, fieldsOf } from "./exchange.ts";
@@ -204,7 +204,7 @@ async function subjectToken(
   const token = source.field === undefined ? text.trim() : memberOf(text, source.field);
   if (token !== "") return token;
   const place = source.field === undefined ? "" : ` in the field "${source.field}"`;
-  throw new CopilotError("config", `Cannot read a subject token from "${where}": there is none${place}`);
+  throw cannot("read a subject token from", where, { config: `there is none${place}` });
 }
 
 function memberOf(text: string, field: string): string {

@@ -9,7 +9,7 @@
  * @module
  */
 import type { StoreSettings } from "../../../config/mod.ts";
-import { CopilotError } from "../../../errors.ts";
+import { cannot } from "../../../errors.ts";
 import { throwIfAborted } from "../../../system/abort.ts";
 import type { Backend, BackendContext } from "../../backend.ts";
 import { clientFor, type HttpClient, type HttpResponse } from "../../../http/client.ts";
@@ -111,7 +111,7 @@ class GcsStore implements ObjectStore {
   #got(key: string, response: HttpResponse, { start = 0, end = Infinity, ifMatch }: GetOptions): GetResult {
     const { status, headers, length, body } = response;
     const object = this.#uri(key);
-    const wrong = (detail: string) => malformed(`Cannot read "${object}"`, object, detail);
+    const wrong = (detail: string) => malformed({ action: "read", object }, detail);
     const range = status === 206 ? contentRange(headers.get("content-range")) : null;
     if (status === 206 && (range === null || range.start !== start || range.end > end)) {
       throw wrong("not the range that was asked for");
@@ -120,11 +120,9 @@ class GcsStore implements ObjectStore {
     const size = range?.size ?? (stored === undefined ? length : Number(stored));
     if (size === undefined || length === undefined) throw wrong("the size is not known");
     if (length !== (range === null ? size : range.end - range.start)) {
-      throw new CopilotError(
-        "integrity",
-        `Cannot read "${object}": got ${length} bytes of an object of ${size}: something on the way changes them`,
-        { object },
-      );
+      throw cannot("read", object, {
+        integrity: `got ${length} bytes of an object of ${size}: something on the way changes them`,
+      });
     }
     const info = infoOfHeaders(key, headers, size);
     // The hash of a range's reply is that of the whole object only by custom.
@@ -142,11 +140,7 @@ class GcsStore implements ObjectStore {
   #assertVersion(info: ObjectInfo, ifMatch: string | undefined): void {
     if (ifMatch === undefined || info.etag === ifMatch) return;
     const object = this.#uri(info.key);
-    throw new CopilotError(
-      "changed",
-      `Cannot read "${object}": it is generation ${info.etag}, expected ${ifMatch}`,
-      { object },
-    );
+    throw cannot("read", object, { changed: `it is generation ${info.etag}, expected ${ifMatch}` });
   }
 
   async head(key: string, { signal }: CallOptions): Promise<ObjectInfo> {
@@ -154,13 +148,13 @@ class GcsStore implements ObjectStore {
     const resource = await this.#parts.requests.json({
       method: "GET",
       path: this.#parts.address.object(key, { fields: OBJECT_FIELDS }),
-      verb: "look at",
+      verb: "stat",
       object,
       signal,
     });
     const info = infoOfResource(resource);
     if (info === null || info.key !== key) {
-      throw malformed(`Cannot look at "${object}"`, object, "no such object");
+      throw malformed({ action: "stat", object }, "no such object");
     }
     return info;
   }
@@ -199,7 +193,7 @@ class GcsStore implements ObjectStore {
     });
     const info = infoOfResource(resource);
     if (info === null || info.key !== key || info.size !== source.size) {
-      throw malformed(`Cannot store "${object}"`, object, "not the object that was sent");
+      throw malformed({ action: "store", object }, "not the object that was sent");
     }
     return info;
   }
@@ -222,7 +216,7 @@ class GcsStore implements ObjectStore {
     body.close();
     const location = URL.parse(headers.get("location") ?? "", address.origin.key);
     if (!location?.searchParams.has("upload_id")) {
-      throw malformed(`Cannot begin the upload of "${object}"`, object, "no session");
+      throw malformed({ action: "begin the upload of", object }, "no session");
     }
     // Only the path is taken: no reply sends this program's tokens elsewhere.
     return new ResumableUpload({ requests, path: `${location.pathname}${location.search}`, object });

@@ -4,7 +4,7 @@
  * An object's version is its generation: a number that no other content under that name ever has.
  * @module
  */
-import { codeOfStatus, CopilotError, type ErrorCode } from "../../../errors.ts";
+import { codeOfStatus, CopilotError, type ErrorCode, type Operation } from "../../../errors.ts";
 import { base64ToHex } from "../../checksum.ts";
 import { isOutOfSpace } from "../../cloud/out_of_space.ts";
 import type { HttpHeaders } from "../../../http/head.ts";
@@ -23,8 +23,8 @@ const CHECKSUMS: readonly (readonly [ChecksumName, number])[] = [["crc32c", 4], 
 type Json = Readonly<Record<string, unknown>>;
 
 /** A reply that the protocol does not know. Passing, since such replies come from something in between. */
-export function malformed(action: string, object: string, detail: string): CopilotError {
-  return new CopilotError("unavailable", `${action}: malformed reply: ${detail}`, { object });
+export function malformed(operation: Operation, detail: string): CopilotError {
+  return new CopilotError("unavailable", { ...operation, detail: `malformed reply: ${detail}` });
 }
 
 function checksum(values: Readonly<Record<string, string | undefined>>): Checksum | undefined {
@@ -88,7 +88,7 @@ export function pageOf(
   options: { prefix: string; object: string },
 ): ListPage {
   const { prefix, object } = options;
-  const wrong = (detail: string) => malformed(`Cannot list "${object}"`, object, detail);
+  const wrong = (detail: string) => malformed({ action: "list", object }, detail);
   if (!isObject(json)) throw wrong("no JSON object");
   const { items = [], nextPageToken } = json;
   if (!Array.isArray(items)) throw wrong('"items" is no list');
@@ -154,8 +154,8 @@ const REASONS: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
 
 const HINTS: Readonly<Record<number, string>> = {
   401:
-    "look at the Google credentials (storage.stow.config json, GOOGLE_APPLICATION_CREDENTIALS, workload identity)",
-  403: "look at the IAM policy of the bucket and of the service account",
+    "check the Google credentials (storage.stow.config json, GOOGLE_APPLICATION_CREDENTIALS, workload identity)",
+  403: "check the IAM policy of the bucket and of the service account",
 };
 
 /** A server's words, cut and cleaned, so that they cannot take over a log. */
@@ -166,11 +166,8 @@ export function quoted(message: string): string {
 
 /**
  * The error for a refusal.
- *
- * @param action what was being done, as the start of a message: `Cannot read "gs://b/k"`
- * @param object the URI
  */
-export function gcsError(fault: GcsFault, action: string, object: string): CopilotError {
+export function gcsError(fault: GcsFault, operation: Operation): CopilotError {
   const { status, reason, message, retryAfterMs } = fault;
   const isWrongHash = status === 400 && /^Provided (CRC32C|MD5)\b/i.test(message);
   const code = isWrongHash ? "integrity" : REASONS.get(reason) ??
@@ -178,8 +175,9 @@ export function gcsError(fault: GcsFault, action: string, object: string): Copil
   const words = quoted(message);
   const what = [`status ${status}`, quoted(reason), words && `(${words})`].filter(Boolean).join(" ");
   const hint = HINTS[status];
-  return new CopilotError(code, `${action}: ${what}${hint === undefined ? "" : `; ${hint}`}`, {
-    object,
+  return new CopilotError(code, {
+    ...operation,
+    detail: `${what}${hint === undefined ? "" : `; ${hint}`}`,
     status,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   });

@@ -7,7 +7,7 @@
  * refuses others.
  * @module
  */
-import { CopilotError } from "../../../errors.ts";
+import { cannot, type CopilotError } from "../../../errors.ts";
 import { orAborted } from "../../../system/abort.ts";
 import { combine, createHasher, type Hasher, hexToBase64 } from "../../checksum.ts";
 import type { HttpResponse } from "../../../http/client.ts";
@@ -133,13 +133,9 @@ export class ResumableUpload implements MultipartUpload {
     const { object } = this.#session;
     this.#assertOpen();
     if (number !== this.#parts + 1) {
-      throw new CopilotError(
-        "unsupported",
-        `Cannot store part ${number} of "${object}": parts must come in order, expected part ${
-          this.#parts + 1
-        }`,
-        { object },
-      );
+      throw cannot(`store part ${number} of`, object, {
+        unsupported: `parts must come in order, expected part ${this.#parts + 1}`,
+      });
     }
     let pass: Pass | null = null;
     const open = () => {
@@ -175,12 +171,10 @@ export class ResumableUpload implements MultipartUpload {
     if (size !== this.#accepted || isWrong) {
       const { object } = this.#session;
       this.#result = null;
-      throw new CopilotError(
-        "integrity",
-        `Cannot store "${object}": sent ${this.#accepted} bytes with crc32c ${this.#crc32c}, the store has ${size} ` +
+      throw cannot("store", object, {
+        integrity: `sent ${this.#accepted} bytes with crc32c ${this.#crc32c}, the store has ${size} ` +
           `with ${checksum?.hex}`,
-        { object },
-      );
+      });
     }
     return this.#result;
   }
@@ -199,7 +193,7 @@ export class ResumableUpload implements MultipartUpload {
   #assertOpen(): void {
     if (!this.#isAborted) return;
     const { object } = this.#session;
-    throw new CopilotError("not-found", `Cannot store "${object}": its upload was aborted`, { object });
+    throw cannot("store", object, { "not-found": "its upload was aborted" });
   }
 
   #request(verb: string, signal: AbortSignal, rest: Partial<GcsRequest>): GcsRequest {
@@ -291,13 +285,13 @@ export class ResumableUpload implements MultipartUpload {
   async #resource({ body }: HttpResponse, signal: AbortSignal): Promise<ObjectInfo> {
     const { requests, object } = this.#session;
     const info = infoOfResource(await requests.parse(body, this.#request("store", signal, {})));
-    if (info === null) throw malformed(`Cannot store "${object}"`, object, "no object");
+    if (info === null) throw malformed({ action: "store", object }, "no object");
     return info;
   }
 
   #outOfStep(detail: string): CopilotError {
     const { object } = this.#session;
-    return malformed(`Cannot store "${object}"`, object, `the upload's session does not follow: ${detail}`);
+    return malformed({ action: "store", object }, `the upload's session does not follow: ${detail}`);
   }
 }
 

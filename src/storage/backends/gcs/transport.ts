@@ -2,7 +2,7 @@
  * Requests to Google Cloud Storage: tokens put on, refusals turned into errors, small replies read.
  * @module
  */
-import { CopilotError, from } from "../../../errors.ts";
+import { from, type Operation } from "../../../errors.ts";
 import type { Clock } from "../../../system/mod.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "../../../http/client.ts";
 import { retryAfterMs } from "../../../http/head.ts";
@@ -43,8 +43,8 @@ export interface GcsConnection {
   clock: Clock;
 }
 
-function action({ verb, object }: GcsRequest): string {
-  return `Cannot ${verb} "${object}"`;
+function operationOf({ verb, object }: GcsRequest): Operation {
+  return { action: verb, object };
 }
 
 /** Sends requests to one endpoint. */
@@ -78,12 +78,12 @@ export class GcsRequests {
 
   /** Parses a reply's JSON. @throws CopilotError `unavailable` for anything else */
   async parse(body: ByteReader, request: GcsRequest): Promise<unknown> {
-    const tooLarge = () => malformed(action(request), request.object, `more than ${MAX_JSON_BYTES} bytes`);
+    const tooLarge = () => malformed(operationOf(request), `more than ${MAX_JSON_BYTES} bytes`);
     const bytes = await readAll(body, MAX_JSON_BYTES, tooLarge);
     try {
       return JSON.parse(decoder.decode(bytes));
     } catch {
-      throw malformed(action(request), request.object, "not JSON");
+      throw malformed(operationOf(request), "not JSON");
     }
   }
 
@@ -94,14 +94,8 @@ export class GcsRequests {
     try {
       return await tokens.get(signal, object);
     } catch (thrown) {
-      const error = from(thrown, "Cannot get a token");
-      if (error.code === "aborted") throw error;
-      throw new CopilotError(error.code, `${action(request)}: ${error.message}`, {
-        object,
-        cause: error.cause,
-        ...(error.retryAfterMs !== undefined && { retryAfterMs: error.retryAfterMs }),
-        ...(error.status !== undefined && { status: error.status }),
-      });
+      const error = from(thrown, { action: "get a token" });
+      throw error.code === "aborted" ? error : error.within(operationOf(request));
     }
   }
 
@@ -130,7 +124,7 @@ export class GcsRequests {
       ...parseError(text),
       retryAfterMs: retryAfterMs(headers.get("retry-after"), this.#to.clock.nowMs()),
     };
-    throw gcsError(fault, action(request), request.object);
+    throw gcsError(fault, operationOf(request));
   }
 }
 

@@ -2,7 +2,7 @@
  * A request that follows redirects.
  * @module
  */
-import { codeOfStatus, CopilotError } from "../../../errors.ts";
+import { cannot, codeOfStatus, CopilotError } from "../../../errors.ts";
 import type { HttpClient, HttpResponse } from "../../../http/client.ts";
 import { retryAfterMs } from "../../../http/head.ts";
 import { parseHttpUrl } from "../../../http/origin.ts";
@@ -68,8 +68,7 @@ export async function fetchFollowing(start: string, options: FetchOptions): Prom
 /** Where a redirect leads; throws where it must not be followed. */
 function redirected(from: string, location: string, hop: number): string {
   const object = shownUri(from);
-  const refuse = (why: string) =>
-    new CopilotError("denied", `Cannot follow the redirect of "${object}": ${why}`, { object });
+  const refuse = (why: string) => cannot("follow the redirect of", object, { denied: why });
   if (hop === MAX_REDIRECTS) throw refuse(`more than ${MAX_REDIRECTS} one after another`);
   let next: URL;
   try {
@@ -89,10 +88,12 @@ function redirected(from: string, location: string, hop: number): string {
 
 function statusError({ status, headers }: HttpResponse, object: string, nowMs: number): CopilotError {
   const wait = retryAfterMs(headers.get("retry-after"), nowMs);
-  const hint = status === 401 || status === 403 ? "; look at the credentials in the URL" : "";
-  return new CopilotError(
-    codeOfStatus(status),
-    `Cannot read "${object}": status ${status}${hint}`,
-    { object, status, ...(wait !== undefined && { retryAfterMs: wait }) },
-  );
+  const hint = status === 401 || status === 403 ? "; check the credentials in the URL" : "";
+  return new CopilotError(codeOfStatus(status), {
+    action: "read",
+    object,
+    detail: `status ${status}${hint}`,
+    status,
+    ...(wait !== undefined && { retryAfterMs: wait }),
+  });
 }

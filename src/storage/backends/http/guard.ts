@@ -2,7 +2,7 @@
  * Keeps requests for inputs away from addresses that hand out a machine's credentials.
  * @module
  */
-import { CopilotError } from "../../../errors.ts";
+import { cannot } from "../../../errors.ts";
 import type { Network } from "../../../system/mod.ts";
 import { isLinkLocal } from "../../reach.ts";
 
@@ -34,12 +34,10 @@ export function guardedNetwork(network: Network): Network {
       const { remoteAddress } = connection;
       if (remoteAddress === undefined || !isForbidden(remoteAddress)) return connection;
       connection.close();
-      throw new CopilotError(
-        "denied",
-        `Cannot connect to "${hostname}": it is the link-local or metadata address ${remoteAddress} ` +
+      throw cannot("connect to", hostname, {
+        denied: `it is the link-local or metadata address ${remoteAddress} ` +
           "(--allow-link-local lifts this)",
-        { object: hostname },
-      );
+      });
     },
   };
 }

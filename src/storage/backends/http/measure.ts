@@ -2,7 +2,7 @@
  * Finds out the length of a body that comes without one.
  * @module
  */
-import { CopilotError } from "../../../errors.ts";
+import { cannot } from "../../../errors.ts";
 import { type ByteReader, bytesSource } from "../../store.ts";
 
 /** Bodies up to this size are kept while they are measured; larger ones are asked for twice. */
@@ -52,11 +52,9 @@ class ExpectedBody implements ByteReader {
     this.#at += count ?? 0;
     if (count === null ? this.#at === this.#length : this.#at <= this.#length) return count;
     const object = this.#object;
-    throw new CopilotError(
-      "network",
-      `Cannot read "${object}": it had ${this.#length} bytes when measured and has another length now`,
-      { object },
-    );
+    throw cannot("read", object, {
+      network: `it had ${this.#length} bytes when measured and has another length now`,
+    });
   }
 
   close(): void {

@@ -11,7 +11,7 @@
  * @module
  */
 import type { StoreSettings } from "../../../config/mod.ts";
-import { CopilotError } from "../../../errors.ts";
+import { cannot } from "../../../errors.ts";
 import type { Backend, BackendContext } from "../../backend.ts";
 import { clientFor, type HttpClient } from "../../../http/client.ts";
 import { base64ToHex } from "../../checksum.ts";
@@ -132,7 +132,7 @@ class HttpStore implements ObjectStore {
 
   #unsupported(verb: string, key: string, why: string): Promise<never> {
     const object = this.#shown(key);
-    return Promise.reject(new CopilotError("unsupported", `Cannot ${verb} "${object}": ${why}`, { object }));
+    return Promise.reject(cannot(`${verb}`, object, { unsupported: why }));
   }
 
   #fetch(
@@ -148,11 +148,9 @@ class HttpStore implements ObjectStore {
       admit: async (url, hostname, hop) => {
         if (!this.#allowsLinkLocal && isForbidden(hostname)) {
           const object = shownUri(url);
-          throw new CopilotError(
-            "denied",
-            `Cannot read "${object}": link-local and metadata addresses are refused (--allow-link-local lifts this)`,
-            { object },
-          );
+          throw cannot("read", object, {
+            denied: "link-local and metadata addresses are refused (--allow-link-local lifts this)",
+          });
         }
         if (hop > 0) await this.#context.allow([url]);
       },
@@ -165,9 +163,7 @@ class HttpStore implements ObjectStore {
     if (reply.status !== 200 && reply.status !== 206) throw reply.error(object);
     const etag = reply.headers.get("etag");
     if (ifMatch === undefined || etag === undefined || etag === ifMatch) return;
-    throw new CopilotError("changed", `Cannot read "${object}": it is another version than before`, {
-      object,
-    });
+    throw cannot("read", object, { changed: "it is another version than before" });
   }
 
   async #empty(key: string, { start = 0, signal, ifMatch }: GetOptions): Promise<GetResult> {
@@ -188,11 +184,7 @@ class HttpStore implements ObjectStore {
       }
       const object = this.#shown(key);
       const got = `Content-Range "${headers.get("content-range") ?? ""}"`;
-      throw new CopilotError(
-        "network",
-        `Cannot read "${object}": the reply does not fit the request: ${got}`,
-        { object },
-      );
+      throw cannot("read", object, { network: `the reply does not fit the request: ${got}` });
     }
     if (length !== undefined) return { info: infoOf(key, reply, length), start: 0, length, body };
     const again = async () => {

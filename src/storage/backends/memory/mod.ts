@@ -5,7 +5,7 @@
  * @module
  */
 import type { Backend } from "../../backend.ts";
-import { CopilotError } from "../../../errors.ts";
+import { cannot } from "../../../errors.ts";
 import type { System } from "../../../system/mod.ts";
 import { orAborted, throwIfAborted } from "../../../system/abort.ts";
 import { createHasher } from "../../checksum.ts";
@@ -65,7 +65,7 @@ export class MemoryStore implements ObjectStore {
     const found = this.#objects.get(key);
     if (found !== undefined) return found;
     const object = this.#uri(key);
-    throw new CopilotError("not-found", `Cannot ${action} "${object}": no such object`, { object });
+    throw cannot(action, object, { "not-found": "no such object" });
   }
 
   async #store(key: string, bytes: Uint8Array): Promise<ObjectInfo> {
@@ -82,7 +82,7 @@ export class MemoryStore implements ObjectStore {
     throwIfAborted(options.signal, object);
     const found = this.#find(key, "read");
     if (options.ifMatch !== undefined && options.ifMatch !== found.etag) {
-      throw new CopilotError("changed", `Cannot read "${object}": it is another version now`, { object });
+      throw cannot("read", object, { changed: "it is another version now" });
     }
     const size = found.bytes.length;
     const start = Math.min(options.start ?? 0, size);
@@ -94,7 +94,7 @@ export class MemoryStore implements ObjectStore {
   // deno-lint-ignore require-await
   async head(key: string, options: CallOptions): Promise<ObjectInfo> {
     throwIfAborted(options.signal, this.#uri(key));
-    return infoOf(key, this.#find(key, "look at"));
+    return infoOf(key, this.#find(key, "stat"));
   }
 
   // deno-lint-ignore require-await
@@ -118,8 +118,7 @@ export class MemoryStore implements ObjectStore {
     const object = this.#uri(key);
     throwIfAborted(options.signal, object);
     let parts: Map<number, Uint8Array> | null = new Map();
-    const gone = () =>
-      new CopilotError("not-found", `Cannot upload "${object}": the upload has ended`, { object });
+    const gone = () => cannot("upload", object, { "not-found": "the upload has ended" });
     return {
       part: async (number, source, options) => {
         const bytes = await readSource(source, options.signal, object);
@@ -200,11 +199,7 @@ async function readSource(source: ByteSource, signal: AbortSignal, object: strin
   }
   if (length === source.size) return bytes.subarray(0, length);
   const found = length < source.size ? `only ${length}` : "more";
-  throw new CopilotError(
-    "changed",
-    `Cannot store "${object}": its source has ${found} bytes, expected ${source.size}`,
-    { object },
-  );
+  throw cannot("store", object, { changed: `its source has ${found} bytes, expected ${source.size}` });
 }
 
 /** Containers by the run that they belong to. */

@@ -7,7 +7,7 @@
  */
 import type { Secret } from "../../../config/mod.ts";
 import { deadlineIn } from "../../../system/deadline.ts";
-import { CopilotError } from "../../../errors.ts";
+import { cannot, CopilotError } from "../../../errors.ts";
 import type { Clock, Connection, Network } from "../../../system/mod.ts";
 import { orAborted, throwIfAborted } from "../../../system/abort.ts";
 import { Channel } from "../../../http/channel.ts";
@@ -68,11 +68,11 @@ export class RedisClient {
   /**
    * Sends a command and gives its reply.
    *
-   * @throws CopilotError for a fault; `action` begins its message
+   * @throws CopilotError for a fault; `action` is its verb
    */
   async command(about: About, action: string, args: readonly Argument[]): Promise<Exclude<Reply, Fault>> {
     const [reply] = await this.pipeline(about, [args]);
-    if (reply instanceof Fault) throw redisError(reply, action, about.object);
+    if (reply instanceof Fault) throw redisError(reply, { action, object: about.object });
     return reply as Exclude<Reply, Fault>;
   }
 
@@ -86,7 +86,7 @@ export class RedisClient {
       await sendValue(channel, { args, source, about });
       return await readReply(channel);
     });
-    if (reply instanceof Fault) throw redisError(reply, action, about.object);
+    if (reply instanceof Fault) throw redisError(reply, { action, object: about.object });
   }
 
   /** A connection for an exchange that goes on after this call; the caller releases it. */
@@ -98,7 +98,7 @@ export class RedisClient {
     this.#stopTicker ??= this.#options.clock.every(TICK_MS, () => this.#busy.forEach((busy) => busy.tick()));
     if (signal.aborted || this.#end.signal.aborted) {
       this.release(channel, { isWhole: false });
-      throw new CopilotError("aborted", `Request for "${object}" cancelled`, { object });
+      throw new CopilotError("aborted", { detail: `Request for "${object}" cancelled`, object });
     }
     return channel;
   }
@@ -110,7 +110,7 @@ export class RedisClient {
     const isUsable = isWhole && channel.failure === null && channel.start === channel.end &&
       !this.#end.signal.aborted && this.#idle.length < MAX_IDLE;
     if (isUsable) this.#idle.push(channel);
-    else channel.fail(new CopilotError("aborted", "Cannot use a connection: it is closed"));
+    else channel.fail(cannot("use a connection", { aborted: "it is closed" }));
     if (this.#busy.size > 0) return;
     this.#stopTicker?.();
     this.#stopTicker = null;
@@ -153,7 +153,7 @@ export class RedisClient {
       return channel;
     } catch (thrown) {
       if (!bound.signal.aborted || signal.aborted) throw thrown;
-      throw new CopilotError("timeout", `Cannot connect to ${hostname}:${port}: no answer`, { object });
+      throw cannot("connect to", `${hostname}:${port}`, { timeout: "no answer" });
     } finally {
       bound.clear();
     }
@@ -178,7 +178,7 @@ export class RedisClient {
     for (let i = 0; i < commands.length; i++) {
       const reply = await readReply(channel);
       if (!(reply instanceof Fault)) continue;
-      const error = redisError(reply, `Cannot log in for "${object}"`, object);
+      const error = redisError(reply, { action: "log in for", object });
       channel.fail(error);
       throw error;
     }
@@ -207,11 +207,7 @@ async function sendValue(
 ): Promise<void> {
   const { object, signal } = about;
   const changed = (detail: string) =>
-    new CopilotError(
-      "changed",
-      `Cannot write "${object}": its source ${detail} the ${source.size} bytes that were announced`,
-      { object },
-    );
+    cannot("write", object, { changed: `its source ${detail} the ${source.size} bytes that were announced` });
   const head = encodeCommand(args, source.size);
   const buffer = new Uint8Array(head.length + Math.min(WRITE_BYTES, source.size) + CRLF.length);
   const full = buffer.length - CRLF.length;

@@ -2,7 +2,7 @@
  * What Redis's errors mean here.
  * @module
  */
-import { CopilotError, type ErrorCode } from "../../../errors.ts";
+import { CopilotError, type ErrorCode, type Operation } from "../../../errors.ts";
 import type { Fault } from "./resp.ts";
 
 /** By the first word of the error. */
@@ -34,9 +34,9 @@ const MESSAGES: readonly (readonly [RegExp, ErrorCode])[] = [
 ];
 
 const HINTS: Readonly<Record<string, string>> = {
-  NOAUTH: "look at username and password of the settings for redis",
-  WRONGPASS: "look at username and password of the settings for redis",
-  NOPERM: "look at the rights of the user (ACL)",
+  NOAUTH: "check username and password in the settings for redis",
+  WRONGPASS: "check username and password in the settings for redis",
+  NOPERM: "check the rights of the user (ACL)",
   MOVED: "the server belongs to a Redis Cluster, expected a single server or a proxy in front",
   WRONGTYPE: "the key holds no string, expected an object that was stored as one",
   OOM: "the server's memory is full (maxmemory)",
@@ -44,11 +44,8 @@ const HINTS: Readonly<Record<string, string>> = {
 
 /**
  * The error for a fault.
- *
- * @param action the start of the message: `Cannot read "redis://h/k"`
- * @param object the URI
  */
-export function redisError({ code, message }: Fault, action: string, object: string): CopilotError {
+export function redisError({ code, message }: Fault, operation: Operation): CopilotError {
   const known = CODES.get(code) ?? MESSAGES.find(([pattern]) => pattern.test(message))?.[1];
   const hint = HINTS[code];
   // deno-lint-ignore no-control-regex -- control characters are what is removed
@@ -56,7 +53,6 @@ export function redisError({ code, message }: Fault, action: string, object: str
   return new CopilotError(
     // Another `ERR` is a command or an argument that the server does not know, and would not know the next time either.
     known ?? (code === "ERR" ? "unsupported" : "unavailable"),
-    `${action}: ${words}${hint === undefined ? "" : `; ${hint}`}`,
-    { object },
+    { ...operation, detail: `${words}${hint === undefined ? "" : `; ${hint}`}` },
   );
 }

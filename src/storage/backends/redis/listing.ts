@@ -4,7 +4,7 @@
  * a page is held, for one more walk over the keys per page, which happens in the server.
  * @module
  */
-import { CopilotError } from "../../../errors.ts";
+import { cannot, CopilotError } from "../../../errors.ts";
 import { compareKeys } from "../../key_order.ts";
 import { follow, type Trail } from "../../listing.ts";
 import type { ListPage, ObjectInfo } from "../../store.ts";
@@ -33,14 +33,13 @@ interface Range {
 /** A page of the objects whose keys start with a prefix. */
 export async function listKeys(client: RedisClient, about: About, range: Range): Promise<ListPage> {
   const smallest = new Smallest(PAGE_KEYS);
-  const action = `Cannot list "${about.object}"`;
   const match = `${escaped(range.prefix)}*`;
   let cursor = "0";
   let trail: Trail | null = null;
   let empty = 0;
   do {
     const command = ["SCAN", cursor, "MATCH", match, "COUNT", SCAN_COUNT];
-    const reply = await client.command(about, action, command) as [Uint8Array, Uint8Array[]];
+    const reply = await client.command(about, "list", command) as [Uint8Array, Uint8Array[]];
     cursor = decoder.decode(reply[0]);
     trail = follow(trail, cursor);
     empty = reply[1].length === 0 ? empty + 1 : 0;
@@ -61,7 +60,7 @@ function endless({ object }: About, cursor: string): CopilotError {
   const why = `the server's SCAN does not end, it is at the cursor ${
     JSON.stringify(cursor.slice(0, 40))
   } for ever`;
-  return new CopilotError("unsupported", `Cannot list "${object}": ${why}`, { object });
+  return cannot("list", object, { unsupported: why });
 }
 
 /** A prefix that stands for itself in a glob. */
@@ -73,7 +72,7 @@ function keyOf(bytes: Uint8Array, { object }: About): string {
   try {
     return decoder.decode(bytes);
   } catch (cause) {
-    throw new CopilotError("unsupported", `Cannot list "${object}": a key is not UTF-8`, { object, cause });
+    throw new CopilotError("unsupported", { action: "list", object, detail: "a key is not UTF-8", cause });
   }
 }
 
@@ -86,7 +85,7 @@ async function sized(client: RedisClient, about: About, keys: readonly string[])
     for (const [i, size] of sizes.entries()) {
       if (typeof size === "number") objects.push({ key: some[i]!, size });
       else if (!(size instanceof Fault) || size.code !== "WRONGTYPE") {
-        throw redisError(size as Fault, `Cannot list "${about.object}"`, about.object);
+        throw redisError(size as Fault, { action: "list", object: about.object });
       }
     }
   }

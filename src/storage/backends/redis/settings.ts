@@ -8,7 +8,7 @@
  * @module
  */
 import type { StoreSettings } from "../../../config/mod.ts";
-import { CopilotError } from "../../../errors.ts";
+import { cannot, type CopilotError } from "../../../errors.ts";
 import type { StoreUri } from "../../uri.ts";
 
 /** A server and the database on it. */
@@ -35,18 +35,17 @@ export function redisTarget(uri: StoreUri, settings: StoreSettings): RedisTarget
   const { endpoint = "", db = "" } = settings.values;
   const isConfigured = endpoint !== "";
   if (!isConfigured && (settings.secrets.password?.reveal() ?? "") !== "") {
-    throw new CopilotError(
-      "config",
-      "Cannot use the password for redis: there is no endpoint, expected endpoint=HOST:PORT beside it, so that the " +
+    throw cannot("use the password for redis", {
+      config: "there is no endpoint, expected endpoint=HOST:PORT beside it, so that the " +
         "password is not sent to whatever host a URI names",
-    );
+    });
   }
   const match = ENDPOINT.exec(isConfigured ? endpoint : `${uri.scheme}://${uri.container}`);
   const port = Number(match?.[3] ?? DEFAULT_PORT);
   if (match === null || port < 1 || port > 65535) throw badAddress(uri, isConfigured);
   const database = db !== "" ? db : match[4] || "0";
   if (!/^[0-9]{1,5}$/.test(database)) {
-    throw new CopilotError("config", `Cannot use db "${database}" for redis: expected a number from 0`);
+    throw cannot(`use db "${database}" for redis`, { config: "expected a number from 0" });
   }
   return {
     secure: match[1] === "rediss",
@@ -58,12 +57,11 @@ export function redisTarget(uri: StoreUri, settings: StoreSettings): RedisTarget
 
 function badAddress(uri: StoreUri, isConfigured: boolean): CopilotError {
   if (isConfigured) {
-    return new CopilotError(
-      "config",
-      "Cannot use the endpoint for redis: expected HOST[:PORT], redis://HOST[:PORT][/DB] or rediss://…, without user and " +
+    return cannot("use the endpoint for redis", {
+      config: "expected HOST[:PORT], redis://HOST[:PORT][/DB] or rediss://…, without user and " +
         "password, which are settings of their own",
-    );
+    });
   }
   const object = `${uri.scheme}://${uri.container}/${uri.key}`;
-  return new CopilotError("input", `Cannot open "${object}": its host is no HOST[:PORT]`, { object });
+  return cannot("open", object, { input: "its host is no HOST[:PORT]" });
 }

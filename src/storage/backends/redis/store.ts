@@ -2,7 +2,7 @@
  * A Redis server as an object store.
  * @module
  */
-import { CopilotError } from "../../../errors.ts";
+import { cannot, CopilotError } from "../../../errors.ts";
 import { EMPTY_BODY } from "../../../http/body.ts";
 import type { Channel } from "../../../http/channel.ts";
 import type {
@@ -85,9 +85,9 @@ export class RedisStore implements ObjectStore {
     const commands: Argument[][] = [["MULTI"], ["EXISTS", key], ["STRLEN", key], ["EXEC"]];
     const replies = await this.#client.pipeline(about, commands);
     const fault = replies.flat().find((reply) => reply instanceof Fault);
-    if (fault !== undefined) throw redisError(fault, `Cannot look at "${about.object}"`, about.object);
+    if (fault !== undefined) throw redisError(fault, { action: "stat", object: about.object });
     const [exists, size] = replies.at(-1) as [number, number];
-    if (exists === 0) throw this.#missing("look at", about);
+    if (exists === 0) throw this.#missing("stat", about);
     return { key, size };
   }
 
@@ -99,13 +99,11 @@ export class RedisStore implements ObjectStore {
   async put(key: string, source: ByteSource, { signal }: PutOptions): Promise<ObjectInfo> {
     const about = this.#about(key, signal);
     if (source.size > MAX_VALUE_BYTES) {
-      throw new CopilotError(
-        "unsupported",
-        `Cannot write "${about.object}": it has ${source.size} bytes, and Redis takes at most ${MAX_VALUE_BYTES}`,
-        { object: about.object },
-      );
+      throw cannot("write", about.object, {
+        unsupported: `it has ${source.size} bytes, and Redis takes at most ${MAX_VALUE_BYTES}`,
+      });
     }
-    await this.#client.upload(about, `Cannot write "${about.object}"`, ["SET", key], source);
+    await this.#client.upload(about, "write", ["SET", key], source);
     return { key, size: source.size };
   }
 
@@ -121,7 +119,7 @@ export class RedisStore implements ObjectStore {
 
   async delete(key: string, { signal }: CallOptions): Promise<void> {
     const about = this.#about(key, signal);
-    await this.#client.command(about, `Cannot delete "${about.object}"`, ["DEL", key]);
+    await this.#client.command(about, "delete", ["DEL", key]);
   }
 
   close(): void {
@@ -135,7 +133,7 @@ export class RedisStore implements ObjectStore {
   #about(key: string, signal: AbortSignal): About {
     const object = this.#uri(key);
     if (key !== "") return { object, signal };
-    throw new CopilotError("input", `Cannot use "${object}" as an object: it has no key`, { object });
+    throw new CopilotError("input", { action: "use", object, via: "as an object", detail: "it has no key" });
   }
 
   /** Sends EXISTS, STRLEN and a last command as a transaction; gives the size and the start of the last one's reply. */
@@ -161,25 +159,21 @@ export class RedisStore implements ObjectStore {
   }
 
   #checked<T>(reply: T, about: About): Exclude<T, Fault> {
-    if (reply instanceof Fault) throw redisError(reply, `Cannot read "${about.object}"`, about.object);
+    if (reply instanceof Fault) throw redisError(reply, { action: "read", object: about.object });
     return reply as Exclude<T, Fault>;
   }
 
   #unexpected(about: About, head: Head): CopilotError {
     if (head.kind === "done") this.#checked(head.reply, about);
-    return new CopilotError("network", `Cannot read "${about.object}": the reply does not fit the request`, {
-      object: about.object,
-    });
+    return cannot("read", about.object, { network: "the reply does not fit the request" });
   }
 
   #missing(action: string, { object }: About): CopilotError {
-    return new CopilotError("not-found", `Cannot ${action} "${object}": no such key`, { object });
+    return cannot(action, object, { "not-found": "no such key" });
   }
 
   #unversioned(key: string): CopilotError {
     const object = this.#uri(key);
-    return new CopilotError("unsupported", `Cannot read "${object}": Redis has no versions of a value`, {
-      object,
-    });
+    return cannot("read", object, { unsupported: "Redis has no versions of a value" });
   }
 }

@@ -5,7 +5,7 @@
  * runs out by itself, should nobody be left to remove it.
  * @module
  */
-import { CopilotError } from "../../../errors.ts";
+import { cannot } from "../../../errors.ts";
 import type { ByteSource, CallOptions, MultipartUpload, ObjectInfo, PutOptions } from "../../store.ts";
 import type { About, RedisClient } from "./client.ts";
 import { redisError } from "./faults.ts";
@@ -40,23 +40,17 @@ export class RedisUpload implements MultipartUpload {
 
   async begin(options: CallOptions): Promise<void> {
     const command = ["SET", this.#names.temporary, "", "EX", LIFETIME_S];
-    await this.#client.command(this.#about(options), this.#cannot("begin the upload of"), command);
+    await this.#client.command(this.#about(options), "begin the upload of", command);
   }
 
   async part(number: number, source: ByteSource, options: PutOptions): Promise<void> {
     const { object, temporary } = this.#names;
     if (number > this.#sizes.length + 1) {
-      throw new CopilotError(
-        "internal",
-        `Cannot upload part ${number} of "${object}": parts must come in order`,
-        {
-          object,
-        },
-      );
+      throw cannot(`upload part ${number} of`, object, { internal: "parts must come in order" });
     }
     const before = this.#sizes.slice(0, number - 1);
     const command = ["SETRANGE", temporary, total(before)];
-    await this.#client.upload(this.#about(options), this.#cannot("write"), command, source);
+    await this.#client.upload(this.#about(options), "write", command, source);
     this.#sizes = [...before, source.size];
   }
 
@@ -64,38 +58,28 @@ export class RedisUpload implements MultipartUpload {
     const { key, object, temporary } = this.#names;
     const about = this.#about(options);
     const size = total(this.#sizes);
-    const found = await this.#client.command(about, this.#cannot("complete the upload of"), [
+    const found = await this.#client.command(about, "complete the upload of", [
       "STRLEN",
       temporary,
     ]);
     if (found !== size && found !== 0) {
-      throw new CopilotError(
-        "changed",
-        `Cannot complete the upload of "${object}": it has ${found} bytes instead of ${size}`,
-        {
-          object,
-        },
-      );
+      throw cannot("complete the upload of", object, { changed: `it has ${found} bytes instead of ${size}` });
     }
     // What runs out would still do so under its new name.
     const commands = [["MULTI"], ["PERSIST", temporary], ["RENAME", temporary, key], ["EXEC"]];
     const replies = await this.#client.pipeline(about, commands);
     const fault = replies.flat().find((reply) => reply instanceof Fault);
-    if (fault !== undefined) throw redisError(fault, this.#cannot("complete the upload of"), object);
+    if (fault !== undefined) throw redisError(fault, { action: "complete the upload of", object });
     return { key, size };
   }
 
   async abort(options: CallOptions): Promise<void> {
     const command = ["DEL", this.#names.temporary];
-    await this.#client.command(this.#about(options), this.#cannot("abort the upload of"), command);
+    await this.#client.command(this.#about(options), "abort the upload of", command);
   }
 
   #about({ signal }: CallOptions): About {
     return { object: this.#names.object, signal };
-  }
-
-  #cannot(verb: string): string {
-    return `Cannot ${verb} "${this.#names.object}"`;
   }
 }
 

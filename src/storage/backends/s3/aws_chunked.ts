@@ -4,7 +4,7 @@
  * @module
  */
 import { crc32 } from "node:zlib";
-import { CopilotError } from "../../../errors.ts";
+import { cannot, type CopilotError } from "../../../errors.ts";
 import { hexToBase64 } from "../../checksum.ts";
 import type { StreamBody } from "../../../http/client.ts";
 import type { ByteReader, ByteSource } from "../../store.ts";
@@ -102,9 +102,9 @@ class ChunkedReader implements ByteReader {
   }
 
   #changed(detail: string): CopilotError {
-    const message =
-      `Cannot write "${this.#object}": its source ${detail} the ${this.#size} bytes that were announced`;
-    return new CopilotError("changed", message, { object: this.#object });
+    return cannot("write", this.#object, {
+      changed: `its source ${detail} the ${this.#size} bytes that were announced`,
+    });
   }
 
   #takeFraming(into: Uint8Array): number {

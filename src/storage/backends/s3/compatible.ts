@@ -4,7 +4,7 @@
  * @module
  */
 import type { StoreSettings } from "../../../config/mod.ts";
-import { CopilotError } from "../../../errors.ts";
+import { cannot } from "../../../errors.ts";
 import { formatUri, type StoreUri } from "../../uri.ts";
 
 interface Compatible {
@@ -37,10 +37,8 @@ export function assertReachable(uri: StoreUri, { values, secrets }: StoreSetting
   if (store === undefined) return;
   if (values.endpoint && values.access_key_id && secrets.secret_key) return;
   const object = formatUri(uri);
-  throw new CopilotError(
-    "config",
-    `Cannot open "${object}": ${store.name} is reached by its S3 interface, expected endpoint (${store.endpoint}), region, ` +
+  throw cannot("open", object, {
+    config: `${store.name} is reached by its S3 interface, expected endpoint (${store.endpoint}), region, ` +
       `access_key_id and secret_key (${store.keys}) in storage.stow.config`,
-    { object },
-  );
+  });
 }

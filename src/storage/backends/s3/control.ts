@@ -157,10 +157,7 @@ export class Control {
     } catch (cause) {
       const object = this.#transport.uri(key);
       const why = (cause as Error).message;
-      throw new CopilotError("network", `Cannot understand the reply about "${object}": ${why}`, {
-        object,
-        cause,
-      });
+      throw new CopilotError("network", { action: "understand the reply about", object, detail: why, cause });
     }
   }
 }

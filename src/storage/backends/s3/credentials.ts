@@ -6,7 +6,7 @@
  * @module
  */
 import { Secret, type StoreSettings } from "../../../config/mod.ts";
-import { CopilotError, from } from "../../../errors.ts";
+import { cannot, from, type Operation } from "../../../errors.ts";
 import type { BackendContext } from "../../backend.ts";
 import { HttpClient } from "../../../http/client.ts";
 import { containerCredentials } from "./identity/container.ts";
@@ -94,18 +94,14 @@ export function providerFor(options: ProviderOptions): Provider {
   const secret = secrets.secret_key;
   const token = secrets.token;
   if (!["", "accesskey", "iam"].includes(kind)) {
-    throw new CopilotError(
-      "config",
-      `Cannot use storage.stow.config auth_type "${kind}": expected accesskey or iam`,
-    );
+    throw cannot("use storage.stow.config auth_type", kind, { config: "expected accesskey or iam" });
   }
   if (kind === "iam" || (kind === "" && id === "" && secret === undefined)) return platformProvider(options);
   if (id === "" || secret === undefined || secret.reveal() === "") {
     const missing = id === "" ? "access_key_id" : "secret_key";
-    throw new CopilotError(
-      "config",
-      `Cannot sign requests: storage.stow.config has no ${missing}, expected both keys or auth_type=iam`,
-    );
+    throw cannot("sign requests", {
+      config: `storage.stow.config has no ${missing}, expected both keys or auth_type=iam`,
+    });
   }
   return fixed("storage.stow.config access_key_id", {
     accessKeyId: id,
@@ -142,7 +138,7 @@ function environment(env: Readonly<Record<string, string>>): Provider {
     });
   }
   const missing = id ? "AWS_SECRET_ACCESS_KEY" : "AWS_ACCESS_KEY_ID";
-  throw new CopilotError("config", `Cannot sign requests: ${missing} is not set, expected both keys or none`);
+  throw cannot("sign requests", { config: `${missing} is not set, expected both keys or none` });
 }
 
 /** Milliseconds that a service of this machine may take. The agent of EKS asks AWS before it answers. */
@@ -166,25 +162,19 @@ function identityContext({ context, http, region, object }: ProviderOptions): Id
 function renewed(
   options: ProviderOptions,
   name: string,
-  load: (action: string, context: IdentityContext) => Promise<Credentials>,
+  load: (operation: Operation, context: IdentityContext) => Promise<Credentials>,
 ): Provider {
   const { object } = options;
-  const action = `Cannot get credentials for "${object}" from ${name}`;
+  const operation = { action: "get credentials for", object, via: `from ${name}` };
   return {
     name,
     isFixed: false,
     async fetch() {
       try {
-        return await load(action, identityContext(options));
+        return await load(operation, identityContext(options));
       } catch (thrown) {
-        const error = from(thrown, action, { fallback: "unavailable", object });
-        if (error.message.startsWith(action) || error.code === "aborted") throw error;
-        const { code, message, retryAfterMs } = error;
-        throw new CopilotError(code, `${action}: ${message}`, {
-          object,
-          cause: thrown,
-          ...(retryAfterMs !== undefined && { retryAfterMs }),
-        });
+        const error = from(thrown, { ...operation, fallback: "unavailable" });
+        throw error.code === "aborted" ? error : error.within(operation);
       }
     },
   };
@@ -194,18 +184,17 @@ function webIdentity(options: ProviderOptions, path: string): Provider {
   const { env } = options.context;
   const arn = env.AWS_ROLE_ARN;
   if (!arn) {
-    throw new CopilotError(
-      "config",
-      "Cannot use AWS_WEB_IDENTITY_TOKEN_FILE: AWS_ROLE_ARN is not set, expected the role that the token is for",
-    );
+    throw cannot("use AWS_WEB_IDENTITY_TOKEN_FILE", {
+      config: "AWS_ROLE_ARN is not set, expected the role that the token is for",
+    });
   }
   const role = { arn, sessionName: env.AWS_ROLE_SESSION_NAME || "copilot" };
   const name = "the web identity of AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN";
   return renewed(
     options,
     name,
-    (action, context) =>
-      assumeRoleWithToken(role, { path, what: "AWS_WEB_IDENTITY_TOKEN_FILE", action }, context),
+    (operation, context) =>
+      assumeRoleWithToken(role, { path, what: "AWS_WEB_IDENTITY_TOKEN_FILE", operation }, context),
   );
 }
 
@@ -213,7 +202,7 @@ function profile(options: ProviderOptions, name: string): Provider {
   return renewed(
     options,
     `the profile "${name}" of the shared files`,
-    (action, context) => profileCredentials(name, action, context),
+    (operation, context) => profileCredentials(name, operation, context),
   );
 }
 

@@ -41,7 +41,7 @@ export class EarlierUploads {
       this.#failures = 0;
     } catch (thrown) {
       const verb = "look for earlier uploads of";
-      const error = from(this.#transport.error(thrown, verb, key), `Cannot ${verb} "${key}"`);
+      const error = from(this.#transport.error(thrown, verb, key), { action: verb, object: key });
       if (error.code === "aborted") throw error;
       const passing = error.retryable && error.status !== NOT_IMPLEMENTED;
       this.#failures += passing ? 1 : MAX_FAILURES;

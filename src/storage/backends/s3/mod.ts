@@ -6,7 +6,7 @@
  * request_headers.ts. OpenStack Swift and Oracle Object Storage: see compatible.ts.
  * @module
  */
-import { CopilotError } from "../../../errors.ts";
+import { cannot } from "../../../errors.ts";
 import type { StoreSettings } from "../../../config/mod.ts";
 import type { Backend, BackendContext } from "../../backend.ts";
 import { clientFor } from "../../../http/client.ts";
@@ -21,8 +21,7 @@ function openBucket(uri: StoreUri, settings: StoreSettings, context: BackendCont
   assertReachable(uri, settings);
   const disableSsl = settings.values.disable_ssl ?? "";
   if (!["", "true", "false"].includes(disableSsl.toLowerCase())) {
-    const message = `Cannot use storage.stow.config disable_ssl "${disableSsl}": expected true or false`;
-    throw new CopilotError("config", message);
+    throw cannot("use storage.stow.config disable_ssl", disableSsl, { config: "expected true or false" });
   }
   const address = addressOf(uri.container, settings, context.env);
   const http = clientFor(context);

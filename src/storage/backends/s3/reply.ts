@@ -2,7 +2,7 @@
  * What S3's replies say: object information out of headers, errors out of XML.
  * @module
  */
-import { codeOfStatus, CopilotError, type ErrorCode } from "../../../errors.ts";
+import { codeOfStatus, CopilotError, type ErrorCode, type Operation } from "../../../errors.ts";
 import { base64ToHex } from "../../checksum.ts";
 import type { HttpHeaders } from "../../../http/head.ts";
 import type { Checksum, ChecksumName, ObjectInfo } from "../../store.ts";
@@ -141,26 +141,25 @@ export function isKnownCode(code: string): boolean {
   return known !== undefined && known !== "unsupported";
 }
 
-/** What to look at, by S3's code. */
+/** What to check, by S3's code. */
 const HINTS: Readonly<Record<string, string>> = {
-  NoSuchBucket: "look at the bucket's name, and at endpoint and region of storage.stow.config",
-  AccessDenied: "look at the policy of the bucket and of the role or user",
-  SignatureDoesNotMatch: "look at secret_key of storage.stow.config, and whether a proxy changes requests",
-  InvalidAccessKeyId: "look at access_key_id and endpoint of storage.stow.config",
+  NoSuchBucket: "check the bucket's name, and endpoint and region in storage.stow.config",
+  AccessDenied: "check the policy of the bucket and of the role or user",
+  SignatureDoesNotMatch: "check secret_key in storage.stow.config, and whether a proxy changes requests",
+  InvalidAccessKeyId: "check access_key_id and endpoint in storage.stow.config",
   ExpiredToken: "the temporary credentials have run out",
-  InvalidToken: "look at token of storage.stow.config",
+  InvalidToken: "check token in storage.stow.config",
   RequestTimeTooSkewed: "the clocks of this machine and of the server differ",
-  PermanentRedirect: "look at region and endpoint of storage.stow.config",
-  AuthorizationHeaderMalformed: "look at region of storage.stow.config",
+  PermanentRedirect: "check region and endpoint in storage.stow.config",
+  AuthorizationHeaderMalformed: "check region in storage.stow.config",
 };
 
-/** What to look at where the reply has no code, as every reply to HEAD. */
+/** What to check where the reply has no code, as every reply to HEAD. */
 const STATUS_HINTS: Readonly<Record<number, string>> = {
   301: HINTS.PermanentRedirect!,
-  400: "look at the credentials, the region and the endpoint of storage.stow.config",
-  401: "look at the credentials of storage.stow.config",
-  403:
-    "look at the credentials of storage.stow.config, and at the policy of the bucket and of the role or user",
+  400: "check the credentials, the region and the endpoint in storage.stow.config",
+  401: "check the credentials in storage.stow.config",
+  403: "check the credentials in storage.stow.config, and the policy of the bucket and of the role or user",
 };
 
 /** A server's words, cut and cleaned, so that they cannot take over a log. */
@@ -171,19 +170,17 @@ function quoted(message: string): string {
 
 /**
  * The error for a refusal.
- *
- * @param action what was being done, as the start of a message: `Cannot read "s3://b/k"`
- * @param object the URI
  */
-export function s3Error(fault: S3Fault, action: string, object: string): CopilotError {
+export function s3Error(fault: S3Fault, operation: Operation): CopilotError {
   const { status, code, message, retryAfterMs } = fault;
   const hint = code === "" ? STATUS_HINTS[status] : HINTS[code];
   const what = [`status ${status}`, code, quoted(message) && `(${quoted(message)})`].filter(Boolean).join(
     " ",
   );
-  return new CopilotError(
-    CODES.get(code) ?? (isOutOfSpace(fault) ? "disk-full" : codeOfStatus(status)),
-    `${action}: ${what}${hint === undefined ? "" : `; ${hint}`}`,
-    { object, status, ...(retryAfterMs !== undefined && { retryAfterMs }) },
-  );
+  return new CopilotError(CODES.get(code) ?? (isOutOfSpace(fault) ? "disk-full" : codeOfStatus(status)), {
+    ...operation,
+    detail: `${what}${hint === undefined ? "" : `; ${hint}`}`,
+    status,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  });
 }

@@ -7,7 +7,7 @@
  */
 import { createHash } from "node:crypto";
 import type { StoreSettings } from "../../../config/mod.ts";
-import { CopilotError } from "../../../errors.ts";
+import { cannot, type CopilotError } from "../../../errors.ts";
 
 type Header = readonly [string, string];
 
@@ -92,5 +92,5 @@ function decoded(text: string): Uint8Array | null {
 }
 
 function refused(key: string, why: string): CopilotError {
-  return new CopilotError("config", `Cannot use storage.stow.config ${key}: ${why}`);
+  return cannot(`use storage.stow.config ${key}`, { config: why });
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import { crc32 } from "node:zlib";
-import { CopilotError } from "../../../errors.ts";
+import { cannot } from "../../../errors.ts";
 import { base64ToHex, hexToBase64 } from "../../checksum.ts";
 import type { HttpHeaders } from "../../../http/head.ts";
 import type { ByteSource, Checksum, PutOptions } from "../../store.ts";
@@ -125,13 +125,9 @@ export class Sender {
     if (use === "trailer" && echo === undefined) return null;
     if (use !== "none" && echo !== undefined && base64ToHex(echo) !== sent!.hex) {
       const object = this.#transport.uri(key);
-      throw new CopilotError(
-        "integrity",
-        `Cannot write "${object}": the store has bytes with ${sent!.name} ${base64ToHex(echo)}, sent were ${
-          sent!.hex
-        }`,
-        { object },
-      );
+      throw cannot("write", object, {
+        integrity: `the store has bytes with ${sent!.name} ${base64ToHex(echo)}, sent were ${sent!.hex}`,
+      });
     }
     return { headers, ...(use !== "none" && sent?.name === "crc32" && { crc: sent.hex }) };
   }

@@ -6,7 +6,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { CopilotError } from "../../../errors.ts";
+import { cannot } from "../../../errors.ts";
 import { Hmac } from "../../cloud/hmac.ts";
 import type { Credentials } from "./identity/mod.ts";
 
@@ -51,10 +51,7 @@ export function encodeQuery(text: string): string {
 export function encodeKey(key: string): string {
   if (SAFE_KEY.test(key)) return key;
   if (!key.isWellFormed()) {
-    throw new CopilotError(
-      "input",
-      `Cannot use the key ${JSON.stringify(key)}: it has half a surrogate pair`,
-    );
+    throw cannot(`use the key ${JSON.stringify(key)}`, { input: "it has half a surrogate pair" });
   }
   return encodeQuery(key).replaceAll("%2F", "/");
 }

@@ -91,7 +91,7 @@ export class S3Store implements ObjectStore {
       const reply = await this.#read("head", { key, headers, signal });
       return infoOf(key, reply.headers, Number(reply.headers.get("content-length") ?? 0));
     } catch (thrown) {
-      throw this.#transport.error(thrown, "look at", key);
+      throw this.#transport.error(thrown, "stat", key);
     }
   }
 
@@ -180,8 +180,10 @@ export class S3Store implements ObjectStore {
     const got = `status ${status}, Content-Range "${headers.get("content-range") ?? ""}", Content-Length ${
       length ?? "missing"
     }`;
-    throw new CopilotError("network", `Cannot read "${object}": the reply does not fit the request: ${got}`, {
+    throw new CopilotError("network", {
+      action: "read",
       object,
+      detail: `the reply does not fit the request: ${got}`,
       status,
     });
   }

@@ -8,7 +8,7 @@ import type { BackendContext } from "../../backend.ts";
 import type { HttpClient, HttpResponse, StreamBody } from "../../../http/client.ts";
 import { type HttpHeaders, retryAfterMs } from "../../../http/head.ts";
 import { type ByteReader, readAll } from "../../store.ts";
-import { CopilotError } from "../../../errors.ts";
+import { cannot, CopilotError } from "../../../errors.ts";
 import { type BucketAddress, inRegion } from "./address.ts";
 import type { Credentials, CredentialSource } from "./credentials.ts";
 import { parseErrorXml, regionOfError, s3Error, type S3Fault } from "./reply.ts";
@@ -117,11 +117,7 @@ export class Transport {
       const reply = await this.#send(request, credentials);
       const object = this.uri(request.key);
       const tooLarge = () =>
-        new CopilotError(
-          "network",
-          `Cannot read the reply about "${object}": it is larger than ${MAX_DOCUMENT_BYTES} bytes`,
-          { object },
-        );
+        cannot("read the reply about", object, { network: `it is larger than ${MAX_DOCUMENT_BYTES} bytes` });
       const xml = new TextDecoder().decode(await readAll(reply.body, MAX_DOCUMENT_BYTES, tooLarge));
       if (!LATE_ERROR.test(xml)) return { headers: reply.headers, xml };
       throw new Refusal({ ...this.#fault(reply, xml, credentials), status: 500 });
@@ -178,13 +174,16 @@ export class Transport {
   error(thrown: unknown, verb: string, key: string): unknown {
     if (!(thrown instanceof Refusal)) return thrown;
     const object = this.uri(key);
-    return s3Error(thrown.fault, `Cannot ${verb} "${object}"`, object);
+    return s3Error(thrown.fault, { action: verb, object });
   }
 
   #encode(key: string): string {
     if (key !== "") return encodeKey(key);
-    throw new CopilotError("input", `Cannot use "${this.uri("")}" as an object: it has no key`, {
+    throw new CopilotError("input", {
+      action: "use",
       object: this.uri(""),
+      via: "as an object",
+      detail: "it has no key",
     });
   }
 

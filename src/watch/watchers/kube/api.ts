@@ -2,7 +2,7 @@
  * One pod through the Kubernetes API: a list, then a watch from the list's version, again and again.
  * @module
  */
-import { codeOfStatus, CopilotError, from } from "../../../errors.ts";
+import { cannot, codeOfStatus, CopilotError, from } from "../../../errors.ts";
 import { HttpClient, type HttpResponse } from "../../../http/client.ts";
 import type { WatcherContext } from "../../context.ts";
 import type { Cluster } from "./cluster.ts";
@@ -121,7 +121,7 @@ function isPodEvent(
 
 function failure(status: number, message: string): CopilotError {
   const code = status === 410 ? "changed" : codeOfStatus(status);
-  return new CopilotError(code, `The Kubernetes API answered ${status}: ${message}`, { status });
+  return new CopilotError(code, { detail: `The Kubernetes API answered ${status}: ${message}`, status });
 }
 
 /** The message of a `Status` object, or the beginning of whatever came. */
@@ -142,7 +142,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (thrown) {
-    throw from(thrown, "Cannot parse a reply of the Kubernetes API", { fallback: "unavailable" });
+    throw from(thrown, { action: "parse a reply of the Kubernetes API", fallback: "unavailable" });
   }
 }
 
@@ -180,8 +180,5 @@ async function* pieces({ body }: HttpResponse): AsyncGenerator<string> {
 }
 
 function tooLong(): CopilotError {
-  return new CopilotError(
-    "unavailable",
-    `Cannot read a reply of the Kubernetes API: longer than ${MAX_LINE} bytes`,
-  );
+  return cannot("read a reply of the Kubernetes API", { unavailable: `longer than ${MAX_LINE} bytes` });
 }

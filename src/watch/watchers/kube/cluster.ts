@@ -3,7 +3,7 @@
  * @module
  */
 import { Secret } from "../../../config/mod.ts";
-import { CopilotError, from } from "../../../errors.ts";
+import { cannot, from } from "../../../errors.ts";
 import { makeOrigin, type ParsedUrl, parseHttpUrl } from "../../../http/origin.ts";
 import type { Files } from "../../../system/mod.ts";
 import type { WatcherContext } from "../../context.ts";
@@ -43,14 +43,12 @@ function inCluster(files: Files, env: Readonly<Record<string, string>>): Cluster
   const port = Number(env["KUBERNETES_SERVICE_PORT"] ?? "443");
   const found = files.stat(`${ACCOUNT}/token`);
   if (host === undefined || host === "" || !Number.isInteger(port) || found === null) {
-    throw new CopilotError(
-      "config",
-      `Cannot ask the Kubernetes API: ` +
-        (found === null
-          ? `"${ACCOUNT}/token" is missing`
-          : "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set") +
+    throw cannot("ask the Kubernetes API", {
+      config: (found === null
+        ? `"${ACCOUNT}/token" is missing`
+        : "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set") +
         `, expected a pod with "automountServiceAccountToken: true", or --kubeconfig`,
-    );
+    });
   }
   return {
     server: { origin: makeOrigin(true, host, port), path: "/" },
@@ -78,13 +76,10 @@ async function fromKubeconfig(
   const refuse = ["exec", "auth-provider", "client-certificate", "client-certificate-data", "username"]
     .find((key) => user[key] !== undefined);
   if (refuse !== undefined || cluster["insecure-skip-tls-verify"] === true) {
-    throw new CopilotError(
-      "unsupported",
-      `Cannot use kubeconfig "${path}": ${
-        refuse ?? "insecure-skip-tls-verify"
-      } is not supported, expected a token or tokenFile` +
+    throw cannot("use kubeconfig", path, {
+      unsupported: `${refuse ?? "insecure-skip-tls-verify"} is not supported, expected a token or tokenFile` +
         ` and a server with a certificate that can be checked`,
-    );
+    });
   }
   return {
     server: parseHttpUrl(string(cluster["server"]) ?? "", `the server of kubeconfig "${path}"`),
@@ -101,9 +96,11 @@ async function parseYaml(text: string, path: string): Promise<Record<string, unk
     // Without aliases a small file stays small.
     value = parse(text, { maxAliasCount: 0, logLevel: "error" });
   } catch (thrown) {
-    throw from(thrown, `Cannot parse kubeconfig "${path}"`, { fallback: "config" });
+    throw from(thrown, { action: "parse kubeconfig", object: path, fallback: "config" });
   }
-  if (!isRecord(value)) throw new CopilotError("config", `Cannot use kubeconfig "${path}": not a mapping`);
+  if (!isRecord(value)) {
+    throw cannot("use kubeconfig", path, { config: "not a mapping" });
+  }
   return value;
 }
 
@@ -117,10 +114,9 @@ function entry(
     : undefined;
   const part = found?.[wanted.part];
   if (isRecord(part)) return part;
-  throw new CopilotError(
-    "config",
-    `Cannot use kubeconfig "${wanted.path}": its ${wanted.list} hold no "${String(wanted.name)}"`,
-  );
+  throw cannot("use kubeconfig", wanted.path, {
+    config: `its ${wanted.list} hold no "${String(wanted.name)}"`,
+  });
 }
 
 function certificates(files: Files, cluster: Record<string, unknown>, path: string): string[] {

@@ -2,7 +2,7 @@
  * Watches the own pod through the Kubernetes API: the one watcher that knows main's exit code. One watch of one pod, no polling.
  * @module
  */
-import { CopilotError, explain, from } from "../../../errors.ts";
+import { cannot, CopilotError, explain, from } from "../../../errors.ts";
 import { race, throwIfAborted } from "../../abort.ts";
 import type { WatcherContext } from "../../context.ts";
 import type { Exit, Watcher } from "../../watcher.ts";
@@ -104,7 +104,7 @@ class KubeWatcher implements Watcher {
         if (isDone()) return;
       } catch (thrown) {
         throwIfAborted(signal);
-        const error = from(thrown, `Cannot watch pod "${api.pod}"`, { fallback: "unavailable" });
+        const error = from(thrown, { action: "watch pod", object: String(api.pod), fallback: "unavailable" });
         if (error.code === "config" || error.code === "internal") throw error;
         if (error.code === "denied" && ++this.#denials >= MAX_DENIALS) throw denied(api, error);
         this.#trouble = `; ${explain(error)}`;
@@ -154,11 +154,10 @@ class KubeWatcher implements Watcher {
       this.#state = this.#deleted();
       return;
     }
-    throw new CopilotError(
-      "config",
-      `Cannot watch pod "${pod}": there is no such pod, expected --pod-name and --namespace` +
+    throw cannot("watch pod", String(pod), {
+      config: "there is no such pod, expected --pod-name and --namespace" +
         ` (POD_NAME and POD_NAMESPACE) from the downward API's metadata.name and metadata.namespace`,
-    );
+    });
   }
 
   #deleted(): MainState {
@@ -175,7 +174,7 @@ class KubeWatcher implements Watcher {
   }
 
   #unknown(why: string): CopilotError {
-    return new CopilotError("task", `Cannot tell how the main container ended: ${why}`);
+    return cannot("tell how the main container ended", { task: why });
   }
 }
 
@@ -184,9 +183,12 @@ function denied({ pod }: PodApi, cause: CopilotError): CopilotError {
     ? `expected a Role in namespace "${pod.namespace}" bound to the pod's service account with the rule ` +
       `{apiGroups: [""], resources: [pods], resourceNames: [${pod.name}], verbs: [list, watch]} (resourceNames may be left out)`
     : "expected a service account token that can be read and has not expired";
-  return new CopilotError("denied", `Cannot watch pod "${pod}": ${cause.message}; ${mend}`, {
+  return new CopilotError("denied", {
+    action: "watch pod",
+    object: String(pod),
+    detail: `${cause.message}; ${mend}`,
     cause,
-    ...(cause.status === undefined ? {} : { status: cause.status }),
+    status: cause.status,
   });
 }
 
@@ -196,10 +198,7 @@ async function openApi(context: WatcherContext): Promise<PodApi> {
   const namespace = kube.namespace ?? cluster.namespace ?? "default";
   const name = kube.podName ?? env["HOSTNAME"];
   if (name === undefined || name === "") {
-    throw new CopilotError(
-      "config",
-      "Cannot watch the own pod: its name is not known, expected --pod-name or POD_NAME",
-    );
+    throw cannot("watch the own pod", { config: "its name is not known, expected --pod-name or POD_NAME" });
   }
   return new PodApi(context, cluster, new PodName(namespace, name));
 }

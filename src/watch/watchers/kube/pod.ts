@@ -2,7 +2,7 @@
  * A pod as the Kubernetes API shows it, and what it says about main. Pure.
  * @module
  */
-import { CopilotError } from "../../../errors.ts";
+import { cannot } from "../../../errors.ts";
 import type { Exit } from "../../watcher.ts";
 
 /** The parts of a pod that are read; any of them may be missing. */
@@ -65,17 +65,15 @@ export function mainName(pod: Pod, wanted: string | null): string {
   if (pick !== undefined && all.includes(pick)) return pick;
   const list = all.map((name) => `"${name}"`).join(", ");
   if (wanted !== null) {
-    throw new CopilotError(
-      "config",
-      `Cannot watch container "${wanted}" (--watch-container): the pod has no such container, expected one of ${list}`,
-    );
+    throw cannot(`watch container "${wanted}" (--watch-container)`, {
+      config: `the pod has no such container, expected one of ${list}`,
+    });
   }
   const possible = containers.filter((one) => !isCopilot(one));
   if (possible.length === 1) return possible[0]!.name;
-  throw new CopilotError(
-    "config",
-    `Cannot tell which container is main: the pod has ${list}, expected --watch-container NAME`,
-  );
+  throw cannot("tell which container is main", {
+    config: `the pod has ${list}, expected --watch-container NAME`,
+  });
 }
 
 /** Flyte names its copilots so; others are known by their arguments. */

@@ -2,7 +2,7 @@
  * Watches main in /proc, in a pod whose containers share a PID namespace. Needs no API, no capability, no particular user.
  * @module
  */
-import { CopilotError, explain } from "../../../errors.ts";
+import { cannot, type CopilotError, explain } from "../../../errors.ts";
 import type { ProcessHandle } from "../../../system/mod.ts";
 import { cancelled, throwIfAborted } from "../../abort.ts";
 import type { WatcherContext } from "../../context.ts";
@@ -292,20 +292,18 @@ export class ProcessWatcher implements Watcher {
 
   #unknownEnd(): CopilotError {
     if (this.#context.terminations.count === 0) return cancelled();
-    return new CopilotError(
-      "task",
-      `Cannot tell how the main container ended: the pod is being stopped, and main was not found: ${this.describe()}`,
-    );
+    return cannot("tell how the main container ended", {
+      task: `the pod is being stopped, and main was not found: ${this.describe()}`,
+    });
   }
 
   #doubt(rival: string): CopilotError {
     const other = this.#state.containers.get(rival);
-    return new CopilotError(
-      "config",
-      `Cannot tell which container is main: besides ${nameContainer(mainOf(this.#state)!)}` +
+    return cannot("tell which container is main", {
+      config: `besides ${nameContainer(mainOf(this.#state)!)}` +
         ` there is ${other === undefined ? rival : nameContainer(other)}, and both mount the output volume` +
         `, expected --watch-container NAME`,
-    );
+    });
   }
 }
 

@@ -4,7 +4,7 @@
  * cgroup, mountinfo and stat are readable whoever owns the process; nothing here needs a capability.
  * @module
  */
-import { CopilotError } from "../../../errors.ts";
+import { cannot } from "../../../errors.ts";
 import type { Files, OpenFile } from "../../../system/mod.ts";
 import { isPrivateReader, type Membership, membershipOf, parseCgroup } from "../../proc/cgroup.ts";
 import { MAX_CONTAINERS, type MountEvidence, type ProcessRecord } from "../../proc/containers.ts";
@@ -201,26 +201,23 @@ function canonical(files: Files, path: string): string {
 function requireVisible(pauseCgroup: string | null, mounts: readonly Mount[]): asserts pauseCgroup is string {
   if (pauseCgroup !== null) return;
   const hidepid = hidepidOf(mounts);
-  throw new CopilotError(
-    "config",
-    `Cannot watch the main container in "/proc": processes of other users are hidden` +
+  throw cannot(`watch the main container in "/proc"`, {
+    config: "processes of other users are hidden" +
       (hidepid === null ? "" : ` (hidepid=${hidepid})`) +
       `, expected a /proc mounted without hidepid; or use the watcher file or kube-api`,
-  );
+  });
 }
 
 function requireShared(seen: { pid: number | undefined; cgroup: string; pauseCgroup: string }): void {
   if (seen.pid !== 1 && seen.cgroup !== seen.pauseCgroup) return;
   if (seen.pid !== 1 && parseCgroup(seen.cgroup).length === 0) {
-    throw new CopilotError(
-      "config",
-      `Cannot watch the main container in "/proc": the kernel shows no cgroups there (as gVisor's does), ` +
+    throw cannot(`watch the main container in "/proc"`, {
+      config: "the kernel shows no cgroups there (as gVisor's does), " +
         `by which containers are told apart, expected the watcher file or kube-api`,
-    );
+    });
   }
-  throw new CopilotError(
-    "config",
-    `Cannot watch the main container in "/proc": only this container's own processes are visible, ` +
+  throw cannot(`watch the main container in "/proc"`, {
+    config: "only this container's own processes are visible, " +
       `expected "shareProcessNamespace: true" in the pod's spec`,
-  );
+  });
 }

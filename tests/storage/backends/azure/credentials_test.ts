@@ -1,4 +1,5 @@
 import assert from "assert";
+import { codeIs } from "../../../support/errors.ts";
 import { secretValues } from "../../../../src/config/mod.ts";
 import { createMasker } from "../../../../src/system/log.ts";
 import { azureCredential } from "../../../../src/storage/backends/azure/settings.ts";
@@ -14,7 +15,6 @@ import {
   HEADER,
   WORKLOAD,
 } from "../../../support/azure_token_bench.ts";
-import { failsWith } from "../../../support/http.ts";
 import { Loopback, reply } from "../../../support/loopback.ts";
 
 const SAS = "sv=2021-12-02&sr=c&sp=rwdl&sig=c2lnbmF0dXJl%2Bc2VjcmV0%3D";
@@ -66,7 +66,7 @@ Deno.test("azure credentials: a provider that is configured in part is an error,
     [{ IDENTITY_HEADER: "h" }, /IDENTITY_ENDPOINT not set/],
   ];
   for (const [env, pattern] of cases) {
-    assert.throws(() => azureCredential("abc", azureSettings({}), env), failsWith("config", pattern));
+    assert.throws(() => azureCredential("abc", azureSettings({}), env), codeIs("config", pattern));
   }
 });
 
@@ -115,7 +115,7 @@ Deno.test("azure credentials: anonymous requests carry nothing", async () => {
   assert.equal(server.requests[0]!.headers["authorization"], undefined);
   await assert.rejects(
     store.get("k", call),
-    failsWith("denied", /auth_type; the account takes no anonymous requests/),
+    codeIs("denied", /auth_type; the account takes no anonymous requests/),
   );
   store.close();
 });

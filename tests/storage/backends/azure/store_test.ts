@@ -1,10 +1,11 @@
 import assert from "assert";
+import { codeIs } from "../../../support/errors.ts";
 import { bytesSource, type ObjectStore, readAll } from "../../../../src/storage/store.ts";
 import { backend } from "../../../../src/storage/backends/azure/mod.ts";
 import { parseUri } from "../../../../src/storage/uri.ts";
 import { sys } from "../../../../src/system/deno.ts";
 import { ACCOUNT, azureContext, azureSettings, KEY, makeContainer, openAt } from "../../../support/azure.ts";
-import { failsWith, LIVE } from "../../../support/http.ts";
+import { LIVE } from "../../../support/http.ts";
 import { type Canned, Loopback, reply } from "../../../support/loopback.ts";
 
 const call = { signal: LIVE };
@@ -75,7 +76,7 @@ Deno.test("azure: a range behind the end gives no bytes and the blob's size", ()
 
 Deno.test("azure: a reply with another range than the one asked for is an error", () =>
   serving([reply(206, { "Content-Range": "bytes 0-1/5" }, "he")], async (store) => {
-    await assert.rejects(store.get("k", { ...call, start: 1, end: 3 }), failsWith("network", /bytes 0-1\/5/));
+    await assert.rejects(store.get("k", { ...call, start: 1, end: 3 }), codeIs("network", /bytes 0-1\/5/));
   }));
 
 Deno.test("azure: a page asks for metadata, and the next one by its marker", () =>
@@ -118,7 +119,7 @@ Deno.test("azure: a checksum of other bytes than the source's is found before an
       const put = store.put("k", bytesSource(new Uint8Array(size).fill(1)), { ...call, checksum });
       await assert.rejects(
         put,
-        failsWith("integrity", /the crc32 of its bytes is [0-9a-f]{8}, expected 00000000/),
+        codeIs("integrity", /the crc32 of its bytes is [0-9a-f]{8}, expected 00000000/),
       );
     }
     assert.equal(server.requests.length, 0);
@@ -128,7 +129,7 @@ Deno.test("azure: bytes that the service got otherwise are an integrity error", 
   serving([refusal(400, "Md5Mismatch")], async (store) => {
     await assert.rejects(
       store.put("k", bytesSource(new Uint8Array(5)), call),
-      failsWith("integrity", /Md5Mismatch/),
+      codeIs("integrity", /Md5Mismatch/),
     );
   }));
 
@@ -152,7 +153,7 @@ Deno.test("azure: the clock of the server is taken where ours is off, once", () 
     assert(Math.abs(dates[0]! - dates[1]! - 3_600_000) < 10_000);
     await assert.rejects(
       store.get("k", call),
-      failsWith("denied", /AuthenticationFailed.*storage.stow.config key/),
+      codeIs("denied", /AuthenticationFailed.*storage.stow.config key/),
     );
     assert.equal(server.requests.length, 3, "the same clock again is no news");
   });
@@ -161,7 +162,7 @@ Deno.test("azure: the clock of the server is taken where ours is off, once", () 
 Deno.test("azure: delete of a blob that is not there succeeds, in a container that is not there it does not", () =>
   serving([refusal(404, "BlobNotFound"), refusal(404, "ContainerNotFound")], async (store, server) => {
     await store.delete("k", call);
-    await assert.rejects(store.delete("k", call), failsWith("not-found", /look at the container's name/));
+    await assert.rejects(store.delete("k", call), codeIs("not-found", /check the container's name/));
     assert.equal(server.requests[0]!.headers["x-ms-delete-snapshots"], "include");
   }));
 
@@ -188,7 +189,7 @@ Deno.test("azure: an upload whose blocks are gone is not found", () =>
     await upload.part(1, bytesSource(new Uint8Array(3)), call);
     await assert.rejects(
       upload.complete(call),
-      failsWith("not-found", /another writer has replaced the blob/),
+      codeIs("not-found", /another writer has replaced the blob/),
     );
   }));
 
@@ -197,15 +198,15 @@ Deno.test("azure: settings that cannot work", async () => {
     backend.open(parseUri("abfs://box/k", "the URI"), azureSettings(values, key), azureContext({ env }));
   await assert.rejects(
     open({ account: "abc" }, "not base64!"),
-    failsWith("config", /storage.stow.config key: it is no base64/),
+    codeIs("config", /storage.stow.config key: it is no base64/),
   );
   await assert.rejects(
     open({ account: "abc", auth_type: "iam" }),
-    failsWith("config", /auth_type "iam": expected anonymous/),
+    codeIs("config", /auth_type "iam": expected anonymous/),
   );
   await assert.rejects(
     open({ base_url: "http://far.away/abc" }, undefined, { AZURE_STORAGE_SAS_TOKEN: "sv=1&sig=s" }),
-    failsWith("config", /AZURE_STORAGE_SAS_TOKEN must not go over "http:\/\/far.away:80" in the clear/),
+    codeIs("config", /AZURE_STORAGE_SAS_TOKEN must not go over "http:\/\/far.away:80" in the clear/),
   );
 });
 
@@ -238,10 +239,10 @@ Deno.test({
       await upload.part(1, bytesSource(new Uint8Array(1000)), call);
       await upload.abort(call);
       assert.deepEqual(await keys(), []);
-      await assert.rejects(store.head("aborted", call), failsWith("not-found", /404/));
+      await assert.rejects(store.head("aborted", call), codeIs("not-found", /404/));
       await assert.rejects(
         upload.part(2, bytesSource(new Uint8Array(1)), call),
-        failsWith("not-found", /was aborted/),
+        codeIs("not-found", /was aborted/),
       );
       await store.put("aborted", bytesSource(new Uint8Array(3)), call);
       assert.equal((await store.head("aborted", call)).size, 3);
@@ -260,7 +261,7 @@ Deno.test({
       const other = await store.beginUpload("twice", call);
       await other.part(1, bytesSource(new Uint8Array(5)), call);
       await other.complete(call);
-      await assert.rejects(upload.complete(call), failsWith("not-found", /another writer/));
+      await assert.rejects(upload.complete(call), codeIs("not-found", /another writer/));
       assert.equal((await bytesOf(store, "twice")).length, 5);
     });
     store.close();

@@ -1,10 +1,11 @@
 import assert from "assert";
+import type { ErrorCode } from "../../../../src/errors.ts";
+import { codeIs } from "../../../support/errors.ts";
 import { azureAddress } from "../../../../src/storage/backends/azure/settings.ts";
 import { azureError, parseErrorXml, parseList } from "../../../../src/storage/backends/azure/reply.ts";
 import { encodeKey, stringToSign } from "../../../../src/storage/backends/azure/shared_key.ts";
 import { parseUri } from "../../../../src/storage/uri.ts";
 import { azureSettings } from "../../../support/azure.ts";
-import { failsWith } from "../../../support/http.ts";
 
 Deno.test("azure: the address of a container, from settings, environment and URI", () => {
   const env = { AZURE_STORAGE_ACCOUNT: "envaccount" };
@@ -84,7 +85,7 @@ Deno.test("azure: the address of a container, from settings, environment and URI
 });
 
 Deno.test("azure: an address that cannot be used says why, and no host out of a URI is trusted", () => {
-  const cases: [string, Record<string, string>, string, RegExp][] = [
+  const cases: [string, Record<string, string>, ErrorCode, RegExp][] = [
     [
       "abfs://box/k",
       {},
@@ -115,7 +116,7 @@ Deno.test("azure: an address that cannot be used says why, and no host out of a 
   ];
   for (const [uri, values, code, pattern] of cases) {
     const resolve = () => azureAddress(parseUri(uri, "the URI"), azureSettings(values), {});
-    assert.throws(resolve, failsWith(code, pattern), uri);
+    assert.throws(resolve, codeIs(code, pattern), uri);
   }
 });
 
@@ -139,12 +140,12 @@ Deno.test("azure: names that a server would change are refused", () => {
   for (const key of ["..", ".", "a/../b", "a/./b", "../other/k", "a/..", "a\\b"]) {
     assert.throws(
       () => encodeKey(key, `abfs://c/${key}`),
-      failsWith("unsupported", /keeps no backslash and no component/),
+      codeIs("unsupported", /keeps no backslash and no component/),
       key,
     );
   }
-  assert.throws(() => encodeKey("", "abfs://c/"), failsWith("input", /it has no key/));
-  assert.throws(() => encodeKey("a\ud800", "abfs://c/x"), failsWith("input", /half a surrogate/));
+  assert.throws(() => encodeKey("", "abfs://c/"), codeIs("input", /it has no key/));
+  assert.throws(() => encodeKey("a\ud800", "abfs://c/x"), codeIs("input", /half a surrogate/));
 });
 
 Deno.test("azure: what a Shared Key signature covers", () => {
@@ -228,7 +229,7 @@ Deno.test("azure: a listing cut short or damaged is an error, never a shorter li
     '<EnumerationResults><Blobs><Blob><Name Encoded="true">%zz</Name><Properties><Content-Length>1</Content-Length></Properties></Blob></Blobs></EnumerationResults>',
   ];
   for (const xml of damaged) {
-    assert.throws(() => parseList(xml, "abfs://c/"), failsWith("network", /listing is malformed/), xml);
+    assert.throws(() => parseList(xml, "abfs://c/"), codeIs("network", /listing is malformed/), xml);
   }
 });
 
@@ -254,21 +255,18 @@ Deno.test("azure: codes of replies are codes of errors", () => {
     [400, "InvalidHeaderValue", "config"],
   ];
   for (const [status, code, expected] of cases) {
-    const error = azureError({ status, code, message: "" }, "Cannot read it", {
-      object: "abfs://c/k",
-      from: "the key",
-    });
+    const error = azureError({ status, code, message: "" }, { action: "read" }, "the key");
     assert.equal(error.code, expected, code);
   }
   const error = azureError(
     { status: 403, code: "AuthorizationPermissionMismatch", message: "Not\nallowed.\x1b[2J" },
-    'Cannot read "abfs://c/k"',
-    { object: "abfs://c/k", from: "AZURE_STORAGE_SAS_TOKEN" },
+    { action: "read", object: "abfs://c/k" },
+    "AZURE_STORAGE_SAS_TOKEN",
   );
   assert.equal(
     error.message,
     'Cannot read "abfs://c/k": status 403 AuthorizationPermissionMismatch (Not allowed. [2J); the credentials are from ' +
-      "AZURE_STORAGE_SAS_TOKEN; look at the identity's roles: Storage Blob Data Contributor writes, Storage Blob Data Reader reads",
+      "AZURE_STORAGE_SAS_TOKEN; check the identity's roles: Storage Blob Data Contributor writes, Storage Blob Data Reader reads",
   );
   assert.deepEqual(parseErrorXml("<html>no"), { code: "", message: "" });
 });

@@ -2,9 +2,9 @@
  * What files have and object stores have not: symlinks, FIFOs, names that are refused, leftovers, versions by time.
  */
 import assert from "assert";
+import { codeIs } from "../../../support/errors.ts";
 import type { BackendContext } from "../../../../src/storage/backend.ts";
 import { backend } from "../../../../src/storage/backends/file/mod.ts";
-import { CopilotError, type ErrorCode } from "../../../../src/errors.ts";
 import { bytesSource, type ObjectStore, readAll } from "../../../../src/storage/store.ts";
 import { parseUri } from "../../../../src/storage/uri.ts";
 import { sys } from "../../../../src/system/deno.ts";
@@ -36,15 +36,6 @@ function withPlace(run: (place: Place) => Promise<void>): () => Promise<void> {
     } finally {
       Deno.removeSync(path, { recursive: true });
     }
-  };
-}
-
-function codeIs(code: ErrorCode, ...texts: string[]): (error: unknown) => boolean {
-  return (error) => {
-    assert(error instanceof CopilotError, String(error));
-    assert.equal(error.code, code, error.message);
-    for (const text of texts) assert(error.message.includes(text), error.message);
-    return true;
   };
 }
 

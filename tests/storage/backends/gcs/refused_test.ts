@@ -13,7 +13,7 @@ Deno.test("gcs credentials: a token that is refused twice is denied", async () =
     const error = await fails(
       "denied",
       () => store.head("k", CALL),
-      /^Cannot look at "gs:\/\/b\/k": status 401/,
+      /^Cannot stat "gs:\/\/b\/k": status 401/,
     );
     assert.equal(error.object, "gs://b/k");
     assert.equal(server.exchanges.length, 2);
@@ -99,7 +99,7 @@ Deno.test("gcs credentials: wrong ones are denied, whatever the server repeats o
       await fails(
         "denied",
         () => store.head("k", CALL),
-        /^Cannot look at "gs:\/\/b\/k": http:\/\/127.*gave no token/,
+        /^Cannot stat "gs:\/\/b\/k": http:\/\/127.*gave no token/,
       );
     });
   }

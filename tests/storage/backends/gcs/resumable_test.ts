@@ -1,6 +1,7 @@
 import assert from "assert";
+import { CopilotError, type ErrorCode } from "../../../../src/errors.ts";
+import { codeIs } from "../../../support/errors.ts";
 import { Buffer } from "node:buffer";
-import { CopilotError } from "../../../../src/errors.ts";
 import { GcsRequests } from "../../../../src/storage/backends/gcs/transport.ts";
 import { CHUNK_BYTES, ResumableUpload } from "../../../../src/storage/backends/gcs/resumable.ts";
 import { createHasher, hexToBase64 } from "../../../../src/storage/checksum.ts";
@@ -10,7 +11,7 @@ import { makeOrigin } from "../../../../src/http/origin.ts";
 import { withRetry } from "../../../../src/storage/retry.ts";
 import { type ByteSource, bytesSource, type ObjectStore } from "../../../../src/storage/store.ts";
 import { sys } from "../../../../src/system/deno.ts";
-import { failsWith, LIVE } from "../../../support/http.ts";
+import { LIVE } from "../../../support/http.ts";
 import { pattern } from "../../contract/harness.ts";
 
 const CALL = { signal: LIVE };
@@ -154,9 +155,9 @@ function begin(session: FakeSession): ResumableUpload {
   return new ResumableUpload({ requests, path: SESSION, object: OBJECT });
 }
 
-async function fails(code: string, call: Promise<unknown>, pattern = /gs:\/\/b\/k/): Promise<void> {
+async function fails(code: ErrorCode, call: Promise<unknown>, pattern = /gs:\/\/b\/k/): Promise<void> {
   const thrown = await call.then(() => assert.fail(`expected ${code}, but it succeeded`), (error) => error);
-  failsWith(code, pattern)(thrown);
+  codeIs(code, pattern)(thrown);
   assert(!Deno.inspect(thrown).includes("a-secret-session"), "the session's address in an error");
 }
 

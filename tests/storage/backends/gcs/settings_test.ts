@@ -1,11 +1,11 @@
 /** Google's credential files and settings: what they mean, what is wrong with them, what they let a run reach. */
 import assert from "assert";
+import { codeIs } from "../../../support/errors.ts";
 import { Secret, type StoreSettings } from "../../../../src/config/mod.ts";
 import { needsOf, parseGoogleCredentials } from "../../../../src/storage/backends/gcs/credential_file.ts";
 import { credentialOrigin, googleEndpoint } from "../../../../src/storage/backends/gcs/settings.ts";
 import { reachOf } from "../../../../src/storage/reach.ts";
 import { parseUri } from "../../../../src/storage/uri.ts";
-import { failsWith } from "../../../support/http.ts";
 
 const ACCOUNT = { type: "service_account", client_email: "r@p", private_key: "the-private-key" };
 const USER = {
@@ -198,7 +198,7 @@ for (
   Deno.test(`google credentials: ${what} is refused by name`, () => {
     const text = typeof json === "string" ? json : JSON.stringify(json);
     assert.throws(() => parseGoogleCredentials(text, "the file"), (thrown: Error) => {
-      failsWith(code, pattern)(thrown);
+      codeIs(code, pattern)(thrown);
       assert.doesNotMatch(Deno.inspect(thrown), /the-(private|client|refresh)/);
       return true;
     });

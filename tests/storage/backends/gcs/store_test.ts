@@ -1,11 +1,12 @@
 import assert from "assert";
-import type { StoreSettings } from "../../../../src/config/mod.ts";
 import { CopilotError } from "../../../../src/errors.ts";
+import { codeIs } from "../../../support/errors.ts";
+import type { StoreSettings } from "../../../../src/config/mod.ts";
 import type { BackendContext } from "../../../../src/storage/backend.ts";
 import { backend } from "../../../../src/storage/backends/gcs/mod.ts";
 import { type ByteSource, bytesSource, type ObjectStore } from "../../../../src/storage/store.ts";
 import { sys } from "../../../../src/system/deno.ts";
-import { failsWith, LIVE, text } from "../../../support/http.ts";
+import { LIVE, text } from "../../../support/http.ts";
 import { type Canned, Loopback, reply } from "../../../support/loopback.ts";
 
 const encoder = new TextEncoder();
@@ -95,8 +96,8 @@ for (
 for (const key of [".", "..", "\ud800", "a\udc00"]) {
   Deno.test(`gcs: the key ${JSON.stringify(key)} is refused before anything is sent`, async () => {
     await serving([], async (store, { requests }) => {
-      await assert.rejects(store.get(key, CALL), failsWith("input", /^Cannot use the key/));
-      await assert.rejects(store.put(key, source("x"), CALL), failsWith("input", /^Cannot use the key/));
+      await assert.rejects(store.get(key, CALL), codeIs("input", /^Cannot use the key/));
+      await assert.rejects(store.put(key, source("x"), CALL), codeIs("input", /^Cannot use the key/));
       assert.deepEqual(requests, []);
     });
   });
@@ -142,7 +143,7 @@ Deno.test("gcs: an object that something unpacks on the way is an error", async 
   await serving([reply(200, headers, "unpacked bytes")], async (store) => {
     await assert.rejects(
       store.get("k", CALL),
-      failsWith("integrity", /got 14 bytes of an object of 7: something on the way changes them/),
+      codeIs("integrity", /got 14 bytes of an object of 7: something on the way changes them/),
     );
   });
 });
@@ -190,7 +191,7 @@ for (
     await serving([canned], async (store) => {
       await assert.rejects(
         store.get("k", { ...CALL, start: 2, end: 5, ifMatch: "9" }),
-        failsWith(code, /"gs:\/\/bucket\/k"/),
+        codeIs(code, /"gs:\/\/bucket\/k"/),
       );
     });
   });
@@ -208,7 +209,7 @@ Deno.test("gcs: a range past the end of another version is changed", async () =>
   await serving([reply(416, {}, "x"), json(resource("k", 10))], async (store) => {
     await assert.rejects(
       store.get("k", { ...CALL, start: 10, ifMatch: "6" }),
-      failsWith("changed", /generation 7, expected 6/),
+      codeIs("changed", /generation 7, expected 6/),
     );
   });
 });
@@ -222,8 +223,8 @@ const GOOGLE_ERROR = (code: number, reason: string, message = "Words.") => ({
 for (
   const [status, body, code, pattern] of [
     [400, GOOGLE_ERROR(400, "invalid"), "config", /status 400 invalid \(Words\)$/],
-    [401, GOOGLE_ERROR(401, "required"), "denied", /look at the Google credentials/],
-    [403, GOOGLE_ERROR(403, "forbidden"), "denied", /status 403 forbidden \(Words\); look at the IAM policy/],
+    [401, GOOGLE_ERROR(401, "required"), "denied", /check the Google credentials/],
+    [403, GOOGLE_ERROR(403, "forbidden"), "denied", /status 403 forbidden \(Words\); check the IAM policy/],
     [403, GOOGLE_ERROR(403, "userRateLimitExceeded"), "throttled", /userRateLimitExceeded/],
     [404, "No such object: bucket/k", "not-found", /status 404 \(No such object: bucket\/k\)$/],
     [408, "", "unavailable", /status 408$/],
@@ -239,9 +240,9 @@ for (
   Deno.test(`gcs: status ${status}${shown} is ${code}`, async () => {
     const canned = () => typeof body === "string" ? reply(status, {}, body) : json(body, status);
     await serving([canned(), canned(), canned()], async (store) => {
-      await assert.rejects(store.get("k", CALL), failsWith(code, pattern));
-      await assert.rejects(store.list("k", CALL), failsWith(code, pattern));
-      await assert.rejects(store.put("k", source("x"), CALL), failsWith(code, pattern));
+      await assert.rejects(store.get("k", CALL), codeIs(code, pattern));
+      await assert.rejects(store.list("k", CALL), codeIs(code, pattern));
+      await assert.rejects(store.put("k", source("x"), CALL), codeIs(code, pattern));
     });
   });
 }
@@ -257,7 +258,7 @@ Deno.test("gcs: what Retry-After asks for is in the error, with the status and t
 Deno.test("gcs: a missing object is deleted, a missing bucket is not listed", async () => {
   await serving([reply(404), reply(404)], async (store) => {
     await store.delete("k", CALL);
-    await assert.rejects(store.list("", CALL), failsWith("not-found", /^Cannot list "gs:\/\/bucket\/"/));
+    await assert.rejects(store.list("", CALL), codeIs("not-found", /^Cannot list "gs:\/\/bucket\/"/));
   });
 });
 
@@ -299,7 +300,7 @@ for (
     await serving([reply(200, {}, body)], async (store) => {
       await assert.rejects(
         store.list("a/", { ...CALL, token: "t" }),
-        failsWith("unavailable", /^Cannot list "gs:\/\/bucket\/a\/": malformed reply/),
+        codeIs("unavailable", /^Cannot list "gs:\/\/bucket\/a\/": malformed reply/),
       );
     });
   });
@@ -324,7 +325,7 @@ Deno.test("gcs: an object goes up in one request that declares its CRC32C", asyn
 Deno.test("gcs: bytes that the store calculates another CRC32C of are an integrity error", async () => {
   const words = 'Provided CRC32C "4waSgw==" doesn\'t match calculated CRC32C "AAAAAA==".';
   await serving([json(GOOGLE_ERROR(400, "invalid", words), 400)], async (store) => {
-    await assert.rejects(store.put("k", source("x"), CALL), failsWith("integrity", /Provided CRC32C/));
+    await assert.rejects(store.put("k", source("x"), CALL), codeIs("integrity", /Provided CRC32C/));
   });
 });
 
@@ -339,7 +340,7 @@ for (
     await serving([canned], async (store) => {
       await assert.rejects(
         store.put("k", source("x"), CALL),
-        failsWith("unavailable", /^Cannot store "gs:\/\/bucket\/k"/),
+        codeIs("unavailable", /^Cannot store "gs:\/\/bucket\/k"/),
       );
     });
   });

@@ -1,5 +1,6 @@
 import assert from "assert";
 import { CopilotError } from "../../../../src/errors.ts";
+import { codeIs } from "../../../support/errors.ts";
 import type { BackendContext } from "../../../../src/storage/backend.ts";
 import { backend } from "../../../../src/storage/backends/http/mod.ts";
 import { shownUri } from "../../../../src/storage/uri.ts";
@@ -8,7 +9,7 @@ import { bytesSource, type GetResult, type ObjectStore, readAll } from "../../..
 import { parseUri } from "../../../../src/storage/uri.ts";
 import type { Network } from "../../../../src/system/mod.ts";
 import { sys } from "../../../../src/system/deno.ts";
-import { failsWith, LIVE } from "../../../support/http.ts";
+import { LIVE } from "../../../support/http.ts";
 import { type Canned, Loopback, reply } from "../../../support/loopback.ts";
 
 interface Options {
@@ -88,7 +89,7 @@ Deno.test("http store: any status but success is an error that says it", async (
             await assert.rejects(store.get("k?token=secret", { signal }), (thrown) => {
               assert.doesNotMatch(`${thrown}`, /secret/);
               assert.equal((thrown as CopilotError).retryAfterMs, 3000);
-              return failsWith(code, new RegExp(`/k\\?\\*\\*\\*": status ${status}`))(thrown);
+              return codeIs(code, new RegExp(`/k\\?\\*\\*\\*": status ${status}`))(thrown);
             });
           },
         ),
@@ -123,7 +124,7 @@ Deno.test("http store: ranges, versions, and the end of the object", async (t) =
       withStore([reply(206, { "Content-Range": "bytes 0-1/5" }, "he")], async (store) => {
         await assert.rejects(
           store.get("k", { signal, start: 1, end: 3 }),
-          failsWith("network", /does not fit/),
+          codeIs("network", /does not fit/),
         );
       }),
   );
@@ -139,10 +140,10 @@ Deno.test("http store: ranges, versions, and the end of the object", async (t) =
     "another version, told by the server or by its ETag",
     () =>
       withStore([reply(412), reply(200, { ETag: '"new"' }, "hello")], async (store) => {
-        await assert.rejects(store.get("k", { signal, ifMatch: '"old"' }), failsWith("changed", /412/));
+        await assert.rejects(store.get("k", { signal, ifMatch: '"old"' }), codeIs("changed", /412/));
         await assert.rejects(
           store.get("k", { signal, ifMatch: '"old"' }),
-          failsWith("changed", /another version/),
+          codeIs("changed", /another version/),
         );
       }),
   );
@@ -176,7 +177,7 @@ Deno.test("http store: a body without a length is measured", async (t) => {
         withStore([chunked(large), chunked(other)], async (store) => {
           await assert.rejects(
             async () => await text(await store.get("k", { signal })),
-            failsWith("network", /another length/),
+            codeIs("network", /another length/),
           );
         }),
     );
@@ -222,19 +223,19 @@ Deno.test("http store: redirects", async (t) => {
   for (const [name, replies, pattern] of refused) {
     await t.step(`${name}: refused`, () =>
       withStore(replies, async (store) => {
-        await assert.rejects(store.get("k", { signal }), failsWith("denied", pattern));
+        await assert.rejects(store.get("k", { signal }), codeIs("denied", pattern));
       }));
   }
   await t.step(
     "a run that may not reach the new host says so",
     () =>
       withStore([to("http://elsewhere.test/")], async (store) => {
-        await assert.rejects(store.get("k", { signal }), failsWith("denied", /not allowed/));
+        await assert.rejects(store.get("k", { signal }), codeIs("denied", /not allowed/));
       }, { allow: () => Promise.reject(new CopilotError("denied", "not allowed")) }),
   );
   await t.step("a redirect without Location is an error", () =>
     withStore([reply(302)], async (store) => {
-      await assert.rejects(store.get("k", { signal }), failsWith("config", /302/));
+      await assert.rejects(store.get("k", { signal }), codeIs("config", /302/));
     }));
   await t.step("never from https to http", async () => {
     const network: Network = { ...sys.network, startTls: (connection) => Promise.resolve(connection) };
@@ -248,7 +249,7 @@ Deno.test("http store: redirects", async (t) => {
     };
     const uri = parseUri(`https://127.0.0.1:${server.port}/`, "the URL");
     const store = await backend.open(uri, { kind: "http", values: {}, secrets: {} }, context);
-    await assert.rejects(store.get("k", { signal }), failsWith("denied", /from https to http/));
+    await assert.rejects(store.get("k", { signal }), codeIs("denied", /from https to http/));
     store.close();
   });
 });
@@ -283,7 +284,7 @@ Deno.test("http store: link-local and metadata addresses are refused", async (t)
   ) {
     await t.step(host, () =>
       withStore([], async (store) => {
-        await assert.rejects(store.get("latest/meta-data", { signal }), failsWith("denied", /metadata/));
+        await assert.rejects(store.get("latest/meta-data", { signal }), codeIs("denied", /metadata/));
       }, { host }));
   }
   const resolved = (remoteAddress: string): Network => ({
@@ -293,7 +294,7 @@ Deno.test("http store: link-local and metadata addresses are refused", async (t)
   });
   await t.step("a name that resolves there", () =>
     withStore([reply(200)], async (store, { requests }) => {
-      await assert.rejects(store.get("k", { signal }), failsWith("denied", /169\.254\.169\.254/));
+      await assert.rejects(store.get("k", { signal }), codeIs("denied", /169\.254\.169\.254/));
       assert.equal(requests.length, 0);
     }, { network: resolved("169.254.169.254") }));
   await t.step("allowed by setting", () =>
@@ -311,7 +312,7 @@ Deno.test("http store: read only", () =>
         () => store.beginUpload("k", { signal }),
         () => store.delete("k", { signal }),
       ]
-    ) await assert.rejects(call(), failsWith("unsupported", /Cannot (list|write|delete) "http:\/\/127/));
+    ) await assert.rejects(call(), codeIs("unsupported", /Cannot (list|write|delete) "http:\/\/127/));
   }));
 
 Deno.test("http store: credentials and queries are never shown", async () => {

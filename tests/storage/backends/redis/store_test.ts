@@ -1,5 +1,6 @@
 /** Redis: which server, what its replies mean, hostile servers; the rest is the storage contract's, on a real server. */
 import assert from "assert";
+import { codeIs } from "../../../support/errors.ts";
 import { Secret, type StoreSettings } from "../../../../src/config/mod.ts";
 import type { BackendContext } from "../../../../src/storage/backend.ts";
 import { redisError } from "../../../../src/storage/backends/redis/faults.ts";
@@ -10,7 +11,6 @@ import { reachOf } from "../../../../src/storage/reach.ts";
 import { bytesSource, type ObjectStore, readAll } from "../../../../src/storage/store.ts";
 import { parseUri } from "../../../../src/storage/uri.ts";
 import { sys } from "../../../../src/system/deno.ts";
-import { failsWith } from "../../../support/http.ts";
 
 const { signal } = new AbortController();
 const CONTEXT: BackendContext = { system: sys, env: {}, caCerts: [], allow: () => Promise.resolve(), signal };
@@ -60,21 +60,21 @@ Deno.test("redis: an endpoint that cannot be used is refused without being shown
   const uri = parseUri("redis://h/k", "it");
   for (const endpoint of ["redis://user:secret@h:1", "http://h:1", "h:0", "h:99999", "h:1/x", "a b"]) {
     assert.throws(() => redisTarget(uri, settings({ endpoint })), (error) => {
-      assert(failsWith("config", /endpoint for redis/)(error));
+      assert(codeIs("config", /endpoint for redis/)(error));
       assert(!String(error).includes("secret"));
       return true;
     });
   }
-  assert.throws(() => redisTarget(uri, settings({ db: "x" })), failsWith("config", /db "x"/));
+  assert.throws(() => redisTarget(uri, settings({ db: "x" })), codeIs("config", /db "x"/));
   assert.throws(
     () => redisTarget(parseUri("redis://u@h/k", "it"), settings({})),
-    failsWith("input", /no HOST/),
+    codeIs("input", /no HOST/),
   );
 });
 
 Deno.test("redis: a password goes to the configured server only", () => {
   const uri = parseUri("redis://somewhere/k", "it");
-  assert.throws(() => redisTarget(uri, settings({}, "s3cr3t")), failsWith("config", /there is no endpoint/));
+  assert.throws(() => redisTarget(uri, settings({}, "s3cr3t")), codeIs("config", /there is no endpoint/));
   assert.equal(redisTarget(uri, settings({ endpoint: "h" }, "s3cr3t")).hostname, "h");
 });
 
@@ -105,7 +105,7 @@ for (
   ] as const
 ) {
   Deno.test(`redis: "${line}" is ${code}`, () => {
-    assert.equal(redisError(new Fault(line), "Cannot read", "redis://h/k").code, code);
+    assert.equal(redisError(new Fault(line), { action: "read", object: "redis://h/k" }).code, code);
   });
 }
 
@@ -151,7 +151,7 @@ for (
   Deno.test(`redis: ${what} instead of a reply is an error of the network`, () =>
     withServer(bytes(reply), async (url) => {
       const store = await open(`${url}/`);
-      await assert.rejects(text(store, "k"), failsWith("network", /redis:\/\/127/));
+      await assert.rejects(text(store, "k"), codeIs("network", /redis:\/\/127/));
       store.close();
     }));
 }
@@ -198,10 +198,10 @@ onServer("redis: user, password and database", async (url) => {
   await good.put(key, bytesSource(bytes("in 1")), { signal });
   assert.equal(await text(good, key), "in 1");
   const other = await open(`${url}/`, settings({ endpoint: url }));
-  await assert.rejects(text(other, key), failsWith("not-found", /no such key/));
+  await assert.rejects(text(other, key), codeIs("not-found", /no such key/));
   await good.delete(key, { signal });
   const bad = await open(`${url}/`, settings({ endpoint: url, username: user }, "the-wrong-one"));
-  await assert.rejects(text(bad, key), failsWith("denied", /WRONGPASS.*look at username and password/));
+  await assert.rejects(text(bad, key), codeIs("denied", /WRONGPASS.*check username and password/));
   await assert.rejects(text(bad, key), (error) => !String(error).includes("the-wrong-one"));
   await command(url, "ACL", "DELUSER", user);
   for (const store of [good, other, bad]) store.close();
@@ -239,7 +239,7 @@ onServer("redis: prefixes are no patterns; other types of values are no objects"
   assert.deepEqual(await names("a["), ["a[x]"]);
   assert.deepEqual(await names("a\\"), ["a\\b"]);
   assert.deepEqual(await names(""), ["a*b", "a-b", "a[x]", "a\\b", "axb"]);
-  await assert.rejects(text(store, `${prefix}list`), failsWith("unsupported", /holds no string/));
+  await assert.rejects(text(store, `${prefix}list`), codeIs("unsupported", /holds no string/));
   for (const name of [...await names(""), "list"]) await store.delete(prefix + name, { signal });
   store.close();
 });
@@ -250,7 +250,7 @@ onServer("redis: more than Redis can hold is refused before a byte is read", asy
     size: 512 * 1024 * 1024 + 1,
     open: () => assert.fail("the source was opened"),
   };
-  await assert.rejects(store.put("huge", source, { signal }), failsWith("unsupported", /at most 536870912/));
+  await assert.rejects(store.put("huge", source, { signal }), codeIs("unsupported", /at most 536870912/));
   const { maxParts, maxPartBytes } = store.traits;
   assert.equal(maxParts * maxPartBytes, 512 * 1024 * 1024);
   store.close();

@@ -1,7 +1,8 @@
 import assert from "assert";
+import { codeIs } from "../../../support/errors.ts";
 import type { S3Store } from "../../../../src/storage/backends/s3/store.ts";
 import { bytesSource } from "../../../../src/storage/store.ts";
-import { failsWith, LIVE } from "../../../support/http.ts";
+import { LIVE } from "../../../support/http.ts";
 import { reply, type SeenRequest } from "../../../support/loopback.ts";
 import { ETAG, LARGE, refusal, withStore } from "../../../support/s3.ts";
 
@@ -38,8 +39,8 @@ Deno.test("s3 list: keys are decoded, pages are followed, broken XML is a networ
     assert.deepEqual([second.objects.length, second.next], [1, undefined]);
     assert.match(requests[1]!.path, /continuation-token=t%2F%2B%3D/);
     assert.deepEqual(await store.list("p/", { signal: LIVE }), { objects: [] });
-    await assert.rejects(store.list("p/", { signal: LIVE }), failsWith("network", /s3:\/\/bucket\/p\//));
-    await assert.rejects(store.list("p/", { signal: LIVE }), failsWith("throttled", /SlowDown/));
+    await assert.rejects(store.list("p/", { signal: LIVE }), codeIs("network", /s3:\/\/bucket\/p\//));
+    await assert.rejects(store.list("p/", { signal: LIVE }), codeIs("throttled", /SlowDown/));
   });
 });
 
@@ -71,7 +72,7 @@ Deno.test("s3 multipart: checksums of the parts make that of the whole; success 
     await upload.part(2, bytesSource(encoder.encode("56789")), { signal: LIVE });
     await upload.part(1, bytesSource(encoder.encode("1234")), { signal: LIVE });
     assert.equal(requests[2]!.path, "/bucket/k?partNumber=2&uploadId=u%2F1");
-    await assert.rejects(upload.complete({ signal: LIVE }), failsWith("unavailable", /InternalError/));
+    await assert.rejects(upload.complete({ signal: LIVE }), codeIs("unavailable", /InternalError/));
     const info = await upload.complete({ signal: LIVE });
     assert.deepEqual(info, {
       key: "k",
@@ -146,7 +147,7 @@ Deno.test("s3 multipart: a passing fault of the list of uploads is tried again, 
     for (let time = 0; time < 9; time++) {
       await assert.rejects(
         store.beginUpload("a", { signal: LIVE }),
-        failsWith("throttled", /earlier uploads/),
+        codeIs("throttled", /earlier uploads/),
       );
     }
     await store.beginUpload("a", { signal: LIVE });
@@ -160,7 +161,7 @@ Deno.test("s3 list: a page that cannot be whole is a network error, not a short 
     page("<IsTruncated>true</IsTruncated>"),
   ], async (store) => {
     for (const why of [/was not asked for/, /whether there is more/, /how to get it/]) {
-      await assert.rejects(store.list("p/", { signal: LIVE }), failsWith("network", why));
+      await assert.rejects(store.list("p/", { signal: LIVE }), codeIs("network", why));
     }
   });
 });

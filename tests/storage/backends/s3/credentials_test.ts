@@ -1,4 +1,5 @@
 import assert from "assert";
+import { codeIs } from "../../../support/errors.ts";
 import { Secret, type StoreSettings } from "../../../../src/config/mod.ts";
 import type { BackendContext } from "../../../../src/storage/backend.ts";
 import {
@@ -8,7 +9,6 @@ import {
 } from "../../../../src/storage/backends/s3/credentials.ts";
 import { clientFor } from "../../../../src/http/client.ts";
 import { sys } from "../../../../src/system/deno.ts";
-import { failsWith } from "../../../support/http.ts";
 import { type Canned, Loopback, reply } from "../../../support/loopback.ts";
 
 const MINUTE_MS = 60_000;
@@ -80,7 +80,7 @@ Deno.test("s3 credentials: incomplete settings are a configuration error that na
     [{ values: { auth_type: "magic" } }, /auth_type "magic": expected accesskey or iam/],
   ];
   for (const [settings, pattern] of cases) {
-    assert.throws(() => provider(settings), failsWith("config", pattern));
+    assert.throws(() => provider(settings), codeIs("config", pattern));
   }
 });
 
@@ -88,7 +88,7 @@ Deno.test("s3 credentials: nothing configured and no metadata service: denied, n
   const { provider: instance, close } = provider({}, { AWS_EC2_METADATA_DISABLED: "true" });
   await assert.rejects(
     instance.fetch(),
-    failsWith(
+    codeIs(
       "denied",
       /AWS_PROFILE, AWS_ACCESS_KEY_ID, AWS_WEB_IDENTITY_TOKEN_FILE.*AWS_EC2_METADATA_DISABLED is set/,
     ),
@@ -157,8 +157,8 @@ Deno.test("s3 credentials: web identity (IRSA) asks STS, over the project's own 
       const body = new URLSearchParams(new TextDecoder().decode(requests[0]!.body));
       assert.equal(body.get("WebIdentityToken"), "the-token");
       assert.equal(body.get("RoleArn"), "arn:aws:iam::1:role/r");
-      await assert.rejects(fetch(), failsWith("denied", /web identity.*InvalidIdentityToken/));
-      await assert.rejects(fetch(), failsWith("throttled", /Throttling/));
+      await assert.rejects(fetch(), codeIs("denied", /web identity.*InvalidIdentityToken/));
+      await assert.rejects(fetch(), codeIs("throttled", /Throttling/));
     },
   );
 });

@@ -1,5 +1,6 @@
 /** Each way to credentials on AWS, against a server that speaks its protocol. */
 import assert from "assert";
+import { codeIs } from "../../../support/errors.ts";
 import type { BackendContext } from "../../../../src/storage/backend.ts";
 import { openStore } from "../../../../src/storage/backends/mod.ts";
 import { parseProfiles } from "../../../../src/storage/backends/s3/identity/profile.ts";
@@ -8,7 +9,6 @@ import { parseUri } from "../../../../src/storage/uri.ts";
 import { sys } from "../../../../src/system/deno.ts";
 import type { Clock } from "../../../../src/system/mod.ts";
 import { AwsServer, secretsOf, TOKEN } from "../../../support/aws_server.ts";
-import { failsWith } from "../../../support/http.ts";
 
 const { signal } = new AbortController();
 const MINUTE_MS = 60_000;
@@ -168,7 +168,7 @@ for (const [name, { env, files, first }] of Object.entries(PROVIDERS)) {
         server.failures.push(failure);
         const seen = server.requests.length;
         await assert.rejects(read(), (error) => {
-          assert(failsWith(code, /^Cannot get credentials for "s3:\/\/bucket\/" from /)(error));
+          assert(codeIs(code, /^Cannot get credentials for "s3:\/\/bucket\/" from /)(error));
           const { retryAfterMs } = error as { retryAfterMs?: number };
           assert.equal(retryAfterMs, code === "throttled" ? 7000 : undefined);
           return showsNone(error);
@@ -189,7 +189,7 @@ for (const [name, { env, files, first }] of Object.entries(PROVIDERS)) {
       // Silence of the metadata service three times over means that there is none.
       const tries = name === "IMDSv2" ? 3 : 1;
       server.failures.push(...Array<"hang">(tries).fill("hang"));
-      await assert.rejects(read(), failsWith(tries === 3 ? "denied" : "timeout", /Cannot get credentials/));
+      await assert.rejects(read(), codeIs(tries === 3 ? "denied" : "timeout", /Cannot get credentials/));
       assert.equal(server.requests.length, tries);
       assert.equal(await read(), "bytes");
     }, { clock });
@@ -202,7 +202,7 @@ for (const [name, { env, files, first }] of Object.entries(PROVIDERS)) {
       const reading = store.get("k", { signal: cancelled.signal });
       while (server.requests.length === 0) await new Promise((next) => setTimeout(next, 1));
       cancelled.abort();
-      await assert.rejects(reading, failsWith("aborted", /cancelled/));
+      await assert.rejects(reading, codeIs("aborted", /cancelled/));
     }));
 }
 
@@ -217,7 +217,7 @@ for (
 ) {
   Deno.test(`s3 identity: ${name} with the wrong token ${JSON.stringify(files)} is denied, without showing it`, () =>
     withRun(PROVIDERS[name]!.env, files, async ({ read }) => {
-      await assert.rejects(read(), (error) => failsWith("denied", pattern)(error) && showsNone(error));
+      await assert.rejects(read(), (error) => codeIs("denied", pattern)(error) && showsNone(error));
     }));
 }
 
@@ -227,7 +227,7 @@ Deno.test("s3 identity: a token that the platform has replaced is read anew", ()
     await read();
     files["/token"] = "another-token";
     server.oldest = 2;
-    await assert.rejects(read(), failsWith("denied", /InvalidIdentityToken/));
+    await assert.rejects(read(), codeIs("denied", /InvalidIdentityToken/));
     files["/token"] = TOKEN;
     assert.equal(await read(), "bytes");
   });
@@ -240,11 +240,11 @@ Deno.test("s3 identity: half of what a provider needs is an error, and leads to 
     [{ AWS_WEB_IDENTITY_TOKEN_FILE: "/token" }, /AWS_ROLE_ARN is not set/],
   ] as const;
   for (const [env, pattern] of cases) {
-    await assert.rejects(withRun(() => env, {}, () => Promise.resolve()), failsWith("config", pattern));
+    await assert.rejects(withRun(() => env, {}, () => Promise.resolve()), codeIs("config", pattern));
   }
   const remote = { AWS_CONTAINER_CREDENTIALS_FULL_URI: "http://example.com/creds" };
   await withRun(() => remote, {}, async ({ read }) => {
-    await assert.rejects(read(), failsWith("config", /FULL_URI "http:\/\/example.com:80": expected https/));
+    await assert.rejects(read(), codeIs("config", /FULL_URI "http:\/\/example.com:80": expected https/));
   });
 });
 
@@ -267,7 +267,7 @@ for (
     withRun((url) => ({ AWS_PROFILE: "run", AWS_EC2_METADATA_SERVICE_ENDPOINT: url }), {
       "/home/u/.aws/config": config,
     }, async ({ server, read }) => {
-      await assert.rejects(read(), failsWith(code, pattern));
+      await assert.rejects(read(), codeIs(code, pattern));
       assert.deepEqual(server.requests, []);
     }));
 }
@@ -276,7 +276,7 @@ Deno.test("s3 identity: no metadata service: denied, naming what was looked at",
   withRun(() => ({ AWS_EC2_METADATA_SERVICE_ENDPOINT: "http://127.0.0.1:9" }), {}, async ({ read }) => {
     await assert.rejects(
       read(),
-      failsWith("denied", /AWS_PROFILE, AWS_ACCESS_KEY_ID.*none of which is there: no answer/),
+      codeIs("denied", /AWS_PROFILE, AWS_ACCESS_KEY_ID.*none of which is there: no answer/),
     );
   }));
 

@@ -1,7 +1,8 @@
 import assert from "assert";
+import { codeIs } from "../../../support/errors.ts";
 import type { S3Store } from "../../../../src/storage/backends/s3/store.ts";
 import { bytesSource } from "../../../../src/storage/store.ts";
-import { failsWith, LIVE } from "../../../support/http.ts";
+import { LIVE } from "../../../support/http.ts";
 import { reply, type SeenRequest } from "../../../support/loopback.ts";
 import { ETAG, LARGE, LARGE_CRC, refusal, withStore } from "../../../support/s3.ts";
 
@@ -111,7 +112,7 @@ Deno.test("s3 put: a store that refuses trailers or checksums is served without,
       withStore(
         [refusal(400, "BadDigest", "The checksum you specified did not match")],
         async (store, { requests }) => {
-          await assert.rejects(put(store), failsWith("integrity", /BadDigest/));
+          await assert.rejects(put(store), codeIs("integrity", /BadDigest/));
           assert.equal(requests.length, 1);
         },
       ),
@@ -120,7 +121,7 @@ Deno.test("s3 put: a store that refuses trailers or checksums is served without,
     "another checksum given back: integrity",
     () =>
       withStore([reply(200, { "x-amz-checksum-crc32": "AAAAAA==" })], async (store) => {
-        await assert.rejects(put(store), failsWith("integrity", /has bytes with crc32 00000000/));
+        await assert.rejects(put(store), codeIs("integrity", /has bytes with crc32 00000000/));
       }),
   );
 });
@@ -131,7 +132,7 @@ Deno.test("s3 put: a wrong key costs one more request, and is denied", () =>
     async (store, { requests }) => {
       await assert.rejects(
         store.put("k", STREAM, { signal: LIVE }),
-        failsWith("denied", /secret_key/),
+        codeIs("denied", /secret_key/),
       );
       assert.equal(requests.length, 2);
     },
@@ -142,7 +143,7 @@ Deno.test("s3 put: a source of another length: changed, and no request is comple
     await t.step(`${size}`, () =>
       withStore([reply(200)], async (store, { requests }) => {
         const source = { size, open: () => bytesSource(LARGE).open() };
-        await assert.rejects(store.put("k", source, { signal: LIVE }), failsWith("changed", /announced/));
+        await assert.rejects(store.put("k", source, { signal: LIVE }), codeIs("changed", /announced/));
         assert.equal(requests[0]?.body.length ?? 0, 0);
       }));
   }

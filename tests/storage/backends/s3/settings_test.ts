@@ -1,5 +1,6 @@
 /** What settings change about requests to S3: encryption, who pays, where a bucket is, the way there, stores that only speak S3. */
 import assert from "assert";
+import { codeIs } from "../../../support/errors.ts";
 import { Secret, type StoreSettings } from "../../../../src/config/mod.ts";
 import type { BackendContext } from "../../../../src/storage/backend.ts";
 import { openStore } from "../../../../src/storage/backends/mod.ts";
@@ -8,7 +9,6 @@ import { bytesSource, type ObjectStore } from "../../../../src/storage/store.ts"
 import { parseUri } from "../../../../src/storage/uri.ts";
 import type { Network } from "../../../../src/system/mod.ts";
 import { sys } from "../../../../src/system/deno.ts";
-import { failsWith } from "../../../support/http.ts";
 import { type Canned, Loopback, reply } from "../../../support/loopback.ts";
 import { refusal } from "../../../support/s3.ts";
 
@@ -84,7 +84,7 @@ Deno.test("s3 settings: encryption that cannot work is refused, and its key is n
   ];
   for (const [given, isSecure, pattern] of cases) {
     assert.throws(() => requestHeaders(given, { isSecure }), (error) => {
-      assert(failsWith("config", pattern)(error));
+      assert(codeIs("config", pattern)(error));
       assert(!String(error).includes(CUSTOMER_KEY) && !String(error).includes("short"));
       return true;
     });
@@ -159,7 +159,7 @@ Deno.test("s3 settings: a region that is none leads nowhere", async () => {
   const dialled: string[] = [];
   const system = { ...sys, network: everywhere(server, dialled) };
   const store = await open("s3://bucket/", settings({ region: "us-east-1" }), { system });
-  await assert.rejects(store.get("k", { signal }), failsWith("config", /PermanentRedirect/));
+  await assert.rejects(store.get("k", { signal }), codeIs("config", /PermanentRedirect/));
   assert.deepEqual(dialled, ["bucket.s3.us-east-1.amazonaws.com:443"]);
   store.close();
 });
@@ -243,7 +243,7 @@ for (
     assert.equal(store.root, `${scheme}://c`);
     await store.get("a b", { signal });
     assert.equal(server.requests[0]!.path, "/c/a%20b");
-    await assert.rejects(store.get("k", { signal }), failsWith("not-found", new RegExp(`"${scheme}://c/k"`)));
+    await assert.rejects(store.get("k", { signal }), codeIs("not-found", new RegExp(`"${scheme}://c/k"`)));
     store.close();
   });
 
@@ -252,13 +252,13 @@ for (
     const pattern = new RegExp(
       `"${scheme}://c/k": ${name} is reached by its S3 interface, expected endpoint`,
     );
-    await assert.rejects(open(`${scheme}://c/k`, own), failsWith("config", pattern));
+    await assert.rejects(open(`${scheme}://c/k`, own), codeIs("config", pattern));
     // No credentials of AWS are looked for, wherever the run is.
     const env = {
       AWS_ACCESS_KEY_ID: "a",
       AWS_SECRET_ACCESS_KEY: "b",
       AWS_ENDPOINT_URL: "http://127.0.0.1:9",
     };
-    await assert.rejects(open(`${scheme}://c/k`, own, { env }), failsWith("config", pattern));
+    await assert.rejects(open(`${scheme}://c/k`, own, { env }), codeIs("config", pattern));
   });
 }

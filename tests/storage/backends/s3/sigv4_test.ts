@@ -1,6 +1,6 @@
 import assert from "assert";
-import { Secret } from "../../../../src/config/mod.ts";
 import { CopilotError } from "../../../../src/errors.ts";
+import { Secret } from "../../../../src/config/mod.ts";
 import {
   EMPTY_PAYLOAD,
   encodeKey,

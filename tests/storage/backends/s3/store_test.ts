@@ -1,9 +1,10 @@
 import assert from "assert";
+import { codeIs } from "../../../support/errors.ts";
 import { Secret } from "../../../../src/config/mod.ts";
 import type { CopilotError } from "../../../../src/errors.ts";
 import type { S3Store } from "../../../../src/storage/backends/s3/store.ts";
 import { readAll } from "../../../../src/storage/store.ts";
-import { failsWith, LIVE } from "../../../support/http.ts";
+import { LIVE } from "../../../support/http.ts";
 import { reply, type SeenRequest } from "../../../support/loopback.ts";
 import { refusal, withStore } from "../../../support/s3.ts";
 
@@ -53,7 +54,7 @@ Deno.test("s3 get: ranges", async (t) => {
         withStore([ranged(wrong, "345")], async (store) => {
           await assert.rejects(
             store.get("k", { signal: LIVE, start: 2, end: 5 }),
-            failsWith("network", /does not fit/),
+            codeIs("network", /does not fit/),
           );
         }),
     );
@@ -75,7 +76,7 @@ Deno.test("s3 get: ranges", async (t) => {
     "another version: changed",
     () =>
       withStore([refusal(412, "PreconditionFailed")], async (store) => {
-        await assert.rejects(store.get("k", { signal: LIVE, ifMatch: '"x"' }), failsWith("changed", /412/));
+        await assert.rejects(store.get("k", { signal: LIVE, ifMatch: '"x"' }), codeIs("changed", /412/));
       }),
   );
 });
@@ -112,7 +113,7 @@ Deno.test("s3: a store that refuses the question for a checksum is not asked aga
     withStore(
       [refusal(501, "NotImplemented"), refusal(501, "NotImplemented")],
       async (store) => {
-        await assert.rejects(store.get("k", { signal: LIVE }), failsWith("unsupported", /NotImplemented/));
+        await assert.rejects(store.get("k", { signal: LIVE }), codeIs("unsupported", /NotImplemented/));
       },
     ));
 });
@@ -139,7 +140,7 @@ Deno.test("s3: what a refusal teaches is used once", async (t) => {
         "20260102T030405Z",
         "20260102T050405Z",
       ]);
-      await assert.rejects(get(store), failsWith("unavailable", /clocks/));
+      await assert.rejects(get(store), codeIs("unavailable", /clocks/));
     });
   });
   await t.step("credentials that ran out", () => {
@@ -153,7 +154,7 @@ Deno.test("s3: what a refusal teaches is used once", async (t) => {
     "fixed credentials that ran out are denied at once",
     () =>
       withStore([refusal(400, "ExpiredToken")], async (store, { requests }) => {
-        await assert.rejects(get(store), failsWith("denied", /run out/));
+        await assert.rejects(get(store), codeIs("denied", /run out/));
         assert.equal(requests.length, 1);
       }),
   );
@@ -167,16 +168,16 @@ Deno.test("s3: errors name the object, never a credential", () =>
   ], async (store) => {
     await assert.rejects(store.get("k", { signal: LIVE }), (thrown) => {
       assert.doesNotMatch(`${thrown}`, /s3cr3t|t0ken/);
-      return failsWith("denied", /"s3:\/\/bucket\/k": status 403 AccessDenied \(who is \*\*\* with \*\*\*\)/)(
+      return codeIs("denied", /"s3:\/\/bucket\/k": status 403 AccessDenied \(who is \*\*\* with \*\*\*\)/)(
         thrown,
       );
     });
     await assert.rejects(store.get("k", { signal: LIVE }), (thrown) => {
       assert.equal((thrown as CopilotError).retryAfterMs, 7000);
-      return failsWith("throttled", /503/)(thrown);
+      return codeIs("throttled", /503/)(thrown);
     });
-    await assert.rejects(store.get("k", { signal: LIVE }), failsWith("unavailable", /500/));
-    await assert.rejects(store.get("", { signal: LIVE }), failsWith("input", /no key/));
+    await assert.rejects(store.get("k", { signal: LIVE }), codeIs("unavailable", /500/));
+    await assert.rejects(store.get("", { signal: LIVE }), codeIs("input", /no key/));
   }, {
     credentials: [{
       accessKeyId: "id",
@@ -189,5 +190,5 @@ Deno.test("s3 delete: a key that is not there is no error, a bucket is", () =>
   withStore([reply(204), refusal(404, "NoSuchKey"), refusal(404, "NoSuchBucket")], async (store) => {
     await store.delete("k", { signal: LIVE });
     await store.delete("k", { signal: LIVE });
-    await assert.rejects(store.delete("k", { signal: LIVE }), failsWith("not-found", /NoSuchBucket/));
+    await assert.rejects(store.delete("k", { signal: LIVE }), codeIs("not-found", /NoSuchBucket/));
   }));

@@ -150,7 +150,7 @@ Deno.test("s3 reply: which error a refusal is", () => {
     [301, "PermanentRedirect", "config"],
   ];
   for (const [status, code, expected] of cases) {
-    const error = s3Error({ status, code, message: "m" }, 'Cannot read "s3://b/k"', "s3://b/k");
+    const error = s3Error({ status, code, message: "m" }, { action: "read", object: "s3://b/k" });
     assert.equal(error.code, expected, `${status} ${code}`);
     assert.ok(
       error.message.startsWith(`Cannot read "s3://b/k": status ${status}${code && ` ${code}`} (m)`),
@@ -159,8 +159,7 @@ Deno.test("s3 reply: which error a refusal is", () => {
   }
   const noisy = s3Error(
     { status: 500, code: "", message: `a\nb\x1b[31m${"x".repeat(1000)}`, retryAfterMs: 5 },
-    "A",
-    "o",
+    { action: "read", object: "o" },
   );
   assert.ok(noisy instanceof CopilotError);
   assert.equal(noisy.retryAfterMs, 5);

@@ -2,7 +2,7 @@
  * The container's credential endpoint: EKS Pod Identity's agent (169.254.170.23) and ECS (169.254.170.2).
  * @module
  */
-import { CopilotError } from "../../../../errors.ts";
+import { cannot, type Operation } from "../../../../errors.ts";
 import { parseHttpUrl } from "../../../../http/origin.ts";
 import { ask, type Credentials, credentialsOfJson, type IdentityContext, readToken, refusal } from "./mod.ts";
 
@@ -11,17 +11,19 @@ const ECS = "http://169.254.170.2";
 const LOCAL = /^(localhost|127\.[0-9.]+|::1|169\.254\.170\.(2|23)|fd00:ec2::23)$/;
 
 /** Credentials of the container. */
-export async function containerCredentials(action: string, context: IdentityContext): Promise<Credentials> {
-  const { env, object } = context;
+export async function containerCredentials(
+  operation: Operation,
+  context: IdentityContext,
+): Promise<Credentials> {
+  const { env } = context;
   const relative = env.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI;
   const from = relative ? "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI" : "AWS_CONTAINER_CREDENTIALS_FULL_URI";
   const url = relative ? `${ECS}${relative}` : env.AWS_CONTAINER_CREDENTIALS_FULL_URI!;
   const { origin } = parseHttpUrl(url, from);
   if (!origin.secure && !LOCAL.test(origin.hostname)) {
-    throw new CopilotError(
-      "config",
-      `Cannot use ${from} "${origin.key}": expected https://, or an address of this machine or of the container agent`,
-    );
+    throw cannot(`use ${from}`, origin.key, {
+      config: "expected https://, or an address of this machine or of the container agent",
+    });
   }
   const file = env.AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE;
   const token = file
@@ -30,10 +32,9 @@ export async function containerCredentials(action: string, context: IdentityCont
   const http = context.localClient();
   try {
     const headers = token ? [["authorization", token] as const] : [];
-    const reply = await ask(http, { method: "GET", url, from, headers, action }, context);
-    const about = { action, object };
-    if (reply.status === 200) return credentialsOfJson(reply.text, about);
-    throw refusal(reply, { ...about, nowMs: context.nowMs() }, token ? [token] : []);
+    const reply = await ask(http, { method: "GET", url, from, headers, operation }, context);
+    if (reply.status === 200) return credentialsOfJson(reply.text, operation);
+    throw refusal(reply, { operation, nowMs: context.nowMs() }, token ? [token] : []);
   } finally {
     http.close();
   }

@@ -2,7 +2,7 @@
  * The instance's metadata service, version 2 only: version 1 gives credentials to whatever can make the instance send a GET.
  * @module
  */
-import { CopilotError } from "../../../../errors.ts";
+import { CopilotError, type Operation } from "../../../../errors.ts";
 import type { HttpClient } from "../../../../http/client.ts";
 import { isTrue } from "../address.ts";
 import { ask, type Credentials, credentialsOfJson, type IdentityContext, refusal } from "./mod.ts";
@@ -13,24 +13,27 @@ const ROLES = "/latest/meta-data/iam/security-credentials/";
 const TRIES = 3;
 
 /** Credentials of the instance's role. */
-export async function instanceCredentials(action: string, context: IdentityContext): Promise<Credentials> {
-  const { env, object, nowMs } = context;
+export async function instanceCredentials(
+  operation: Operation,
+  context: IdentityContext,
+): Promise<Credentials> {
+  const { env, nowMs } = context;
   const denied = (why: string, cause?: unknown) =>
-    new CopilotError("denied", `${action}: ${why}`, { object, cause });
+    new CopilotError("denied", { ...operation, detail: why, cause });
   if (isTrue(env.AWS_EC2_METADATA_DISABLED)) throw denied("AWS_EC2_METADATA_DISABLED is set");
   const { url: base, from } = endpoint(env);
   const http = context.localClient();
   try {
-    const token = await sessionToken(http, { base, from, action, denied }, context);
+    const token = await sessionToken(http, { base, from, operation, denied }, context);
     const get = async (path: string): Promise<string> => {
       const headers = [["x-aws-ec2-metadata-token", token]] as const;
-      const reply = await ask(http, { method: "GET", url: base + path, from, headers, action }, context);
+      const reply = await ask(http, { method: "GET", url: base + path, from, headers, operation }, context);
       if (reply.status === 200) return reply.text;
       if (reply.status === 404) throw denied("the instance has no role");
-      throw refusal(reply, { action, object, nowMs: nowMs() }, [token]);
+      throw refusal(reply, { operation, nowMs: nowMs() }, [token]);
     };
     const role = (await get(ROLES)).split("\n", 1)[0]!.trim();
-    return credentialsOfJson(await get(ROLES + encodeURIComponent(role)), { action, object });
+    return credentialsOfJson(await get(ROLES + encodeURIComponent(role)), operation);
   } finally {
     http.close();
   }
@@ -48,10 +51,10 @@ function endpoint(env: Readonly<Record<string, string>>): { url: string; from: s
 /** A session's token, without which nothing is answered. That nobody answers means that there is no such service. */
 async function sessionToken(
   http: HttpClient,
-  { base, from, action, denied }: {
+  { base, from, operation, denied }: {
     base: string;
     from: string;
-    action: string;
+    operation: Operation;
     denied(why: string, cause?: unknown): CopilotError;
   },
   context: IdentityContext,
@@ -61,13 +64,13 @@ async function sessionToken(
     url: `${base}/latest/api/token`,
     from,
     headers: [["x-aws-ec2-metadata-token-ttl-seconds", TOKEN_LIFETIME_S]] as const,
-    action,
+    operation,
   };
   for (let left = TRIES;; left--) {
     try {
       const reply = await ask(http, request, context);
       if (reply.status === 200) return reply.text.trim();
-      throw refusal(reply, { action, object: context.object, nowMs: context.nowMs() });
+      throw refusal(reply, { operation, nowMs: context.nowMs() });
     } catch (thrown) {
       const isSilence = thrown instanceof CopilotError && ["network", "timeout"].includes(thrown.code);
       if (!isSilence) throw thrown;

@@ -6,7 +6,7 @@
  * @module
  */
 import { Secret } from "../../../../config/mod.ts";
-import { CopilotError } from "../../../../errors.ts";
+import { cannot, CopilotError, type Operation } from "../../../../errors.ts";
 import type { Files } from "../../../../system/mod.ts";
 import type { HttpClient } from "../../../../http/client.ts";
 import { type HttpHeaders, retryAfterMs } from "../../../../http/head.ts";
@@ -47,8 +47,8 @@ export interface IdentityRequest {
   from: string;
   headers: readonly (readonly [string, string])[];
   body?: Uint8Array;
-  /** The start of a message: `Cannot get credentials for "s3://b/" from …`. */
-  action: string;
+  /** What it is done for: `get credentials for "s3://b/" from …`. */
+  operation: Operation;
 }
 
 /** A service's answer. */
@@ -65,7 +65,7 @@ const MAX_FILE_BYTES = 1024 * 1024;
 /** Sends a request and reads the answer, whatever its status. */
 export async function ask(
   http: HttpClient,
-  { method, url, from, headers, body, action }: IdentityRequest,
+  { method, url, from, headers, body, operation }: IdentityRequest,
   { object, signal }: IdentityContext,
 ): Promise<IdentityReply> {
   const { origin, path } = parseHttpUrl(url, from);
@@ -79,8 +79,9 @@ export async function ask(
     signal,
   });
   const tooLarge = () =>
-    new CopilotError("unavailable", `${action}: the reply is larger than ${MAX_REPLY_BYTES} bytes`, {
-      object,
+    new CopilotError("unavailable", {
+      ...operation,
+      detail: `the reply is larger than ${MAX_REPLY_BYTES} bytes`,
     });
   const text = new TextDecoder().decode(await readAll(reply.body, MAX_REPLY_BYTES, tooLarge));
   return { status: reply.status, headers: reply.headers, text };
@@ -93,7 +94,7 @@ export async function ask(
  */
 export function refusal(
   { status, headers, text }: IdentityReply,
-  { action, object, nowMs }: { action: string; object: string; nowMs: number },
+  { operation, nowMs }: { operation: Operation; nowMs: number },
   secrets: readonly string[] = [],
 ): CopilotError {
   let { code, message } = text.trimStart().startsWith("{") ? errorOfJson(text) : parseErrorXml(text);
@@ -101,7 +102,7 @@ export function refusal(
   // Codes of the newer services end in "Exception", and not always.
   code = code.replace(/Exception$/, "");
   const wait = retryAfterMs(headers.get("retry-after"), nowMs);
-  return s3Error({ status, code, message, retryAfterMs: wait }, action, object);
+  return s3Error({ status, code, message, retryAfterMs: wait }, operation);
 }
 
 function errorOfJson(text: string): { code: string; message: string } {
@@ -111,12 +112,9 @@ function errorOfJson(text: string): { code: string; message: string } {
 }
 
 /** Credentials out of JSON, as the container's endpoint and the metadata service give them. */
-export function credentialsOfJson(
-  text: string,
-  { action, object }: { action: string; object: string },
-): Credentials {
+export function credentialsOfJson(text: string, operation: Operation): Credentials {
   const { AccessKeyId, SecretAccessKey, Token, Expiration } = parsed(text) ?? {};
-  return credentialsOf({ AccessKeyId, SecretAccessKey, SessionToken: Token, Expiration }, { action, object });
+  return credentialsOf({ AccessKeyId, SecretAccessKey, SessionToken: Token, Expiration }, operation);
 }
 
 /**
@@ -126,13 +124,14 @@ export function credentialsOfJson(
  */
 export function credentialsOf(
   parts: Readonly<Record<string, unknown>>,
-  { action, object }: { action: string; object: string },
+  operation: Operation,
 ): Credentials {
   const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = parts;
   const isText = (value: unknown): value is string => typeof value === "string" && value !== "";
   if (!isText(AccessKeyId) || !isText(SecretAccessKey)) {
-    throw new CopilotError("unavailable", `${action}: the reply has no AccessKeyId and SecretAccessKey`, {
-      object,
+    throw new CopilotError("unavailable", {
+      ...operation,
+      detail: "the reply has no AccessKeyId and SecretAccessKey",
     });
   }
   const expiresAtMs = isText(Expiration) ? Date.parse(Expiration) : NaN;
@@ -159,7 +158,7 @@ export function readText(path: string, what: string, { files }: IdentityContext)
     return new TextDecoder().decode(files.readFile(path, MAX_FILE_BYTES));
   } catch (thrown) {
     const why = thrown instanceof Error ? thrown.message : String(thrown);
-    throw new CopilotError("denied", `Cannot use ${what}: ${why}`, { object: path, cause: thrown });
+    throw new CopilotError("denied", { action: `use ${what}`, detail: why, cause: thrown });
   }
 }
 
@@ -170,5 +169,5 @@ export function readText(path: string, what: string, { files }: IdentityContext)
 export function readToken(path: string, what: string, context: IdentityContext): string {
   const token = readText(path, what, context).trim();
   if (/^[\x21-\x7e]+$/.test(token)) return token;
-  throw new CopilotError("denied", `Cannot use ${what} "${path}": it is empty or no token`, { object: path });
+  throw cannot(`use ${what}`, path, { denied: "it is empty or no token" });
 }

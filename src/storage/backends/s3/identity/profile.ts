@@ -2,7 +2,7 @@
  * Profiles of the shared files (~/.aws/config, ~/.aws/credentials).
  * @module
  */
-import { CopilotError } from "../../../../errors.ts";
+import { CopilotError, type Operation } from "../../../../errors.ts";
 import { containerCredentials } from "./container.ts";
 import { instanceCredentials } from "./instance.ts";
 import { type Credentials, credentialsOf, type IdentityContext, readText } from "./mod.ts";
@@ -52,7 +52,7 @@ export function parseProfiles(text: string, kind: "config" | "credentials"): Pro
 /** Credentials of a profile, and of the profiles that it refers to. */
 export async function profileCredentials(
   name: string,
-  action: string,
+  operation: Operation,
   context: IdentityContext,
 ): Promise<Credentials> {
   const files = sharedFiles(context.env);
@@ -63,18 +63,18 @@ export async function profileCredentials(
   const [config, credentials] = [read(files.config, "config"), read(files.credentials, "credentials")];
   const profiles = new Map([...new Set([...config.keys(), ...credentials.keys()])]
     .map((key) => [key, { ...config.get(key), ...credentials.get(key) }]));
-  return await new Resolver(profiles, action, context).resolve(name, []);
+  return await new Resolver(profiles, operation, context).resolve(name, []);
 }
 
 /** Follows `source_profile`. */
 class Resolver {
   readonly #profiles: Profiles;
-  readonly #action: string;
+  readonly #operation: Operation;
   readonly #context: IdentityContext;
 
-  constructor(profiles: Profiles, action: string, context: IdentityContext) {
+  constructor(profiles: Profiles, operation: Operation, context: IdentityContext) {
     this.#profiles = profiles;
-    this.#action = action;
+    this.#operation = operation;
     this.#context = context;
   }
 
@@ -103,7 +103,7 @@ class Resolver {
       AccessKeyId: settings.aws_access_key_id,
       SecretAccessKey: settings.aws_secret_access_key,
       SessionToken: settings.aws_session_token,
-    }, { action: this.#action, object: this.#context.object });
+    }, this.#operation);
   }
 
   async #role(
@@ -117,35 +117,35 @@ class Resolver {
       externalId: settings.external_id,
       durationS: settings.duration_seconds,
     };
-    const [action, context] = [this.#action, this.#context];
+    const [operation, context] = [this.#operation, this.#context];
     const token = settings.web_identity_token_file;
     if (token !== undefined) {
       return await assumeRoleWithToken(role, {
         path: token,
         what: `web_identity_token_file of "${name}"`,
-        action,
+        operation,
       }, context);
     }
     const source = settings.source_profile;
     const credentials = source !== undefined
       ? await this.resolve(source, [...trail, name])
       : await this.#fromSource(name, settings.credential_source);
-    return await assumeRole(role, credentials, { action, context });
+    return await assumeRole(role, credentials, { operation, context });
   }
 
   async #fromSource(name: string, source: string | undefined): Promise<Credentials> {
-    const { env, object } = this.#context;
+    const { env } = this.#context;
     switch (source) {
       case "Environment":
         return credentialsOf({
           AccessKeyId: env.AWS_ACCESS_KEY_ID,
           SecretAccessKey: env.AWS_SECRET_ACCESS_KEY,
           SessionToken: env.AWS_SESSION_TOKEN,
-        }, { action: this.#action, object });
+        }, this.#operation);
       case "EcsContainer":
-        return await containerCredentials(this.#action, this.#context);
+        return await containerCredentials(this.#operation, this.#context);
       case "Ec2InstanceMetadata":
-        return await instanceCredentials(this.#action, this.#context);
+        return await instanceCredentials(this.#operation, this.#context);
     }
     throw this.#refuse(
       "config",
@@ -155,6 +155,6 @@ class Resolver {
   }
 
   #refuse(code: "config" | "unsupported", why: string): CopilotError {
-    return new CopilotError(code, `${this.#action}: ${why}`, { object: this.#context.object });
+    return new CopilotError(code, { ...this.#operation, detail: why });
   }
 }

@@ -2,6 +2,7 @@
  * AWS Security Token Service: a role's credentials for a web identity (IRSA), or for other credentials.
  * @module
  */
+import type { Operation } from "../../../../errors.ts";
 import { parseHttpUrl } from "../../../../http/origin.ts";
 import { isTrue } from "../address.ts";
 import { encodeQuery, sha256Hex, Signer } from "../sigv4.ts";
@@ -39,19 +40,19 @@ function endpoint({ env, region }: IdentityContext): { url: string; from: string
  */
 export async function assumeRoleWithToken(
   role: Role,
-  { path, what, action }: { path: string; what: string; action: string },
+  { path, what, operation }: { path: string; what: string; operation: Operation },
   context: IdentityContext,
 ): Promise<Credentials> {
   const token = readToken(path, what, context);
   const form = formOf("AssumeRoleWithWebIdentity", role, [["WebIdentityToken", token]]);
-  return await send(form, { action, context, secrets: [token], sign: () => [] });
+  return await send(form, { operation, context, secrets: [token], sign: () => [] });
 }
 
 /** Credentials of a role for those of somebody who may take it on. */
 export async function assumeRole(
   role: Role,
   source: Credentials,
-  { action, context }: { action: string; context: IdentityContext },
+  { operation, context }: { operation: Operation; context: IdentityContext },
 ): Promise<Credentials> {
   const form = formOf("AssumeRole", role, []);
   const sign = (url: string) => {
@@ -66,7 +67,7 @@ export async function assumeRole(
     };
     return new Signer(context.region, "sts").sign(part, source, context.nowMs());
   };
-  return await send(form, { action, context, secrets: [source.secretAccessKey.reveal()], sign });
+  return await send(form, { operation, context, secrets: [source.secretAccessKey.reveal()], sign });
 }
 
 function formOf(action: string, role: Role, more: readonly (readonly [string, string])[]): string {
@@ -86,8 +87,8 @@ function formOf(action: string, role: Role, more: readonly (readonly [string, st
 
 async function send(
   form: string,
-  { action, context, secrets, sign }: {
-    action: string;
+  { operation, context, secrets, sign }: {
+    operation: Operation;
     context: IdentityContext;
     secrets: readonly string[];
     sign(url: string): readonly (readonly [string, string])[];
@@ -101,12 +102,11 @@ async function send(
     from,
     headers: [["content-type", "application/x-www-form-urlencoded"], ...sign(url)] as const,
     body: new TextEncoder().encode(form),
-    action,
+    operation,
   };
   const reply = await ask(context.http, request, context);
-  const about = { action, object: context.object };
-  if (reply.status !== 200) throw refusal(reply, { ...about, nowMs: context.nowMs() }, secrets);
-  return credentialsOf(partsOf(reply.text), about);
+  if (reply.status !== 200) throw refusal(reply, { operation, nowMs: context.nowMs() }, secrets);
+  return credentialsOf(partsOf(reply.text), operation);
 }
 
 /** The elements of `Credentials`; none for a text that is no such document. */
