@@ -1,14 +1,15 @@
 /**
- * Prints the README's tables of flags, writes them into it, or checks that it has them.
+ * Prints the tables of flags, writes them into docs/flags.md, or checks that it has them.
  *
- *     deno run --allow-read --allow-write scripts/flag_tables.ts [--write | --check] [README.md]
+ *     deno run --allow-read --allow-write scripts/flag_tables.ts [--write | --check]
  *
  * Without `--write` or `--check` the tables go to standard output. They stand between the markers
  * `<!-- flags:begin -->` and `<!-- flags:end -->`.
  * @module
  */
-import { flagTables } from "../src/cli/help.ts";
+import { flagTables } from "../src/cli/flag_docs.ts";
 
+const PAGE = new URL("../docs/flags.md", import.meta.url);
 const BEGIN = "<!-- flags:begin -->";
 const END = "<!-- flags:end -->";
 
@@ -30,25 +31,22 @@ function say(text: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(text));
 }
 
-function main(args: readonly string[]): number {
-  const mode = args.find((arg) => arg.startsWith("--"));
-  const path = args.find((arg) => !arg.startsWith("--")) ?? "README.md";
+function main([mode]: readonly string[]): number {
   if (mode === undefined) {
     say(flagTables());
     return 0;
   }
-  const before = Deno.readTextFileSync(path);
-  const after = withFlagTables(before);
-  if (mode === "--check") {
-    if (before === after) return 0;
-    say(`The tables of flags in ${path} differ from src/cli/: run scripts/flag_tables.ts --write\n`);
-    return 1;
-  }
-  if (mode !== "--write") {
-    say(`Unknown flag "${mode}": expected --write or --check\n`);
+  if (mode !== "--write" && mode !== "--check") {
+    say(`Unknown argument "${mode}": expected --write or --check\n`);
     return 2;
   }
-  Deno.writeTextFileSync(path, after);
+  const before = Deno.readTextFileSync(PAGE);
+  const after = withFlagTables(before);
+  if (mode === "--write") Deno.writeTextFileSync(PAGE, after);
+  else if (before !== after) {
+    say("The tables of docs/flags.md differ from src/cli/ and src/config/: run deno task flags\n");
+    return 1;
+  }
   return 0;
 }
 

@@ -2,19 +2,7 @@
  * What a flag is.
  * @module
  */
-
-/** Commands by their own names. */
-export const COMMANDS = ["download", "sidecar", "inspect", "version", "help"] as const;
-
-/** One of {@linkcode COMMANDS}. */
-export type CommandName = typeof COMMANDS[number];
-
-/** Other names of commands: Flyte's own README says `downloader`. */
-export const ALIASES: Readonly<Record<string, CommandName>> = {
-  downloader: "download",
-  upload: "sidecar",
-  uploader: "sidecar",
-};
+import type { CommandName } from "./command_table.ts";
 
 /** How a flag's text is read; the names are pflag's where pflag has the type. */
 export type FlagType =

@@ -1,9 +1,10 @@
 /**
- * The one table of flags: parsing, help and the README's tables are made from it.
+ * The one table of flags: parsing, help, completion and docs/flags.md are made from it.
  * @module
  */
 import { COMMAND_FLAGS } from "./command_flags.ts";
-import type { CommandName, Flag } from "./flag.ts";
+import type { CommandName } from "./command_table.ts";
+import type { Flag } from "./flag.ts";
 import { GLOBAL_FLAGS } from "./global_flags.ts";
 
 /** Every flag and configuration key. */

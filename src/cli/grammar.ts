@@ -3,7 +3,8 @@
  * @module
  */
 import { cannot, CopilotError } from "../errors.ts";
-import { ALIASES, type CommandName, COMMANDS, type Flag } from "./flag.ts";
+import { COMMAND_TABLE, COMMAND_WORDS, type CommandName, commandOf, COMMANDS } from "./command_table.ts";
+import type { Flag } from "./flag.ts";
 import { FLAGS, flagsOf } from "./flags.ts";
 import { suggestion } from "../config/suggest.ts";
 import { addValue, type FlagValue, parseValue } from "./values.ts";
@@ -11,8 +12,10 @@ import { addValue, type FlagValue, parseValue } from "./values.ts";
 /** A command line, read but not yet completed by environment and files. */
 export interface Invocation {
   command: CommandName;
-  /** Whether `--help` or `-h` was given. */
+  /** Whether `--help`, `-h` or `--help-all` was given. */
   help: boolean;
+  /** Whether `--help-all` was given: help with the flags that commands share. */
+  helpAll: boolean;
   /** What is neither flag nor command. */
   args: readonly string[];
   /** The flags that were given, by their long names. */
@@ -21,7 +24,7 @@ export interface Invocation {
   configPatterns: readonly string[];
 }
 
-/** Not in the table, since it takes the place of the command. */
+/** Not in the table, since they take the place of the command. */
 const HELP: Flag = {
   name: "help",
   short: "h",
@@ -31,6 +34,10 @@ const HELP: Flag = {
   default: "",
   help: "Help",
 };
+const { short: _, ...LONG_ONLY } = HELP;
+const HELP_ALL: Flag = { ...LONG_ONLY, name: "help-all" };
+const VERSION: Flag = { ...LONG_ONLY, name: "version" };
+const INSTEAD_OF_COMMANDS = [HELP, HELP_ALL, VERSION];
 
 /**
  * Reads a command line: `--flag value`, `--flag=value`, `-f value`, `-fvalue`, `-f=value`, booleans without a value of their
@@ -46,11 +53,12 @@ export function parse(argv: readonly string[]): Invocation {
   const parser = new Parser(command);
   parser.read(rest);
   const { args, flags } = parser;
-  const help = flags.get("help") === true || at < 0;
-  flags.delete("help");
+  const helpAll = flags.get("help-all") === true;
+  const help = helpAll || flags.get("help") === true;
+  for (const { name } of INSTEAD_OF_COMMANDS) flags.delete(name);
   if (!help) assertArguments(command, rest, args);
-  const configPatterns = help || command === "help" || command === "version" ? [] : flags.get("config") ?? [];
-  return { command, help, args, flags, configPatterns: configPatterns as readonly string[] };
+  const configPatterns = help || !COMMAND_TABLE[command].usesStores ? [] : flags.get("config") ?? [];
+  return { command, help, helpAll, args, flags, configPatterns: configPatterns as readonly string[] };
 }
 
 /** Where the command's name stands; -1 without one. A flag's own value is passed over. */
@@ -72,16 +80,17 @@ function isFlag(arg: string): boolean {
 function takesNext(arg: string): boolean {
   if (arg.includes("=")) return false;
   const isBool = (matches: (flag: Flag) => boolean) => {
-    const flag = [...FLAGS, HELP].find(matches);
+    const flag = [...FLAGS, ...INSTEAD_OF_COMMANDS].find(matches);
     return flag?.type === "bool";
   };
   if (arg.startsWith("--")) return !isBool(({ name }) => name === arg.slice(2));
   return arg.length === 2 && !isBool(({ short }) => short === arg[1]);
 }
 
-/** Without a command only a call for help is served. */
+/** Without a command only a call for help or for the version is served. */
 function noCommand(argv: readonly string[]): CommandName {
-  if (argv.some((arg) => /^(--help|-h)(=|$)/.test(arg))) return "help";
+  if (argv.some((arg) => /^(--help(-all)?|-h)(=|$)/.test(arg))) return "help";
+  if (argv.some((arg) => /^--version(=|$)/.test(arg))) return "version";
   throw new CopilotError(
     "usage",
     `No command given: expected one of ${COMMANDS.join(", ")} (see copilot help)`,
@@ -89,10 +98,9 @@ function noCommand(argv: readonly string[]): CommandName {
 }
 
 function commandNamed(word: string): CommandName {
-  const command = COMMANDS.find((name) => name === word) ??
-    (Object.hasOwn(ALIASES, word) ? ALIASES[word] : undefined);
+  const command = commandOf(word);
   if (command !== undefined) return command;
-  const near = suggestion(word, [...COMMANDS, ...Object.keys(ALIASES)]);
+  const near = suggestion(word, COMMAND_WORDS);
   throw new CopilotError(
     "usage",
     `Unknown command${quoted(word)}: expected one of ${COMMANDS.join(", ")}${near}`,
@@ -111,7 +119,7 @@ class Parser {
     // `help sidecar --format x` is a call for help whatever else stands there.
     this.#known = [
       ...(command === "help" ? FLAGS.filter(({ of }) => of !== "config") : flagsOf(command)),
-      HELP,
+      ...(command === "version" ? INSTEAD_OF_COMMANDS : [HELP, HELP_ALL]),
     ];
   }
 
@@ -191,19 +199,16 @@ function hint(flag: Flag): string {
   return `expected ${flag.values === undefined ? `a ${flag.type}` : `one of ${flag.values.join(", ")}`}`;
 }
 
-const MAX_ARGS: Readonly<Record<CommandName, number>> = {
-  download: 0,
-  sidecar: 0,
-  inspect: 1,
-  version: 0,
-  help: 1,
-};
-
 function assertArguments(command: CommandName, argv: readonly string[], args: readonly string[]): void {
-  if (command === "inspect" && args.length === 0) {
-    throw new CopilotError("usage", "No document given: expected copilot inspect URI");
+  const { arguments: { min, max, what, values }, usage: form } = COMMAND_TABLE[command];
+  if (args.length < min) throw cannot(command, { usage: `expected ${what}, as in ${form}` });
+  const odd = values === undefined ? undefined : args.slice(0, max).find((arg) => !values.includes(arg));
+  if (odd !== undefined) {
+    throw cannot(`use${quoted(odd)}`, {
+      usage: `expected one of ${values!.join(", ")}${suggestion(odd, values!)}`,
+    });
   }
-  const extra = args[MAX_ARGS[command]];
+  const extra = args[max];
   if (extra === undefined) return;
   const before = argv[argv.lastIndexOf(extra) - 1];
   const mend = before !== undefined && /^--?[\w.-]+$/.test(before) && /^(true|false)$/.test(extra)
@@ -211,10 +216,9 @@ function assertArguments(command: CommandName, argv: readonly string[], args: re
     : before !== undefined && /\.ya?ml$/.test(extra)
     ? "; quote a glob, or the shell expands it"
     : "";
-  const wanted = MAX_ARGS[command] === 0 ? "flags only" : "one";
   throw new CopilotError(
     "usage",
-    `Unexpected argument${quoted(extra)}: copilot ${command} takes ${wanted}${mend}`,
+    `Unexpected argument${quoted(extra)}: copilot ${command} takes ${what}${mend}`,
   );
 }
 

@@ -1,51 +1,18 @@
 /**
- * Help texts, and the tables of flags for the README, from the table of flags.
+ * Help texts, from the tables of commands and flags.
  * @module
  */
 import { keysOfKind, STOW_KINDS } from "../config/mod.ts";
 import { CopilotError } from "../errors.ts";
-import { ALIASES, type CommandName, COMMANDS, environmentNames, type Flag, isConfigKey } from "./flag.ts";
+import { COMMAND_TABLE, COMMAND_WORDS, type CommandName, commandOf, COMMANDS } from "./command_table.ts";
+import { type Flag, isConfigKey } from "./flag.ts";
 import { FLAGS } from "./flags.ts";
 import { suggestion } from "../config/suggest.ts";
 
-const WIDTH = 100;
+const WIDTH = 80;
 
-const SUMMARIES: Readonly<Record<CommandName, string>> = {
-  download: "Fetch a task's inputs into a directory, as files and as inputs.pb, inputs.json or inputs.yaml",
-  sidecar: "Wait until the main container has ended, then upload a task's outputs and write outputs.pb",
-  inspect: "Show an inputs.pb, outputs.pb, errors.pb or interface in a readable way",
-  version: "Print the version",
-  help: "Print this, or a command's help: copilot help download",
-};
-
-const USAGES: Readonly<Record<CommandName, string>> = {
-  download: "copilot download --from-remote URI --to-output-prefix URI --to-local-dir DIR [flags]",
-  sidecar:
-    "copilot sidecar --from-local-dir DIR --to-raw-output URI --to-output-prefix URI --interface BASE64 [flags]",
-  inspect: "copilot inspect URI [flags]",
-  version: "copilot version",
-  help: "copilot help [COMMAND]",
-};
-
-const EXAMPLES: Readonly<Partial<Record<CommandName, readonly string[]>>> = {
-  download: [
-    "copilot download --from-remote s3://bucket/run/inputs.pb --to-output-prefix s3://bucket/run/out \\\n" +
-    "    --to-local-dir /var/inputs",
-    "copilot download -f ./run/inputs.pb --to-output-prefix ./run/out -o ./inputs --format YAML",
-    "copilot --config '/etc/flyte/copilot/*.yaml' --storage.stow.kind=s3 download …",
-  ],
-  sidecar: [
-    "copilot sidecar --from-local-dir /var/outputs --to-raw-output s3://bucket/raw/1 \\\n" +
-    "    --to-output-prefix s3://bucket/run/out --interface CgA= --start-watcher-type file --exit-watcher-type file",
-    "copilot sidecar -f ./outputs -x ./raw -o ./run/out -i CgA= --start-watcher-type noop --exit-watcher-type noop",
-  ],
-  inspect: [
-    "copilot inspect s3://bucket/run/out/outputs.pb",
-    "copilot inspect ./run/out/errors.pb --output json",
-  ],
-};
-
-const GROUPS: readonly { group: Flag["group"]; title: string }[] = [
+/** The groups of flags that more than one command takes, in the order of help. */
+export const GROUPS: readonly { group: Flag["group"]; title: string }[] = [
   { group: "run", title: "Every run" },
   { group: "storage", title: "Storage" },
   { group: "log", title: "Log" },
@@ -63,50 +30,66 @@ const PRECEDENCE = "Precedence: flag, environment, configuration files in their 
   "environment variables: the name in upper case with - as _ (STORAGE.STOW.KIND), or also with dots as _ " +
   "(STORAGE_STOW_KIND).";
 
+const EXIT_STATUS: readonly (readonly [string, string])[] = [
+  ["0", "Done, or failed and the error document says so"],
+  ["1", "Failed, and the error document could not be written or --exit-on-error is given"],
+  ["2", "Nothing was moved: the command line, the environment or the configuration cannot be used"],
+];
+
 /**
  * The help of a command, or the overview.
  *
  * @param topic a command or one of its other names; none for the overview
+ * @param options.all also the flags that other commands share
  * @throws CopilotError `usage` for a topic that is no command
  */
-export function helpText(topic?: string): string {
-  if (topic === undefined) return overview();
-  const command = COMMANDS.find((name) => name === topic) ??
-    (Object.hasOwn(ALIASES, topic) ? ALIASES[topic] : undefined);
+export function helpText(topic: string | undefined, { all }: { all: boolean }): string {
+  if (topic === undefined) return overview(all);
+  const command = commandOf(topic);
   if (command === undefined) {
-    const near = suggestion(topic, [...COMMANDS, ...Object.keys(ALIASES)]);
+    const near = suggestion(topic, COMMAND_WORDS);
     throw new CopilotError("usage", `No help for that topic: expected one of ${COMMANDS.join(", ")}${near}`);
   }
-  return command === "help" ? overview() : commandHelp(command);
+  return command === "help" ? overview(all) : commandHelp(command, all);
 }
 
-function overview(): string {
-  const commands = COMMANDS.map((name) => [[name, ...aliasesOf(name)].join(", "), SUMMARIES[name]] as const);
+function overview(all: boolean): string {
+  const commands = COMMANDS.map((name) => {
+    const { aliases, summary } = COMMAND_TABLE[name];
+    return [[name, ...aliases].join(", "), summary] as const;
+  });
+  const firsts = COMMANDS.flatMap((name) => COMMAND_TABLE[name].examples.slice(0, 1));
   return sections([
-    "copilot moves the inputs and outputs of Flyte's raw container tasks between object stores and directories.",
+    wrap(
+      "copilot moves the inputs and outputs of Flyte's raw container tasks between object stores and directories.",
+      "",
+    ),
     `Usage:\n  copilot [flags] COMMAND [flags]`,
     `Commands:\n${columns(commands)}`,
-    ...globalSections(),
-    examples(Object.values(EXAMPLES).map((lines) => lines[0]!)),
-    "Exit status: 0 done, or failed and errors.pb says so; 1 failed and errors.pb could not be written, or --exit-on-error;\n" +
-    "2 the command line, the environment or the configuration cannot be used, and nothing was moved.",
+    examples(firsts),
+    ...(all ? sharedSections() : [
+      "The flags of a command:        copilot help COMMAND\n" +
+      "The flags that commands share: copilot help --help-all",
+    ]),
+    `Exit status:\n${columns(EXIT_STATUS)}`,
   ]);
 }
 
-function commandHelp(command: CommandName): string {
+function commandHelp(command: CommandName, all: boolean): string {
   const own = FLAGS.filter(({ of }) => of === command);
-  const aliases = aliasesOf(command);
+  const { summary, usage, aliases, usesStores } = COMMAND_TABLE[command];
+  const rest = `The other flags (storage, log, Kubernetes …): copilot ${command} --help-all`;
   return sections([
-    `${SUMMARIES[command]}.`,
-    `Usage:\n  ${USAGES[command]}`,
+    `${summary}.`,
+    `Usage:\n  ${usage}`,
     aliases.length === 0 ? "" : `Also called: ${aliases.join(", ")}`,
     own.length === 0 ? "" : `Flags:\n${columns(own.map(flagLine))}`,
-    ...(command === "version" ? [] : globalSections()),
-    examples(EXAMPLES[command] ?? []),
+    examples(COMMAND_TABLE[command].examples),
+    ...(!usesStores ? [] : all ? sharedSections() : [rest]),
   ]);
 }
 
-function globalSections(): string[] {
+function sharedSections(): string[] {
   const flags = (wanted: Flag["group"]) =>
     FLAGS.filter(({ of, group }) => of === "global" && group === wanted);
   const ignored = flags("compatibility").map(({ name }) => `--${name}`).join(", ");
@@ -146,10 +129,6 @@ function placeholder(flag: Flag): string {
   return flag.arg === undefined ? PLACEHOLDERS[flag.type] ?? " TEXT" : ` ${flag.arg}`;
 }
 
-function aliasesOf(command: CommandName): string[] {
-  return Object.keys(ALIASES).filter((alias) => ALIASES[alias] === command);
-}
-
 function examples(lines: readonly string[]): string {
   return lines.length === 0 ? "" : `Examples:\n${lines.map((line) => `  ${line}`).join("\n")}`;
 }
@@ -179,41 +158,4 @@ function wrap(text: string, indent: string): string {
     line += line.length === indent.length ? word : ` ${word}`;
   }
   return [...lines, line].join("\n");
-}
-
-/** The README's tables of flags, in Markdown: one per command, one per group of global flags, the ignored ones as a list. */
-export function flagTables(): string {
-  const own = (command: CommandName) => FLAGS.filter(({ of }) => of === command);
-  const tables = (["download", "sidecar", "inspect"] as const).map((command) =>
-    `### \`copilot ${[command, ...aliasesOf(command)].join("`, `copilot ")}\`\n\n${table(own(command))}`
-  );
-  for (const { group, title } of GROUPS) {
-    const flags = FLAGS.filter((flag) => flag.group === group && ["global", "config"].includes(flag.of));
-    tables.push(`### ${title}\n\n${table(flags)}`);
-  }
-  const ignored = FLAGS.filter(({ group }) => group === "compatibility").map(({ name }) => `\`--${name}\``);
-  tables.push(
-    `### Accepted for the original's sake and ignored\n\nTheir types are checked, nothing else: ${
-      ignored.join(", ")
-    }.`,
-  );
-  return `${tables.join("\n\n")}\n`;
-}
-
-function table(flags: readonly Flag[]): string {
-  const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("<", "\\<");
-  const code = (text: string) => text === "" ? "" : `\`${text}\``;
-  const lines = flags.map((flag) => {
-    const typed = flag.of === "config" ? "" : "--";
-    const name = `${flag.short === undefined ? "" : `\`-${flag.short}\`, `}\`${typed}${flag.name}\``;
-    const values = flag.values === undefined ? "" : ` (${flag.values.map(code).join(", ")})`;
-    const initial = flag.required ? "required" : code(flag.default);
-    const environment = environmentNames(flag).map(code).join(", ");
-    return `| ${[name, flag.type, initial, environment, cell(flag.help) + values].join(" | ")} |`;
-  });
-  return [
-    "| flag | type | default | environment | what it does |",
-    "| --- | --- | --- | --- | --- |",
-    ...lines,
-  ].join("\n");
 }

@@ -5,7 +5,8 @@
  * Pure: knows no runtime, reads no environment and no file by itself.
  * @module
  */
-export { type CommandName, environmentNames, type Flag } from "./flag.ts";
+export type { CommandName } from "./command_table.ts";
+export { environmentNames, type Flag } from "./flag.ts";
 export { FLAGS } from "./flags.ts";
 export { type Invocation, parse } from "./grammar.ts";
 export { resolve } from "./resolve.ts";

@@ -32,9 +32,9 @@ export async function resolve(
   env: Readonly<Record<string, string>>,
   files: readonly ConfigFile[],
 ): Promise<Command> {
-  const { command, help, args } = invocation;
-  if (command === "help") return { kind: "help", text: helpText(args[0]) };
-  if (help) return { kind: "help", text: helpText(command) };
+  const { command, help, helpAll: all, args } = invocation;
+  if (command === "help") return { kind: "help", text: helpText(args[0], { all }) };
+  if (help) return { kind: "help", text: helpText(command, { all }) };
   if (command === "version") return { kind: "version" };
   assertRequired(invocation);
   const settings = new Settings({ invocation, env, entries: await readEntries(files) });

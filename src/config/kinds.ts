@@ -8,59 +8,103 @@
 export interface StoreKind {
   /** URI schemes, lower case without `://`. */
   schemes: readonly string[];
-  /** Keys of `stow.config`, as Flyte writes them; others are passed on with a warning. */
-  keys: readonly string[];
+  /** Keys of `stow.config`, as Flyte writes them, with what they mean; others are passed on with a warning. */
+  keys: Readonly<Record<string, string>>;
   /** Whether `storage.stow.kind` takes it. */
   isStow: boolean;
 }
 
-/** Settings of stores that are reached through their S3 interface. */
-const S3_INTERFACE = ["endpoint", "region", "access_key_id", "secret_key", "secret_key_path", "disable_ssl"];
+const ADDRESS = {
+  region: "Region; unset: AWS_REGION, AWS_DEFAULT_REGION, us-east-1",
+  endpoint: "URL of a store that is not AWS's own; implies path-style addressing",
+  disable_ssl: "true: plain HTTP to an endpoint without a scheme",
+};
+const KEYS = {
+  access_key_id: "Access key ID",
+  secret_key: "Secret access key",
+  secret_key_path: "File that holds the secret access key; wins over secret_key",
+};
 
 const TABLE = {
   s3: {
     schemes: ["s3"],
-    keys: [
-      "auth_type",
-      "access_key_id",
-      "secret_key",
-      "secret_key_path",
-      "token",
-      "region",
-      "endpoint",
-      "disable_ssl",
-      "v2_signing",
-      "server_side_encryption",
-      "kms_key_id",
-      "sse_customer_key",
-      "request_payer",
-    ],
+    keys: {
+      auth_type:
+        "accesskey: the keys below; iam: the platform's credentials; unset: the keys where they are given",
+      ...KEYS,
+      token: "Session token of temporary keys",
+      ...ADDRESS,
+      v2_signing: "Accepted; requests are signed with version 4",
+      server_side_encryption: "AES256, aws:kms or aws:kms:dsse, for what is written",
+      kms_key_id: "Key for aws:kms",
+      sse_customer_key: "Customer's key of 32 bytes in base64, for what is read and written",
+      request_payer: "requester: the caller pays",
+    },
     isStow: true,
   },
-  google: { schemes: ["gs"], keys: ["json", "project_id", "scopes", "endpoint"], isStow: true },
+  google: {
+    schemes: ["gs"],
+    keys: {
+      json:
+        "Credentials as JSON: a service account's key, or a configuration of workload identity federation",
+      project_id: "Accepted; buckets need no project",
+      scopes: "OAuth scopes, separated by blanks or commas",
+      endpoint: "URL of another server; unset: STORAGE_EMULATOR_HOST, Google's own",
+    },
+    isStow: true,
+  },
   azure: {
     schemes: ["abfs", "abfss"],
-    keys: ["account", "key", "auth_type", "domain_suffix", "base_url", "upload_concurrency"],
+    keys: {
+      account: "Storage account; unset: AZURE_STORAGE_ACCOUNT, or the one that a URI names",
+      key: "Account key in base64",
+      auth_type: "anonymous: no credentials; unset: the first that is there",
+      domain_suffix: "Domain of the account's host; unset: core.windows.net",
+      base_url: "URL of another server, as an emulator's",
+      upload_concurrency: "Accepted; copilot decides by its memory",
+    },
     isStow: true,
   },
-  local: { schemes: ["file"], keys: ["path"], isStow: true },
+  local: {
+    schemes: ["file"],
+    keys: { path: "Directory that holds a directory for each bucket" },
+    isStow: true,
+  },
   swift: {
     schemes: ["sw"],
-    keys: ["username", "key", "tenant_name", "tenant_auth_url", ...S3_INTERFACE],
+    keys: {
+      ...KEYS,
+      ...ADDRESS,
+      username: "Accepted; Swift is reached by its S3 interface",
+      key: "Accepted, as username",
+      tenant_name: "Accepted, as username",
+      tenant_auth_url: "Accepted, as username",
+    },
     isStow: true,
   },
   oracle: {
     schemes: ["os"],
-    keys: ["username", "password", "authorization_endpoint", ...S3_INTERFACE],
+    keys: {
+      ...KEYS,
+      ...ADDRESS,
+      username: "Accepted; Oracle's store is reached by its S3 interface",
+      password: "Accepted, as username",
+      authorization_endpoint: "Accepted, as username",
+    },
     isStow: true,
   },
   redis: {
     schemes: ["redis", "rediss"],
-    keys: ["endpoint", "username", "password", "db"],
+    keys: {
+      endpoint: "HOST[:PORT]",
+      username: "User of Redis's access control lists",
+      password: "Password",
+      db: "Number of the database; unset: 0",
+    },
     isStow: true,
   },
-  mem: { schemes: ["mem"], keys: [], isStow: false },
-  http: { schemes: ["http", "https"], keys: [], isStow: false },
+  mem: { schemes: ["mem"], keys: {}, isStow: false },
+  http: { schemes: ["http", "https"], keys: {}, isStow: false },
 } as const satisfies Record<string, StoreKind>;
 
 /** Names of the kinds. */
@@ -81,7 +125,7 @@ export type StorageType = typeof STORAGE_TYPES[number];
 
 /** The keys of `stow.config` that a kind reads; none for a kind that does not exist. */
 export function keysOfKind(kind: string): readonly string[] {
-  return Object.hasOwn(KINDS, kind) ? KINDS[kind as KindName].keys : [];
+  return Object.hasOwn(KINDS, kind) ? Object.keys(KINDS[kind as KindName].keys) : [];
 }
 
 /** The first scheme of a kind; a kind that does not exist is its own. */

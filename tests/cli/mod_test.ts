@@ -114,7 +114,7 @@ Deno.test("grammar: what is refused names the flag and what is accepted", () => 
       ["download", "--storage.redis.addr", "x"],
       /configuration files and by environment variables only/,
     ],
-    [["inspect"], /No document given/],
+    [["inspect"], /Cannot inspect: expected one document, as in copilot inspect URI/],
     [["inspect", "a", "b"], /Unexpected argument/],
     [["help", "a", "b"], /Unexpected argument/],
   ];

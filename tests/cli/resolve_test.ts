@@ -1,5 +1,4 @@
 import assert from "assert";
-import { CopilotError } from "../../src/errors.ts";
 import {
   type Command,
   type DownloadCommand,
@@ -9,7 +8,11 @@ import {
   type SidecarCommand,
 } from "../../src/cli/mod.ts";
 import { flagsOf } from "../../src/cli/flags.ts";
-import { flagTables, helpText } from "../../src/cli/help.ts";
+import { flagTables } from "../../src/cli/flag_docs.ts";
+import { helpText } from "../../src/cli/help.ts";
+import { COMMANDS } from "../../src/cli/command_table.ts";
+import { keysOfKind, STOW_KINDS } from "../../src/config/mod.ts";
+import { CopilotError } from "../../src/errors.ts";
 import { VERSION, versionText } from "../../src/cli/version.ts";
 import { withFlagTables } from "../../scripts/flag_tables.ts";
 
@@ -231,29 +234,36 @@ Deno.test("kube-api: flags of a Kubernetes client that it does not read are warn
   assert.deepEqual((await command<SidecarCommand>([...SIDECAR, "--server", "https://x"])).warnings, []);
 });
 
-Deno.test("help: every command's names its flags, defaults and environment; --help needs nothing else", async () => {
-  for (const  of of["download", "sidecar", "inspect"] as const) {
-    const help = await command<Extract<Command, { kind: "help" }>>([of, "--help"]);
-    assert.equal(help.kind, "help");
-    for (const { name, default: initial } of flagsOf(of)) {
-      assert(help.text.includes(`--${name}`), `${of}: --${name}`);
-      if (FLAGS.some((flag) => flag.name === name && flag.group !== "compatibility")) {
-        assert(help.text.includes(initial));
-      }
+async function help(...argv: string[]): Promise<string> {
+  const made = await command<Command>(argv);
+  assert.equal(made.kind, "help");
+  return (made as Extract<Command, { kind: "help" }>).text;
+}
+
+Deno.test("help: a command's own flags with defaults and environment; --help needs nothing else", async () => {
+  for (const name of COMMANDS) {
+    const text = await help(name === "help" ? "download" : name, "--help");
+    for (const flag of FLAGS.filter((known) => known.of === name)) {
+      assert(text.includes(`--${flag.name}`) && text.includes(flag.default), `${name}: --${flag.name}`);
     }
-    assert.equal(help.text, helpText(of));
-    assert.match(help.text, /Examples:/);
-    for (const line of help.text.split("\n")) assert(line.length <= 120, line);
+    assert(!text.includes("--storage.type"), name);
+    for (const line of text.split("\n")) assert(line.length <= 120, line);
   }
-  assert.match(helpText("sidecar"), /environment POD_NAME/);
-  assert.match(helpText(), /Exit status: 0/);
-  assert.equal(helpText("uploader"), helpText("sidecar"));
-  assert.equal(
-    (await command<Extract<Command, { kind: "help" }>>(["help", "downloader"])).text,
-    helpText("download"),
-  );
-  assert.equal((await command<Extract<Command, { kind: "help" }>>(["-h"])).text, helpText());
-  assert.equal((await command(["download", "-h"])).kind, "help");
+  assert.match(helpText("sidecar", { all: false }), /environment\s+POD_NAME/);
+  assert.match(helpText(undefined, { all: false }), /Exit status:\n +0/);
+  assert.equal(await help("uploader", "-h"), helpText("sidecar", { all: false }));
+  assert.equal(await help("help", "downloader"), helpText("download", { all: false }));
+  assert.equal(await help("-h"), helpText(undefined, { all: false }));
+});
+
+Deno.test("help: --help-all has every flag of a command", async () => {
+  for (const name of ["download", "sidecar", "inspect"] as const) {
+    const text = await help(name, "--help-all");
+    assert(text.startsWith(helpText(name, { all: false }).slice(0, 200)), "the command's own come first");
+    for (const flag of flagsOf(name)) assert(text.includes(`--${flag.name}`), `${name}: --${flag.name}`);
+    assert.equal(await help("help", name, "--help-all"), text);
+  }
+  assert.match(await help("--help-all"), /--storage\.type/);
 });
 
 Deno.test("secrets: no message, help text or JSON repeats one", async () => {
@@ -296,9 +306,12 @@ Deno.test("secrets: no message, help text or JSON repeats one", async () => {
   }
 });
 
-Deno.test("README tables name every flag, and are placed between the markers again and again", () => {
+Deno.test("the tables of docs/flags.md name every flag, and are placed between the markers again and again", () => {
   const tables = flagTables();
   for (const { name } of FLAGS) assert(tables.includes(name), name);
+  for (const kind of STOW_KINDS) {
+    for (const key of keysOfKind(kind)) assert(tables.includes(`| ${kind} | \`${key}\``), key);
+  }
   const once = withFlagTables("# x\n<!-- flags:begin -->\nstale text\n<!-- flags:end -->\nrest\n");
   assert(
     once.startsWith("# x\n<!-- flags:begin -->\n") && once.endsWith("<!-- flags:end -->\nrest\n") &&

@@ -1,0 +1,104 @@
+/**
+ * The one table of commands: parsing, help, completion and the documentation are made from it.
+ * @module
+ */
+
+/** What a command takes besides flags. */
+export interface CommandArguments {
+  min: number;
+  max: number;
+  /** As messages and completion call one. */
+  what: string;
+  /** Accepted words; absent where anything goes. */
+  values?: readonly string[];
+}
+
+/** One command. */
+export interface CommandRow {
+  /** Other names: Flyte's own README says `downloader`. */
+  aliases: readonly string[];
+  /** One sentence without a period. */
+  summary: string;
+  usage: string;
+  examples: readonly string[];
+  arguments: CommandArguments;
+  /** Whether it opens stores, and so takes the flags of the groups run, storage and log. */
+  usesStores: boolean;
+}
+
+const NOTHING: CommandArguments = { min: 0, max: 0, what: "flags only" };
+
+const TABLE = {
+  download: {
+    aliases: ["downloader"],
+    summary: "Fetch a task's inputs into a directory, as files and as inputs.pb, inputs.json or inputs.yaml",
+    usage: "copilot download --from-remote URI --to-output-prefix URI --to-local-dir DIR [flags]",
+    examples: [
+      "copilot download --from-remote s3://bucket/run/inputs.pb --to-output-prefix s3://bucket/run/out \\\n" +
+      "    --to-local-dir /var/inputs",
+      "copilot download -f ./run/inputs.pb --to-output-prefix ./run/out -o ./inputs --format YAML",
+      "copilot --config '/etc/flyte/copilot/*.yaml' --storage.stow.kind=s3 download …",
+    ],
+    arguments: NOTHING,
+    usesStores: true,
+  },
+  sidecar: {
+    aliases: ["upload", "uploader"],
+    summary: "Wait until the main container has ended, then upload a task's outputs and write outputs.pb",
+    usage:
+      "copilot sidecar --from-local-dir DIR --to-raw-output URI --to-output-prefix URI --interface BASE64 [flags]",
+    examples: [
+      "copilot sidecar --from-local-dir /var/outputs --to-raw-output s3://bucket/raw/1 \\\n" +
+      "    --to-output-prefix s3://bucket/run/out --interface CgA= --start-watcher-type file",
+      "copilot sidecar -f ./outputs -x ./raw -o ./run/out -i CgA= --start-watcher-type noop",
+    ],
+    arguments: NOTHING,
+    usesStores: true,
+  },
+  inspect: {
+    aliases: [],
+    summary: "Show an inputs.pb, outputs.pb, error.pb or interface in a readable way",
+    usage: "copilot inspect URI [flags]",
+    examples: [
+      "copilot inspect s3://bucket/run/out/outputs.pb",
+      "copilot inspect ./run/out/error.pb --output json",
+    ],
+    arguments: { min: 1, max: 1, what: "one document" },
+    usesStores: true,
+  },
+  version: {
+    aliases: [],
+    summary: "Print the version, the commit it was built from and the runtime",
+    usage: "copilot version",
+    examples: [],
+    arguments: NOTHING,
+    usesStores: false,
+  },
+  help: {
+    aliases: [],
+    summary: "Print this, or a command's help: copilot help download",
+    usage: "copilot help [COMMAND] [--help-all]",
+    examples: ["copilot help --help-all"],
+    arguments: { min: 0, max: 1, what: "one command" },
+    usesStores: false,
+  },
+} as const satisfies Record<string, CommandRow>;
+
+/** Commands by their own names. */
+export type CommandName = keyof typeof TABLE;
+
+/** Every command by its name. */
+export const COMMAND_TABLE: Readonly<Record<CommandName, CommandRow>> = TABLE;
+
+/** Names of the commands, in the order of help. */
+export const COMMANDS = Object.keys(TABLE) as readonly CommandName[];
+
+/** Names and other names of all commands. */
+export const COMMAND_WORDS: readonly string[] = COMMANDS.flatMap((
+  name,
+) => [name, ...COMMAND_TABLE[name].aliases]);
+
+/** The command that a word names; undefined for a word that is none. */
+export function commandOf(word: string): CommandName | undefined {
+  return COMMANDS.find((name) => name === word || COMMAND_TABLE[name].aliases.includes(word));
+}
