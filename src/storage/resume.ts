@@ -2,8 +2,9 @@
  * A body that goes on where it broke, by asking for the rest of the same version.
  * @module
  */
-import { CopilotError } from "../errors.ts";
+import { CopilotError, from } from "../errors.ts";
 import type { ByteReader, GetOptions, GetResult } from "./store.ts";
+import { pinOf, relation } from "./version.ts";
 
 const SKIP_BYTES = 64 * 1024;
 
@@ -25,6 +26,12 @@ export interface ResumableRead {
 
 type Range = Pick<GetOptions, "start" | "end" | "ifMatch">;
 
+/**
+ * A body that broke and cannot be resumed, because nothing proves that what would come is of the same version. Reading the object
+ * again from its start can help.
+ */
+export class NotResumable extends CopilotError {}
+
 /** Reads a body to its end over as many replies as it takes. */
 export class ResumedBody implements ByteReader {
   readonly #read: ResumableRead;
@@ -33,6 +40,8 @@ export class ResumedBody implements ByteReader {
   #at: number;
   /** Null after a failure, until the rest has been asked for. */
   #body: ByteReader | null;
+  /** What the body that was read last broke with. */
+  #broke: unknown;
   #closed = false;
 
   /** @param get asks for a range of the object once */
@@ -52,7 +61,15 @@ export class ResumedBody implements ByteReader {
       } catch (thrown) {
         this.#body?.close();
         this.#body = null;
-        if (this.#closed) throw thrown;
+        if (this.#closed || thrown instanceof NotResumable) throw thrown;
+        this.#broke = thrown;
+        if (
+          pinOf(this.#read.first.info) === undefined && thrown instanceof CopilotError && thrown.retryable
+        ) {
+          throw this.#notResumable(
+            "the server gives no strong ETag, which alone would prove that the rest fits",
+          );
+        }
         await this.#read.attempts.failed(thrown);
       }
     }
@@ -76,12 +93,9 @@ export class ResumedBody implements ByteReader {
 
   /** A body whose next byte is the one that is wanted. */
   async #rest(): Promise<ByteReader> {
-    const { etag } = this.#read.first.info;
-    // If-Match compares strongly, so a weak ETag never matches: it is compared here.
-    const pin = etag === undefined || etag.startsWith("W/") ? {} : { ifMatch: etag };
-    const got = await this.#get({ start: this.#at, end: this.#end, ...pin });
+    const got = await this.#ask();
     try {
-      this.#assertSame(got);
+      this.#assertFits(got);
       await this.#skip(got.body, this.#at - got.start);
     } catch (error) {
       got.body.close();
@@ -92,13 +106,38 @@ export class ResumedBody implements ByteReader {
     return got.body;
   }
 
-  #assertSame(got: GetResult): void {
-    const { info } = this.#read.first;
-    if (got.info.size !== info.size || (info.etag ?? got.info.etag) !== (got.info.etag ?? info.etag)) {
-      throw this.#error("changed", "it changed while it was read");
+  async #ask(): Promise<GetResult> {
+    const range = { start: this.#at, end: this.#end };
+    const pin = pinOf(this.#read.first.info);
+    try {
+      return await this.#get(pin === undefined ? range : { ...range, ifMatch: pin });
+    } catch (thrown) {
+      if (!(thrown instanceof CopilotError)) throw thrown;
+      if (thrown.code === "unsupported") throw this.#notResumable(thrown.fault.detail);
+      if (thrown.code !== "changed" || pin === undefined) throw thrown;
+      // There are servers that refuse every condition: what they send without one tells its version itself.
+      return await this.#get(range);
     }
-    if (got.start !== this.#at && got.start !== 0) {
-      throw this.#error("integrity", `the reply begins at byte ${got.start}, expected ${this.#at}`);
+  }
+
+  #assertFits(got: GetResult): void {
+    const { info } = this.#read.first;
+    switch (relation(info, got.info)) {
+      case "changed":
+        throw this.#error(
+          "changed",
+          `it changed while it was read: it had ${info.size} bytes and has ${got.info.size} now`,
+        );
+      case "unproven":
+        throw this.#notResumable(`the ETag is ${got.info.etag ?? "missing"} now, it was ${info.etag}`);
+    }
+    const isPast = got.start + got.length <= this.#at;
+    if (isPast || (got.start !== this.#at && got.start !== 0)) {
+      throw this.#notResumable(
+        `asked for bytes ${this.#at}-${
+          this.#end - 1
+        }, the server gives ${got.length} from byte ${got.start} on`,
+      );
     }
   }
 
@@ -113,9 +152,18 @@ export class ResumedBody implements ByteReader {
     }
   }
 
-  #error(code: "network" | "changed" | "integrity", why: string): CopilotError {
-    const { object } = this.#read;
-    return new CopilotError(code, { action: "read", object, detail: why });
+  #notResumable(why: string): NotResumable {
+    const broke = from(this.#broke, {}).fault.detail;
+    return new NotResumable("network", {
+      action: "read",
+      object: this.#read.object,
+      detail: `it broke and cannot be resumed, ${why}: ${broke}`,
+      cause: this.#broke,
+    });
+  }
+
+  #error(code: "network" | "changed", why: string): CopilotError {
+    return new CopilotError(code, { action: "read", object: this.#read.object, detail: why });
   }
 
   close(): void {

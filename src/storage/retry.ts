@@ -7,8 +7,8 @@
  *   to report it. By default an operation has 20 attempts, which last about a minute: at 30 % failing requests, one operation
  *   in 3·10^10 fails, and an outage of half a minute passes unseen.
  * - All stores of a policy share a {@linkcode RetryBudget}, so that a run does not hammer a store that is down.
- * - A body that breaks is resumed at the byte where it broke, for the version that it began with: by ETag where the store
- *   has them, by size else. Another version is `changed`, never a mix.
+ * - A body that breaks is resumed at the byte where it broke, for the version that it began with. Where nothing proves the version
+ *   it fails, to be read again from its start (`Stores.whole`). Another version is `changed`, never a mix.
  * - `put` and parts open their source again, also when the store has got other bytes than were sent (`integrity`).
  *   `complete` after a lost reply: when the upload is then unknown and an object of the expected size is there, the first try
  *   did it. (An older object of the same size would be taken for it, if somebody else ended the upload in that very moment.)

@@ -26,6 +26,7 @@
  * 13. A body's read fails with `network` when the connection ends before `length` bytes came; it never ends early in silence.
  * 14. Where the store gives a checksum of the whole object, `info.checksum` has it; the caller verifies it.
  * 15. A listing that does not end (tokens in a circle, pages that come again) is `unsupported`, through `listing.ts`.
+ * 16. Ranges are an optimisation of the caller: one that fails, or comes other than it was asked for, is never the object's end.
  * @module
  */
 
@@ -61,7 +62,7 @@ export interface ObjectInfo {
   key: string;
   /** Bytes. */
   size: number;
-  /** Opaque; pins a version with `ifMatch`. Absent where the store has none. */
+  /** Opaque; pins a version with `ifMatch` unless it is weak (`W/…`), see version.ts. Absent where the store has none. */
   etag?: string;
   /** Of the whole object, never of a range or of parts. The cheapest to verify if there are several. */
   checksum?: Checksum;

@@ -9,6 +9,7 @@ import { openStore } from "./backends/mod.ts";
 import { createHasher } from "./checksum.ts";
 import { withEndingLists } from "./listing.ts";
 import { metadataBytesFor, MetadataRoom, MORE_MEMORY } from "./metadata_room.ts";
+import { NotResumable } from "./resume.ts";
 import { Attempts, RetryBudget, type RetryPolicy, withRetry } from "./retry.ts";
 import { type ChecksumName, type ObjectInfo, type ObjectStore, readAll } from "./store.ts";
 import { formatUri, parseUri, shownUri, type StoreUri } from "./uri.ts";
@@ -81,7 +82,7 @@ export class Stores {
   }
 
   /**
-   * Fetches an object again, from its first byte, while its bytes are damaged on their way.
+   * Fetches an object again, from its first byte, while its bytes are damaged on their way, or where it broke and cannot be resumed.
    *
    * @param fetch fetches it and has its bytes judged; throws CopilotError `integrity` for bytes that are not the store's
    * @throws CopilotError as `fetch`, with the number of attempts where it was tried more than once
@@ -93,16 +94,18 @@ export class Stores {
   ): Promise<T> {
     const object = shownUri(`${store.root}/${key}`);
     const verification = new Verification({ object, trust: this.#trustIn(store), warn: this.#options.warn });
-    const policy = { ...this.#options.retry, attempts: DAMAGED_ATTEMPTS };
-    const attempts = new Attempts(policy, { action: "read", object, signal, compares: true });
+    const job = { action: "read", object, signal, compares: true };
+    const damaged = new Attempts({ ...this.#options.retry, attempts: DAMAGED_ATTEMPTS }, job);
+    const broken = new Attempts(this.#options.retry, job);
     for (;;) {
       try {
         return await fetch(verification);
       } catch (thrown) {
         const { code } = from(thrown, { action: "read", object });
+        if (thrown instanceof NotResumable) await broken.failed(thrown);
+        else if (code === "integrity" || code === "aborted") await damaged.failed(thrown);
         // Everything else has been tried again below.
-        if (code !== "integrity" && code !== "aborted") throw thrown;
-        await attempts.failed(thrown);
+        else throw thrown;
       }
     }
   }

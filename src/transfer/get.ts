@@ -9,7 +9,7 @@ import type { Engine } from "./session.ts";
 import { lengthError, type Verification } from "../storage/verification.ts";
 import { pump } from "./pump.ts";
 import { digestOfFile } from "./read_back.ts";
-import { fetchRanges, rangeBytesFor, type RangedJob } from "./ranges.ts";
+import { canRange, fetchRanges, rangeBytesFor, type RangedJob } from "./ranges.ts";
 import type { StagedFile, Staging } from "./staging.ts";
 
 /** Blobs get 0666 before the umask, as the original gives them. */
@@ -47,9 +47,10 @@ export async function getFile(
   try {
     staged = options.staging.create(BLOB_MODE);
     const object = shownUri(`${store.root}/${key}`);
-    const large = store.traits.parallelRanges && first.info.size > 2 * rangeBytesFor(first.info.size);
-    if (large) await fetchRanges(engine, { store, first, staged, object, verification, named });
-    else await fetchStream(engine, { first, staged, object, verification });
+    const large = first.info.size > 2 * rangeBytesFor(first.info.size);
+    if (large && store.traits.parallelRanges && canRange(first)) {
+      await fetchRanges(engine, { store, first, staged, object, verification, named });
+    } else await fetchStream(engine, { first, staged, object, verification });
     staged.commit(options.path);
     engine.progress.files++;
   } finally {

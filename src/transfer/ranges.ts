@@ -3,7 +3,7 @@
  * meet.
  * @module
  */
-import { cannot } from "../errors.ts";
+import { cannot, CopilotError } from "../errors.ts";
 import { combine, createHasher, isCrc } from "../storage/checksum.ts";
 import type { ByteReader, Checksum, ChecksumName, GetResult, ObjectStore } from "../storage/store.ts";
 import type { Engine } from "./session.ts";
@@ -11,6 +11,7 @@ import { lengthError, type Verification } from "../storage/verification.ts";
 import { pump } from "./pump.ts";
 import { digestOfFile } from "./read_back.ts";
 import type { StagedFile } from "./staging.ts";
+import { pinOf, relation } from "../storage/version.ts";
 
 const MIB = 1024 * 1024;
 /** Streams besides the first: at 60 MB/s each, what stores give a connection, sixteen fill ten gigabits. More cost memory only. */
@@ -38,10 +39,18 @@ export interface RangedJob {
   named(error: unknown): unknown;
 }
 
+/** Whether ranges of an object can be told to be of the version that the first reply has. */
+export function canRange(first: GetResult): boolean {
+  return pinOf(first.info) !== undefined;
+}
+
 /**
  * Fetches an object in ranges. Its slot's stream works from the front; helpers in spare slots take ranges from the back.
  *
- * @throws what failed first; every stream has ended then
+ * Ranges only save time: the front's stream has the whole object, and where a range does not come as it was asked for, it goes on
+ * alone. So a server may ignore or refuse ranges and conditions, and give one file several ETags.
+ *
+ * @throws what failed first: the front's stream, the file, or an object that has another size now; every stream has ended then
  */
 export async function fetchRanges(engine: Engine, job: RangedJob): Promise<void> {
   await new RangedGet(engine, job).run();
@@ -56,12 +65,17 @@ class RangedGet {
   readonly #wanted: Checksum | undefined;
   readonly #hexes: (string | undefined)[] = [];
   readonly #helpers: Promise<void>[] = [];
+  /** Ends the helpers. */
+  readonly #helpersEnded = new AbortController();
   /** The next range of the stream from the front, and the end of those that are still free. */
   #front = 0;
   #back: number;
-  /** Whether the store has answered with a range, or with the whole object instead. */
-  #givesRanges: boolean | undefined;
-  #failure: { error: unknown } | undefined;
+  /** Bytes that helpers have written. */
+  #helpedBytes = 0;
+  /** The front's stream is left alone with all that it has not read yet. */
+  #isAlone = false;
+  /** What a helper has found that no other stream can mend. */
+  #fatal: unknown;
 
   constructor(engine: Engine, job: RangedJob) {
     const { size } = job.first.info;
@@ -76,20 +90,15 @@ class RangedGet {
 
   async run(): Promise<void> {
     this.#job.staged.file.truncate(this.#size);
-    await this.#guarded(() => this.#fromFront());
-    await Promise.all(this.#helpers);
-    if (this.#failure !== undefined) throw this.#failure.error;
-    await this.#verify();
-  }
-
-  /** Runs a stream; its error ends all others at once. */
-  async #guarded(stream: () => Promise<void>): Promise<void> {
     try {
-      await stream();
+      await this.#fromFront();
     } catch (error) {
-      this.#failure ??= { error };
-      this.#engine.fail(this.#job.named(error));
+      this.#helpersEnded.abort(new CopilotError("aborted", "The object's own stream has failed"));
+      await Promise.all(this.#helpers);
+      throw this.#fatal ?? error;
     }
+    if (this.#fatal !== undefined) throw this.#fatal;
+    await this.#verify();
   }
 
   async #fromFront(): Promise<void> {
@@ -100,12 +109,11 @@ class RangedGet {
         while (this.#front < this.#back) {
           const index = this.#front++;
           this.#recruit();
-          await this.#fill(first.body, index, buffer);
+          await this.#fill(first.body, index, { buffer, isHelper: false });
         }
-        if (this.#givesRanges) first.body.close();
+        // The stream stays open until the last range is there: one that fails is left to it.
         await Promise.all(this.#helpers);
-        // A store that ignores ranges shows only in its replies: everything is left to this stream then.
-      } while (this.#front < this.#back && this.#failure === undefined);
+      } while (this.#front < this.#back && this.#fatal === undefined);
     } finally {
       this.#engine.buffers.give(buffer);
     }
@@ -113,68 +121,91 @@ class RangedGet {
 
   #recruit(): void {
     const wanted = Math.min(MAX_HELPERS, this.#back - this.#front);
-    while (this.#givesRanges !== false && this.#helpers.length < wanted) {
-      const spare = this.#engine.startSpare(() => this.#guarded(() => this.#fromBack()));
+    while (!this.#isAlone && this.#helpers.length < wanted) {
+      const spare = this.#engine.startSpare(() => this.#help());
       if (spare === null) break;
       this.#helpers.push(spare);
     }
   }
 
-  async #fromBack(): Promise<void> {
+  /** Takes ranges from the back; never rejects. */
+  async #help(): Promise<void> {
     const buffer = this.#engine.buffers.take();
+    const signal = AbortSignal.any([this.#engine.signal, this.#helpersEnded.signal]);
     try {
-      while (this.#front < this.#back && this.#givesRanges !== false) {
-        const index = --this.#back;
-        const got = await this.#get(index);
-        try {
-          if (this.#isRange(got, index)) await this.#fill(got.body, index, buffer);
-        } finally {
-          got.body.close();
-        }
+      while (this.#front < this.#back && this.#fatal === undefined) {
+        await this.#fetch(--this.#back, { buffer, signal });
       }
+    } catch (thrown) {
+      // At once, so that no other stream waits for a server any more.
+      if (thrown === this.#fatal) this.#engine.fail(this.#job.named(thrown));
+      else if (!signal.aborted) this.#leaveToFront(thrown);
     } finally {
       this.#engine.buffers.give(buffer);
     }
   }
 
-  async #get(index: number): Promise<GetResult> {
+  async #fetch(
+    index: number,
+    { buffer, signal }: { buffer: Uint8Array; signal: AbortSignal },
+  ): Promise<void> {
     const { store, first, object } = this.#job;
-    const { key, etag } = first.info;
     const start = index * this.#rangeBytes;
     const end = Math.min(this.#size, start + this.#rangeBytes);
-    // If-Match compares strongly, so a weak ETag never matches: it is compared here.
-    const pin = etag === undefined || etag.startsWith("W/") ? {} : { ifMatch: etag };
-    const got = await store.get(key, { start, end, signal: this.#engine.signal, ...pin });
-    if (got.info.size === this.#size && (got.info.etag ?? etag) === (etag ?? got.info.etag)) return got;
-    got.body.close();
-    throw cannot("read", object, { changed: "it changed while it was being read" });
-  }
-
-  /** Whether a reply is the range that was asked for; if not, the ranges of all helpers are left to the front. */
-  #isRange(got: GetResult, index: number): boolean {
-    const start = index * this.#rangeBytes;
-    if (got.start === start) return this.#givesRanges = true;
-    if (got.start !== 0 || this.#givesRanges) {
-      const { object } = this.#job;
-      throw cannot("read", object, { integrity: `the reply begins at byte ${got.start}, expected ${start}` });
+    const pin = pinOf(first.info)!;
+    const got = await store.get(first.info.key, { start, end, signal, ifMatch: pin });
+    try {
+      const found = relation(first.info, got.info);
+      if (found === "changed") {
+        const sizes = `it had ${this.#size} bytes and has ${got.info.size} now`;
+        throw this.#fatal ??= cannot("read", object, { changed: `it changed while it was read: ${sizes}` });
+      }
+      if (found === "unproven" || got.start !== start || got.length !== end - start) {
+        throw cannot("read a range of", object, { unsupported: "the reply is another one" });
+      }
+      await this.#fill(got.body, index, { buffer, isHelper: true });
+    } finally {
+      got.body.close();
     }
-    this.#back = this.#count;
-    return this.#givesRanges = false;
   }
 
-  async #fill(body: ByteReader, index: number, buffer: Uint8Array): Promise<void> {
-    const { file } = this.#job.staged;
+  /** Ends all helpers and takes back what they had or have done: their bytes may be of whatever the server took for a range. */
+  #leaveToFront(thrown: unknown): void {
+    if (this.#isAlone) return;
+    this.#isAlone = true;
+    this.#back = this.#count;
+    this.#engine.progress.bytes -= this.#helpedBytes;
+    this.#helpersEnded.abort(thrown);
+  }
+
+  async #fill(
+    body: ByteReader,
+    index: number,
+    { buffer, isHelper }: { buffer: Uint8Array; isHelper: boolean },
+  ): Promise<void> {
     const start = index * this.#rangeBytes;
     const end = Math.min(this.#size, start + this.#rangeBytes);
     const name = this.#wanted?.name;
     const hasher = name !== undefined && isCrc(name) ? await createHasher(name) : null;
-    const write = (bytes: Uint8Array, offset: number) => {
-      file.seek(offset);
-      file.write(bytes);
-    };
+    const write = (bytes: Uint8Array, offset: number) => this.#write(bytes, { offset, isHelper });
     const reached = await pump(this.#engine, body, { start, end, buffer, hasher, write });
     if (reached !== end) throw lengthError(this.#job.object, reached, this.#size);
-    this.#hexes[index] = hasher?.hex();
+    if (!isHelper || !this.#isAlone) this.#hexes[index] = hasher?.hex();
+  }
+
+  #write(bytes: Uint8Array, { offset, isHelper }: { offset: number; isHelper: boolean }): void {
+    // What was on its way when the helpers were ended must not come over what the front has written since.
+    if (isHelper && this.#helpersEnded.signal.aborted) {
+      throw cannot("read a range of", this.#job.object, { aborted: "cancelled" });
+    }
+    const { file } = this.#job.staged;
+    try {
+      file.seek(offset);
+      file.write(bytes);
+    } catch (error) {
+      throw isHelper ? this.#fatal ??= error : error;
+    }
+    if (isHelper) this.#helpedBytes += bytes.length;
   }
 
   async #verify(): Promise<void> {

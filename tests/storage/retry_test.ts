@@ -3,7 +3,8 @@ import { CopilotError, type ErrorCode } from "../../src/errors.ts";
 import { codeIs } from "../support/errors.ts";
 import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
 import { RetryBudget, type RetryEvent, type RetryPolicy, withRetry } from "../../src/storage/retry.ts";
-import { bytesSource, type ObjectStore, readAll } from "../../src/storage/store.ts";
+import { NotResumable } from "../../src/storage/resume.ts";
+import { bytesSource, type GetResult, type ObjectStore, readAll } from "../../src/storage/store.ts";
 import {
   type Call,
   FakeClock,
@@ -312,19 +313,33 @@ Deno.test("resume: a store that ignores ranges is read past what has come", asyn
   assert.deepEqual(await read(store), DATA);
 });
 
-Deno.test("resume: a reply that begins elsewhere is an error, never a mix", async () => {
-  const faults = script({
-    get: [
-      { bodyBytes: 300, then: storeError("network") },
-      { reply: (got) => ({ ...got, start: got.start + 1 }) },
+for (
+  const [what, reply, why] of [
+    ["that begins elsewhere", (got) => ({ ...got, start: got.start + 1 }), "from byte 301 on"],
+    ["without a byte of the rest", (got) => ({ ...got, length: 0 }), "gives 0 from byte 300 on"],
+    ["with another ETag", (got) => ({ ...got, info: { ...got.info, etag: '"2"' } }), 'the ETag is "2" now'],
+    [
+      "with a weak ETag",
+      (got) => ({ ...got, info: { ...got.info, etag: 'W/"1"' } }),
+      'the ETag is W/"1" now',
     ],
+    ["without an ETag", (got) => ({ ...got, info: { key: "k", size: 1000 } }), "the ETag is missing now"],
+  ] satisfies [string, (got: GetResult) => GetResult, string][]
+) {
+  Deno.test(`resume: a reply ${what} is never used`, async () => {
+    const faults = script({ get: [{ bodyBytes: 300, then: storeError("network") }, { reply }] });
+    const { store, flaky } = await setUp(faults);
+    await assert.rejects(read(store), notResumable(why));
+    assert.equal(flaky.count("get"), 2);
+    assert.equal(flaky.openBodies, 0);
   });
-  const { store, flaky } = await setUp(faults);
-  await assert.rejects(read(store), codeIs("integrity", "begins at byte 301, expected 300"));
-  assert.equal(flaky.openBodies, 0);
-});
+}
 
-Deno.test("resume: an object that was replaced meanwhile is `changed`, whether the store checks or not", async () => {
+function notResumable(...texts: string[]): (error: unknown) => boolean {
+  return (error) => codeIs("network", "cannot be resumed", ...texts)(error) && error instanceof NotResumable;
+}
+
+Deno.test("resume: an object that was replaced meanwhile is never mixed, whether the store checks or not", async () => {
   for (const checks of [true, false]) {
     let calls = 0;
     const faultOf = (call: Call): Fault | null => {
@@ -335,29 +350,44 @@ Deno.test("resume: an object that was replaced meanwhile is `changed`, whether t
     const { store, memory } = await setUp(faultOf);
     const got = await store.get("k", { signal });
     await memory.put("k", bytesSource(DATA.toReversed()), { signal });
-    await assert.rejects(readAll(got.body, 1e6, () => new Error("too large")), codeIs("changed"));
+    await assert.rejects(readAll(got.body, 1e6, () => new Error("too large")), notResumable("ETag"));
   }
 });
 
-Deno.test("resume: without an ETag another size is `changed`", async () => {
-  const noTag = (size: number): Fault => ({
-    reply: (got) => ({ ...got, info: { key: got.info.key, size } }),
+Deno.test("resume: another size is `changed`", async () => {
+  const faults = script({
+    get: [
+      { bodyBytes: 300, then: storeError("network") },
+      { reply: (got) => ({ ...got, info: { ...got.info, size: 999 } }) },
+    ],
   });
-  const breaking: Fault = { bodyBytes: 300, then: storeError("network") };
-  const faults = [breaking, noTag(999)];
-  const { store } = await setUp(() => faults.shift() ?? null);
-  await assert.rejects(read(store), codeIs("changed"));
+  const { store } = await setUp(faults);
+  await assert.rejects(read(store), codeIs("changed", "it had 1000 bytes and has 999 now"));
 });
 
-Deno.test("resume: a weak ETag is compared, not sent as If-Match", async () => {
-  const reply = (etag: string): Fault => ({ reply: (got) => ({ ...got, info: { ...got.info, etag } }) });
-  const { memory } = await setUp(() => null);
-  const inner = new FlakyStore(memory, always(reply('W/"a"')));
-  const faults: (Fault | null)[] = [{ bodyBytes: 300, then: storeError("network") }];
-  const outer = new FlakyStore(inner, () => faults.shift() ?? null);
-  const store = withRetry(outer, { clock: new HastyClock(), random: () => 0, deadlineMs: Infinity });
+Deno.test("resume: a store that refuses every condition is asked without, and its ETag compared", async () => {
+  const breaking = { bodyBytes: 300, then: storeError("network") };
+  const faults = [breaking];
+  const { store, flaky } = await setUp(({ get }) =>
+    get?.ifMatch === undefined ? faults.shift() ?? null : fail("changed")
+  );
   assert.deepEqual(await read(store), DATA);
-  assert.deepEqual(outer.calls.map(({ get }) => get?.ifMatch), [undefined, undefined]);
+  assert.deepEqual(flaky.calls.map(({ get }) => get?.ifMatch), [undefined, '"1"', undefined]);
+});
+
+Deno.test("resume: without a strong ETag nothing is asked for again", async () => {
+  for (const etag of [undefined, 'W/"1"']) {
+    const reply: Fault = {
+      reply: (got) => ({
+        ...got,
+        info: { key: "k", size: 1000, ...(etag !== undefined && { etag }) },
+        body: { ...got.body, read: () => Promise.reject(storeError("network")) },
+      }),
+    };
+    const { store, flaky, clock } = await setUp(always(reply));
+    await assert.rejects(read(store), notResumable("no strong ETag", "Cannot reach the store"));
+    assert.deepEqual([flaky.count("get"), clock.slept], [1, []]);
+  }
 });
 
 Deno.test("resume: closing in the middle closes what is behind it and ends the reading", async () => {

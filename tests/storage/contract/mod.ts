@@ -10,12 +10,13 @@ import { STEPS as ABORTS } from "./aborts.ts";
 import { Bench, type Step, type StoreUnderTest } from "./harness.ts";
 import { STEPS as KEYS } from "./keys.ts";
 import { STEPS as LISTINGS } from "./listings.ts";
+import { STEPS as RANGES } from "./ranges.ts";
 import { STEPS as READS } from "./reads.ts";
 import { STEPS as UPLOADS } from "./uploads.ts";
 
 export type { Difference, StoreUnderTest } from "./harness.ts";
 
-const STEPS: readonly Step[] = [...KEYS, ...LISTINGS, ...READS, ...UPLOADS, ...ABORTS];
+const STEPS: readonly Step[] = [...KEYS, ...LISTINGS, ...READS, ...RANGES, ...UPLOADS, ...ABORTS];
 
 /** Why a step is left out, if it is. */
 function reasonAgainst(step: Step, under: StoreUnderTest, store: ObjectStore): string | undefined {

@@ -114,7 +114,7 @@ class GcsStore implements ObjectStore {
     const wrong = (detail: string) => malformed({ action: "read", object }, detail);
     const range = status === 206 ? contentRange(headers.get("content-range")) : null;
     if (status === 206 && (range === null || range.start !== start || range.end > end)) {
-      throw wrong("not the range that was asked for");
+      throw cannot("read", object, { unsupported: "the reply is not the range that was asked for" });
     }
     const stored = headers.get("x-goog-stored-content-length");
     const size = range?.size ?? (stored === undefined ? length : Number(stored));

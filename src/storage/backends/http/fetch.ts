@@ -12,6 +12,18 @@ import { shownUri } from "../../uri.ts";
 const MAX_REDIRECTS = 10;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
+/** What a status says that is no error by itself, or whose number tells little. */
+const MEANINGS: Readonly<Record<number, string>> = {
+  202: "the server has taken the request and has not got the object yet, expected 200",
+  203: "a proxy has changed the object, expected 200",
+  204: "the server has no content there, expected 200",
+  205: "the server has no content there, expected 200",
+  304: "the server says that the object is unchanged, which was not asked, expected 200",
+  401: "check the credentials in the URL",
+  403: "check the credentials in the URL",
+  412: "the object is another version than before, or the server refuses If-Match and If-Unmodified-Since",
+};
+
 /** What {@linkcode fetchFollowing} takes. */
 export interface FetchOptions {
   method: string;
@@ -88,11 +100,11 @@ function redirected(from: string, location: string, hop: number): string {
 
 function statusError({ status, headers }: HttpResponse, object: string, nowMs: number): CopilotError {
   const wait = retryAfterMs(headers.get("retry-after"), nowMs);
-  const hint = status === 401 || status === 403 ? "; check the credentials in the URL" : "";
+  const meaning = MEANINGS[status] === undefined ? "" : `, ${MEANINGS[status]}`;
   return new CopilotError(codeOfStatus(status), {
     action: "read",
     object,
-    detail: `status ${status}${hint}`,
+    detail: `status ${status}${meaning}`,
     status,
     ...(wait !== undefined && { retryAfterMs: wait }),
   });

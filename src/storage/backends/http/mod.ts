@@ -4,6 +4,8 @@
  * - The key is the rest of the URL, query included, sent as it is written.
  * - Redirects are followed, never from https to http. Any status but success is an error: a page that says "not found" is
  *   no data.
+ * - What tells versions apart is a strong validator (validator.ts): without one there are neither ranges nor resumption.
+ * - A body that comes compressed unasked (`Content-Encoding: gzip`) is decoded, as the original's HTTP client does.
  * - Link-local and metadata addresses are refused, by name, by address and by what a name resolves to: an input must not
  *   make this program fetch the machine's credentials. `allow_link_local` = `true` lifts that.
  * - User and password of a URL are sent as Basic authentication, to its own host only, and never shown; nor are queries, which
@@ -17,6 +19,7 @@ import { clientFor, type HttpClient } from "../../../http/client.ts";
 import { base64ToHex } from "../../checksum.ts";
 import { contentRange } from "../../../http/head.ts";
 import type {
+  ByteReader,
   CallOptions,
   GetOptions,
   GetResult,
@@ -29,7 +32,9 @@ import type {
 import { formatUri, shownUri, type StoreUri } from "../../uri.ts";
 import { fetchFollowing, type Reply } from "./fetch.ts";
 import { guardedNetwork, isForbidden } from "./guard.ts";
+import { GunzipBody, isGzip } from "./gunzip.ts";
 import { measured } from "./measure.ts";
+import { conditionOf, validatorOf } from "./validator.ts";
 
 const TRAITS: StoreTraits = {
   minPartBytes: 1,
@@ -74,7 +79,7 @@ class HttpStore implements ObjectStore {
     if (start > 0 || end !== undefined) {
       headers.push(["Range", `bytes=${start}-${end === undefined ? "" : end - 1}`]);
     }
-    if (ifMatch !== undefined) headers.push(["If-Match", ifMatch]);
+    if (ifMatch !== undefined) headers.push(conditionOf(ifMatch));
     const reply = await this.#fetch("GET", key, { headers, signal: options.signal });
     if (reply.status === 416) {
       reply.body.close();
@@ -90,9 +95,9 @@ class HttpStore implements ObjectStore {
   }
 
   async head(key: string, { signal, ifMatch }: CallOptions & { ifMatch?: string }): Promise<ObjectInfo> {
-    const headers: [string, string][] = ifMatch === undefined ? [] : [["If-Match", ifMatch]];
+    const headers: [string, string][] = ifMatch === undefined ? [] : [conditionOf(ifMatch)];
     const reply = await this.#fetch("HEAD", key, { headers, signal });
-    const size = reply.headers.get("content-length");
+    const size = isGzip(reply.headers) ? undefined : reply.headers.get("content-length");
     if (NO_HEAD.has(reply.status) || (reply.status === 200 && !/^[0-9]{1,15}$/.test(size ?? ""))) {
       const got = await this.get(key, { signal, ...(ifMatch !== undefined && { ifMatch }) });
       got.body.close();
@@ -161,9 +166,8 @@ class HttpStore implements ObjectStore {
   #check(key: string, reply: Reply, ifMatch: string | undefined): void {
     const object = this.#shown(key);
     if (reply.status !== 200 && reply.status !== 206) throw reply.error(object);
-    const etag = reply.headers.get("etag");
-    if (ifMatch === undefined || etag === undefined || etag === ifMatch) return;
-    throw cannot("read", object, { changed: "it is another version than before" });
+    if (ifMatch === undefined || validatorOf(reply.headers) === ifMatch) return;
+    throw cannot("read", object, { changed: "it is, or may be, another version than before" });
   }
 
   async #empty(key: string, { start = 0, signal, ifMatch }: GetOptions): Promise<GetResult> {
@@ -173,38 +177,54 @@ class HttpStore implements ObjectStore {
 
   /** A reply of success with its length, which is found out where the server does not say. */
   async #opened(key: string, reply: Reply, options: GetOptions): Promise<GetResult> {
-    const { status, headers, length, body } = reply;
-    if (status === 206) {
-      const { start = 0, end } = options;
-      const range = contentRange(headers.get("content-range"));
-      const isAsked = range !== null && range.start === start && range.end <= (end ?? range.size);
-      const count = range === null ? 0 : range.end - range.start;
-      if (isAsked && (length === undefined || length === count)) {
-        return { info: infoOf(key, reply, range.size), start, length: count, body };
-      }
-      const object = this.#shown(key);
-      const got = `Content-Range "${headers.get("content-range") ?? ""}"`;
-      throw cannot("read", object, { network: `the reply does not fit the request: ${got}` });
+    if (reply.status === 206) return this.#range(key, reply, options);
+    const { length } = reply;
+    if (length !== undefined && !isGzip(reply.headers)) {
+      return { info: infoOf(key, reply, length), start: 0, length, body: reply.body };
     }
-    if (length !== undefined) return { info: infoOf(key, reply, length), start: 0, length, body };
+    let last = reply;
     const again = async () => {
-      const next = await this.#fetch("GET", key, { headers: [], signal: options.signal });
-      if (next.status === 200) return next.body;
-      next.body.close();
-      throw next.error(this.#shown(key));
+      last = await this.#fetch("GET", key, { headers: [], signal: options.signal });
+      if (last.status === 200) return this.#decoded(key, last);
+      last.body.close();
+      throw last.error(this.#shown(key));
     };
-    const whole = await measured(body, again, this.#shown(key));
-    return { info: infoOf(key, reply, whole.length), start: 0, length: whole.length, body: whole.body };
+    const whole = await measured(this.#decoded(key, reply), again, this.#shown(key));
+    return { info: infoOf(key, last, whole.length), start: 0, length: whole.length, body: whole.body };
+  }
+
+  #decoded(key: string, { headers, body }: Reply): ByteReader {
+    return isGzip(headers) ? new GunzipBody(body, this.#shown(key)) : body;
+  }
+
+  /** A reply of 206. One that is not the range that was asked for would not be so the next time either. */
+  #range(key: string, reply: Reply, { start = 0, end }: GetOptions): GetResult {
+    const { headers, length, body } = reply;
+    const range = isGzip(headers) ? null : contentRange(headers.get("content-range"));
+    const isAsked = range !== null && range.start === start && range.end <= (end ?? range.size);
+    const count = range === null ? 0 : range.end - range.start;
+    if (isAsked && (length === undefined || length === count)) {
+      return { info: infoOf(key, reply, range.size), start, length: count, body };
+    }
+    const object = this.#shown(key);
+    const got = `Content-Range "${headers.get("content-range") ?? ""}", Content-Length ${
+      length ?? "missing"
+    }`;
+    throw cannot("read", object, {
+      unsupported: `the reply does not fit the request for bytes from ${start} on: ${got}`,
+    });
   }
 }
 
+/** What a reply says of its object. What comes compressed cannot be asked for in ranges, so it has no validator. */
 function infoOf(key: string, { status, headers }: Reply, size: number): ObjectInfo {
-  const etag = headers.get("etag");
+  if (isGzip(headers)) return { key, size };
+  const validator = validatorOf(headers);
   const md5 = status === 200 ? base64ToHex(headers.get("content-md5") ?? "") : null;
   return {
     key,
     size,
-    ...(etag !== undefined && { etag }),
+    ...(validator !== undefined && { etag: validator }),
     ...(md5 !== null && md5.length === 32 && { checksum: { name: "md5", hex: md5 } }),
   };
 }

@@ -180,7 +180,8 @@ export class S3Store implements ObjectStore {
     const got = `status ${status}, Content-Range "${headers.get("content-range") ?? ""}", Content-Length ${
       length ?? "missing"
     }`;
-    throw new CopilotError("network", {
+    // A range that is another one would be so the next time too.
+    throw new CopilotError(status === 206 ? "unsupported" : "network", {
       action: "read",
       object,
       detail: `the reply does not fit the request: ${got}`,

@@ -101,14 +101,17 @@ Deno.test("http store: ranges, versions, and the end of the object", async (t) =
   await t.step(
     "a range",
     () =>
-      withStore([reply(206, { "Content-Range": "bytes 1-2/5" }, "el")], async (store, { requests }) => {
-        const got = await store.get("k", { signal, start: 1, end: 3, ifMatch: '"e"' });
-        assert.deepEqual([got.start, got.length, got.info.size, await text(got)], [1, 2, 5, "el"]);
-        assert.deepEqual([requests[0]!.headers["range"], requests[0]!.headers["if-match"]], [
-          "bytes=1-2",
-          '"e"',
-        ]);
-      }),
+      withStore(
+        [reply(206, { "Content-Range": "bytes 1-2/5", ETag: '"e"' }, "el")],
+        async (store, { requests }) => {
+          const got = await store.get("k", { signal, start: 1, end: 3, ifMatch: '"e"' });
+          assert.deepEqual([got.start, got.length, got.info.size, await text(got)], [1, 2, 5, "el"]);
+          assert.deepEqual([requests[0]!.headers["range"], requests[0]!.headers["if-match"]], [
+            "bytes=1-2",
+            '"e"',
+          ]);
+        },
+      ),
   );
   await t.step(
     "a server that ignores ranges gives everything, and says so",
@@ -124,7 +127,7 @@ Deno.test("http store: ranges, versions, and the end of the object", async (t) =
       withStore([reply(206, { "Content-Range": "bytes 0-1/5" }, "he")], async (store) => {
         await assert.rejects(
           store.get("k", { signal, start: 1, end: 3 }),
-          codeIs("network", /does not fit/),
+          codeIs("unsupported", /does not fit/),
         );
       }),
   );
@@ -147,6 +150,131 @@ Deno.test("http store: ranges, versions, and the end of the object", async (t) =
         );
       }),
   );
+});
+
+/** A date so many seconds after a fixed one, as headers have it. */
+const dateAfter = (seconds: number) => new Date(Date.UTC(2026, 0, 1) + 1000 * seconds).toUTCString();
+
+Deno.test("http store: what pins a version is a strong ETag, else a date of modification that is settled", async () => {
+  const modified = dateAfter(0);
+  const cases: [Record<string, string>, string | undefined][] = [
+    [{ ETag: '"e"', "Last-Modified": modified, Date: dateAfter(60) }, '"e"'],
+    [{ ETag: 'W/"e"' }, undefined],
+    [{ ETag: 'W/"e"', "Last-Modified": modified, Date: dateAfter(60) }, `Last-Modified ${modified}`],
+    [{ "Last-Modified": modified, Date: dateAfter(60) }, `Last-Modified ${modified}`],
+    [{ "Last-Modified": modified, Date: dateAfter(59) }, undefined],
+    [{ "Last-Modified": modified }, undefined],
+    [{ "Last-Modified": "yesterday", Date: dateAfter(60) }, undefined],
+    [{}, undefined],
+  ];
+  for (const [headers, wanted] of cases) {
+    await withStore([reply(200, headers, "hello")], async (store) => {
+      const { info, body } = await store.get("k", { signal });
+      body.close();
+      assert.equal(info.etag, wanted, JSON.stringify(headers));
+    });
+  }
+});
+
+Deno.test("http store: a date of modification is asked for with If-Unmodified-Since, and compared", async () => {
+  const settled = { "Last-Modified": dateAfter(0), Date: dateAfter(90) };
+  const range = { ...settled, "Content-Range": "bytes 1-2/5" };
+  const pin = `Last-Modified ${dateAfter(0)}`;
+  const replies = [
+    reply(206, range, "el"),
+    reply(206, { ...range, "Last-Modified": dateAfter(1) }, "el"),
+    reply(206, {
+      "Content-Range": "bytes 1-2/5",
+    }, "el"),
+  ];
+  await withStore(replies, async (store, { requests }) => {
+    const options = { signal, start: 1, end: 3, ifMatch: pin };
+    assert.equal(await text(await store.get("k", options)), "el");
+    assert.deepEqual(
+      [requests[0]!.headers["if-unmodified-since"], requests[0]!.headers["if-match"]],
+      [dateAfter(0), undefined],
+    );
+    await assert.rejects(store.get("k", options), codeIs("changed", /another version/));
+    await assert.rejects(store.get("k", options), codeIs("changed", /another version/));
+  });
+});
+
+Deno.test("http store: statuses between success and failure are told for what they are", async () => {
+  for (
+    const [status, pattern] of [[202, /has not got the object yet/], [203, /proxy/], [
+      204,
+      /no content/,
+    ]] as const
+  ) {
+    await withStore([reply(status)], async (store) => {
+      await assert.rejects(store.get("k", { signal }), codeIs("config", pattern));
+    });
+  }
+});
+
+async function gzipped(content: string): Promise<Uint8Array> {
+  const stream = new Blob([content]).stream().pipeThrough(new CompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+Deno.test("http store: a body that comes compressed unasked is decoded, and nothing pins its version", async (t) => {
+  const headers = { "Content-Encoding": "gzip", ETag: '"e"', "Content-MD5": "XUFAKrxLKna5cZ2REBfFkg==" };
+  for (const content of ["", "hello", "0123456789".repeat(100_000)]) {
+    await t.step(`${content.length} bytes`, async () => {
+      const compressed = await gzipped(content);
+      const replies = Array.from({ length: 2 }, () => reply(200, headers, compressed));
+      await withStore(replies, async (store) => {
+        const got = await store.get("k", { signal });
+        assert.deepEqual(got.info, { key: "k", size: content.length });
+        assert.equal(await text(got), content);
+      });
+    });
+  }
+  await t.step("two members, one after the other", async () => {
+    const both = new Uint8Array([...await gzipped("hello "), ...await gzipped("world")]);
+    await withStore([reply(200, headers, both)], async (store) => {
+      assert.equal(await text(await store.get("k", { signal })), "hello world");
+    });
+  });
+  await t.step("head asks for it", async () => {
+    const compressed = await gzipped("hello");
+    const head: Canned = { raw: ["HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 25\r\n\r\n"] };
+    await withStore([head, reply(200, headers, compressed)], async (store) => {
+      assert.equal((await store.head("k", { signal })).size, 5);
+    });
+  });
+  const compressed = await gzipped("hello".repeat(1000));
+  for (
+    const [what, body] of [["is none", "hello"], ["is cut short", compressed.subarray(0, -9)], [
+      "is damaged",
+      compressed.map((byte, at) => at === compressed.length - 6 ? byte ^ 1 : byte),
+    ]] as const
+  ) {
+    await t.step(
+      `one that ${what} is an error`,
+      () =>
+        withStore([reply(200, headers, body)], async (store) => {
+          await assert.rejects(store.get("k", { signal }), codeIs("network", /compressed/));
+        }),
+    );
+  }
+});
+
+Deno.test("http store: of a body that was measured, the version is that of the second reply", async () => {
+  const chunked = (etag: string, letter: string): Canned => {
+    const body = letter.repeat(300_000);
+    return {
+      raw: [
+        `HTTP/1.1 200 OK\r\nETag: ${etag}\r\nTransfer-Encoding: chunked\r\n\r\n`,
+        `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`,
+      ],
+    };
+  };
+  await withStore([chunked('"a"', "a"), chunked('"b"', "b")], async (store) => {
+    const got = await store.get("k", { signal });
+    assert.equal(got.info.etag, '"b"');
+    assert.equal(await text(got), "b".repeat(300_000));
+  });
 });
 
 Deno.test("http store: a body without a length is measured", async (t) => {

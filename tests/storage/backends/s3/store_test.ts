@@ -49,12 +49,12 @@ Deno.test("s3 get: ranges", async (t) => {
   );
   for (const wrong of ["bytes 1-3/9", "bytes 2-5/9", "bytes 2-3/9", "bytes 2-4/*", "bytes */9", ""]) {
     await t.step(
-      `a range that was not asked for ("${wrong}") is a network error`,
+      `a range that was not asked for ("${wrong}") is an error that no retry mends`,
       () =>
         withStore([ranged(wrong, "345")], async (store) => {
           await assert.rejects(
             store.get("k", { signal: LIVE, start: 2, end: 5 }),
-            codeIs("network", /does not fit/),
+            codeIs("unsupported", /does not fit/),
           );
         }),
     );
