@@ -183,7 +183,6 @@ const FOREIGN: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
   ["NotFound", "not-found"],
   ["ENOENT", "not-found"],
   ["PermissionDenied", "denied"],
-  ["NotCapable", "denied"],
   ["EACCES", "denied"],
   ["EPERM", "denied"],
   ["EROFS", "denied"],
@@ -220,10 +219,26 @@ const FOREIGN: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
 export function from(thrown: unknown, { fallback = "internal", ...around }: FromOptions): CopilotError {
   if (thrown instanceof CopilotError) return thrown;
   if (!(thrown instanceof Error)) return new CopilotError(fallback, { ...around, detail: String(thrown) });
+  if (thrown.name === "NotCapable") return notCapable(thrown, around);
   const osCode = (thrown as { code?: unknown }).code;
   const code = (typeof osCode === "string" ? FOREIGN.get(osCode) : undefined) ?? FOREIGN.get(thrown.name) ??
     fallback;
   return new CopilotError(code, { ...around, detail: thrown.message, cause: thrown });
+}
+
+/**
+ * A right that the program has not given itself. The runtime's own words advise flags that nobody can give. A host is always known
+ * before it is dialled, so one without permission is a fault of this program; a path may lead through a symlink.
+ */
+function notCapable(thrown: Error, around: Operation): CopilotError {
+  const [, right = "", place] = /^Requires ([a-z]+) access(?: to "([^"]*)")?/.exec(thrown.message) ?? [];
+  const what = `${right} access${place === undefined ? "" : ` to ${JSON.stringify(place)}`}`.trim();
+  return right === "net"
+    ? new CopilotError("internal", {
+      ...around,
+      detail: `the run needs ${what} and has not asked for it, which is a fault of copilot's own`,
+    })
+    : new CopilotError("denied", { ...around, detail: `the run may not have ${what}` });
 }
 
 /** What {@linkcode from} takes besides the error. */

@@ -63,7 +63,6 @@ Deno.test("errors.from: foreign errors are known by name and by code", () => {
   const table: [thrown: Error, code: ErrorCode][] = [
     [new Deno.errors.NotFound("what it says"), "not-found"],
     [new Deno.errors.PermissionDenied("what it says"), "denied"],
-    [new Deno.errors.NotCapable("what it says"), "denied"],
     [new Deno.errors.ConnectionRefused("what it says"), "network"],
     [new Deno.errors.ConnectionReset("what it says"), "network"],
     [new Deno.errors.BrokenPipe("what it says"), "network"],
@@ -192,4 +191,21 @@ Deno.test("errors.about: the subject is named once, and a cancelled wait has non
   );
   const cancelled = new CopilotError("aborted", "Cancelled");
   assert.equal(about(cancelled, "download variable x"), cancelled);
+});
+
+Deno.test("errors: a right that the run has not asked for is told without the runtime's advice", () => {
+  const says = (right: string, place: string) =>
+    new Deno.errors.NotCapable(
+      `Requires ${right} access to "${place}", specify the required permissions during compilation using \`--allow-${right}\``,
+    );
+  const net = from(says("net", "h:1"), { action: "connect to", object: "h:1" });
+  assert.deepEqual([net.code, net.message], [
+    "internal",
+    'Cannot connect to "h:1": the run needs net access to "h:1" and has not asked for it, which is a fault of copilot\'s own',
+  ]);
+  const read = from(says("read", "/a"), { action: "read", object: "/l" });
+  assert.deepEqual([read.code, read.message], [
+    "denied",
+    'Cannot read "/l": the run may not have read access to "/a"',
+  ]);
 });

@@ -76,7 +76,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   transfer: ["storage", "http", "system"],
   storage: ["storage/backends", "config", "system"],
   "storage/backends": ["storage", "storage/cloud", "config", "http", "system"],
-  "storage/cloud": [],
+  "storage/cloud": ["storage", "http"],
   http: ["storage", "system"],
   flyte: [],
   "flyte/codec": ["flyte"],
@@ -91,7 +91,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 const NARROW: { from: RegExp; to: RegExp; why: string }[] = [
   {
     from: /^src\/storage\/(?!backends\/)/,
-    to: /^src\/storage\/backends\/(?!mod\.ts$|[a-z0-9]+\/(settings|credential_file)\.ts$)/,
+    to:
+      /^src\/storage\/backends\/(?!mod\.ts$|[a-z0-9]+\/(settings|credential_file|credential_origin|endpoints)\.ts$)/,
     why:
       "only the registry knows a backend; its settings are pure and known to whoever works out permissions",
   },

@@ -38,7 +38,11 @@ const OWN: Readonly<Record<string, RegExp>> = Object.fromEntries(
     name,
   ) => [
     name,
-    new RegExp(`^src/storage/backends/${name === "mem" ? "memory" : name}/(?!settings|credential_file)`),
+    new RegExp(
+      `^src/storage/backends/${
+        name === "mem" ? "memory" : name
+      }/(?!settings|credential_file|credential_origin|endpoints)`,
+    ),
   ]),
 );
 

@@ -34,6 +34,8 @@ const TABLE = {
       ...KEYS,
       token: "Session token of temporary keys",
       ...ADDRESS,
+      addressing_style:
+        "path or virtual (https://BUCKET.ENDPOINT); unset: path with an endpoint, virtual on AWS",
       v2_signing: "Accepted; requests are signed with version 4",
       server_side_encryption: "AES256, aws:kms or aws:kms:dsse, for what is written",
       kms_key_id: "Key for aws:kms",

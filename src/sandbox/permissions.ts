@@ -6,7 +6,9 @@ import { settingsFor, type StorageConfig } from "../config/mod.ts";
 import { cannot } from "../errors.ts";
 import { decodedKey } from "../flyte/plan/keys.ts";
 import type { RunCommand } from "../run/context.ts";
-import { hostnameOf, isLinkLocal, type ReachContext, reachOf } from "../storage/reach.ts";
+import type { PermissionContext } from "../storage/backend.ts";
+import { requiredPermissions } from "../storage/permissions.ts";
+import { hostnameOf, isLinkLocal } from "../storage/reach.ts";
 import { parseUri, shownUri, type StoreUri } from "../storage/uri.ts";
 
 /** What the Worker may do. */
@@ -17,7 +19,7 @@ export interface Scope {
 }
 
 /** What a scope is worked out from. */
-export interface ScopeContext extends ReachContext {
+export interface ScopeContext extends PermissionContext {
   /** The run's local directory behind symlinks. */
   realLocalDir: string;
 }
@@ -53,12 +55,12 @@ interface Addition {
 }
 
 function add(scope: Scope, uri: string, { what, write, command, context }: Addition): void {
-  const reach = reachOf(parseUri(uri, what), settings(uri, what, command.storage), context);
-  for (const host of reach.hosts) scope.net.add(host);
-  for (const path of reach.paths) {
+  const needed = requiredPermissions(parseUri(uri, what), settings(uri, what, command.storage), context);
+  for (const host of needed.hosts) scope.net.add(host);
+  for (const path of needed.paths) {
     scope.read.add(path);
     // A store behind the network has nothing but credentials on the disk.
-    if (write && reach.hosts.length === 0) scope.write.add(path);
+    if (write && needed.hosts.length === 0) scope.write.add(path);
   }
 }
 
@@ -91,9 +93,13 @@ export function widen(
       });
     }
     for (const spelling of spellingsOf(uri)) {
-      const reach = reachOf(spelling, settings(text, "an input's URI", command.storage), context);
-      for (const host of reach.hosts) scope.net.add(host);
-      for (const path of reach.paths) if (!covered(scope.read, path)) scope.read.add(path);
+      const needed = requiredPermissions(
+        spelling,
+        settings(text, "an input's URI", command.storage),
+        context,
+      );
+      for (const host of needed.hosts) scope.net.add(host);
+      for (const path of needed.paths) if (!covered(scope.read, path)) scope.read.add(path);
     }
   }
   return scope.read.size + scope.net.size > before;

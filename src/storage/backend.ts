@@ -29,3 +29,31 @@ export interface Backend {
    */
   open(uri: StoreUri, settings: StoreSettings, context: BackendContext): Promise<ObjectStore>;
 }
+
+/** What a run needs to use a container, and no more. */
+export interface Permissions {
+  /** `name:port`, `*.domain`, addresses; IPv6 in brackets. */
+  hosts: string[];
+  /** Absolute paths. */
+  paths: string[];
+}
+
+/** What permissions are worked out from. */
+export interface PermissionContext {
+  env: Readonly<Record<string, string>>;
+  /** What a relative path is relative to. */
+  cwd: string;
+  /** The text of a credential file, which may name hosts and files itself; null where it cannot be read. */
+  readText?(path: string): string | null;
+}
+
+/**
+ * Works out the permissions for the container that a URI names, from the same settings as the addresses that its store dials.
+ *
+ * @throws CopilotError for settings that cannot work, as {@linkcode Backend.open}
+ */
+export type PermissionsOf = (
+  uri: StoreUri,
+  settings: StoreSettings,
+  context: PermissionContext,
+) => Permissions;

@@ -22,7 +22,7 @@ import { planDownload } from "../../src/flyte/plan/plan_download.ts";
 import { planUpload } from "../../src/flyte/plan/plan_upload.ts";
 import { pageOf, parseError } from "../../src/storage/backends/gcs/reply.ts";
 import { parseErrorXml } from "../../src/storage/backends/s3/reply.ts";
-import { readXml } from "../../src/storage/backends/s3/xml.ts";
+import { readXml } from "../../src/storage/cloud/xml.ts";
 import { framing, parseHead } from "../../src/http/head.ts";
 import { parseUri } from "../../src/storage/uri.ts";
 import { isPrivateReader, membershipOf, parseCgroup } from "../../src/watch/proc/cgroup.ts";

@@ -4,8 +4,8 @@
  */
 import { Secret } from "../../src/config/mod.ts";
 import type { BackendContext } from "../../src/storage/backend.ts";
-import { addressOf } from "../../src/storage/backends/s3/address.ts";
-import { type Credentials, CredentialSource } from "../../src/storage/backends/s3/credentials.ts";
+import { bucketAddress } from "../../src/storage/backends/s3/settings.ts";
+import { type Credentials, CredentialSource } from "../../src/storage/backends/s3/tokens.ts";
 import { S3Store } from "../../src/storage/backends/s3/store.ts";
 import { clientFor } from "../../src/http/client.ts";
 import { sys } from "../../src/system/deno.ts";
@@ -52,8 +52,8 @@ export async function withStore(
     fetch: () => Promise.resolve(given.shift()!),
   };
   const store = new S3Store({
-    address: addressOf(
-      "bucket",
+    address: bucketAddress(
+      { scheme: "s3", container: "bucket" },
       { kind: "s3", values: { endpoint: server.url, region: "r1" }, secrets: {} },
       {},
     ),

@@ -31,11 +31,18 @@ export const BACKENDS: Readonly<Record<BackendName, BackendEntry>> = {
   http: { kinds: ["http"], load: () => import("./http/mod.ts") },
 };
 
-function entryFor(uri: StoreUri, settings: StoreSettings): BackendEntry {
+/**
+ * Which backend serves a URI. Settings of kind `local` or `mem` take the place of any store: `s3://b/k` is then a file below the
+ * configured directory, or in memory.
+ *
+ * @throws CopilotError `unsupported` for a scheme without backend
+ */
+export function backendOf(uri: StoreUri, settings: StoreSettings): BackendName {
   const takesAll = (settings.kind === "local" || settings.kind === "mem") && !isOwnPlace(uri.scheme);
   const kind = takesAll ? settings.kind : kindOfScheme(uri.scheme);
-  const found = Object.values(BACKENDS).find(({ kinds }) => (kinds as readonly string[]).includes(kind));
-  if (found !== undefined) return found;
+  for (const [name, { kinds }] of Object.entries(BACKENDS)) {
+    if ((kinds as readonly string[]).includes(kind)) return name as BackendName;
+  }
   const object = formatUri(uri);
   const known = Object.values(KINDS).flatMap(({ schemes }) => schemes).join(", ");
   const why = `no storage has the scheme "${uri.scheme}"`;
@@ -43,8 +50,7 @@ function entryFor(uri: StoreUri, settings: StoreSettings): BackendEntry {
 }
 
 /**
- * Opens the container that a URI names. Settings of kind `local` or `mem` take the place of any store: `s3://b/k` is then
- * a file below the configured directory, or in memory.
+ * Opens the container that a URI names.
  *
  * @throws CopilotError `unsupported` for a scheme without backend; `config` as the backend's `open`
  */
@@ -53,6 +59,6 @@ export async function openStore(
   settings: StoreSettings,
   context: BackendContext,
 ): Promise<ObjectStore> {
-  const { backend } = await entryFor(uri, settings).load();
+  const { backend } = await BACKENDS[backendOf(uri, settings)].load();
   return await backend.open(uri, settings, context);
 }

@@ -20,6 +20,7 @@ import {
 } from "./settings.ts";
 import type { Backend, BackendContext } from "../../backend.ts";
 import { Hmac } from "../../cloud/hmac.ts";
+import { contentRange } from "../../../http/head.ts";
 import { clientFor, HttpClient, type HttpResponse } from "../../../http/client.ts";
 import {
   type ByteReader,
@@ -39,7 +40,7 @@ import {
 import { formatUri, type StoreUri } from "../../uri.ts";
 import { BlockUpload } from "./blocks.ts";
 import { payloadOf } from "./payload.ts";
-import { contentRange, infoOf, parseList } from "./reply.ts";
+import { infoOf, parseList } from "./reply.ts";
 import { discard, type Identity, Refusal, Transport } from "./transport.ts";
 import { TokenSource } from "./tokens.ts";
 

@@ -9,6 +9,7 @@ import { cannot, codeOfStatus, CopilotError, type ErrorCode, type Operation } fr
 import { base64ToHex } from "../../checksum.ts";
 import { isOutOfSpace } from "../../cloud/out_of_space.ts";
 import type { HttpHeaders } from "../../../http/head.ts";
+import { decodeEntities } from "../../cloud/xml.ts";
 import { compareKeys } from "../../key_order.ts";
 import type { ListPage, ObjectInfo } from "../../store.ts";
 
@@ -26,26 +27,6 @@ export function infoOf(key: string, headers: HttpHeaders, size: number): ObjectI
     ...(etag !== undefined && { etag }),
     ...(md5?.length === MD5_DIGITS && { checksum: { name: "md5", hex: md5 } as const }),
   };
-}
-
-/** Where a body lies in its blob: `bytes 0-9/100`. Null for anything else. */
-export function contentRange(value: string | undefined): { start: number; end: number; size: number } | null {
-  const match = /^bytes ([0-9]{1,15})-([0-9]{1,15})\/([0-9]{1,15})$/.exec(value ?? "");
-  if (match === null) return null;
-  const [start, last, size] = [Number(match[1]), Number(match[2]), Number(match[3])];
-  return start <= last && last < size ? { start, end: last + 1, size } : null;
-}
-
-const ENTITIES: Readonly<Record<string, string>> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
-
-function unescaped(text: string): string {
-  if (!text.includes("&")) return text;
-  return text.replace(/&(?:(lt|gt|quot|apos|amp)|#([0-9]{1,7})|#x([0-9A-Fa-f]{1,6}));/g, (all, ...found) => {
-    const [entity, decimal, hex] = found as (string | undefined)[];
-    if (entity !== undefined) return ENTITIES[entity]!;
-    const code = decimal !== undefined ? Number(decimal) : parseInt(hex!, 16);
-    return code <= 0x10ffff ? String.fromCodePoint(code) : all;
-  });
 }
 
 /** The text of the first element of a name, as it is written; undefined where there is none. */
@@ -81,7 +62,7 @@ export function parseList(xml: string, object: string): BlobPage {
     isSorted &&= !blob.isTyped && compareKeys(objects.at(-1)?.key ?? "", blob.info.key) <= 0;
     objects.push(blob.info);
   }
-  const next = unescaped(element(xml.slice(Math.max(at, 0)), "NextMarker") ?? "");
+  const next = decodeEntities(element(xml.slice(Math.max(at, 0)), "NextMarker") ?? "");
   return { objects, isSorted, ...(next !== "" && { next }) };
 }
 
@@ -94,13 +75,13 @@ function parseBlob(xml: string, object: string): { info: ObjectInfo; isTyped: bo
   if (name === null || !/^[0-9]{1,15}$/.test(length)) {
     throw malformed(object, "an entry has no name or no length");
   }
-  const written = unescaped(name[2]!);
+  const written = decodeEntities(name[2]!);
   const key = name[1] === undefined ? written : decoded(written, object);
   const size = Number(length);
   const type = element(properties, "ResourceType");
   const isFolder = type === "directory" ||
     (size === 0 && /<hdi_isfolder>true<\/hdi_isfolder>/i.test(xml.slice(end)));
-  const etag = unescaped(element(properties, "Etag") ?? "");
+  const etag = decodeEntities(element(properties, "Etag") ?? "");
   return {
     info: {
       key: isFolder && !key.endsWith("/") ? `${key}/` : key,
@@ -139,7 +120,7 @@ export interface AzureFault {
 export function parseErrorXml(xml: string): { code: string; message: string } {
   const at = xml.indexOf("<Error");
   const error = at < 0 ? "" : xml.slice(at);
-  return { code: element(error, "Code") ?? "", message: unescaped(element(error, "Message") ?? "") };
+  return { code: element(error, "Code") ?? "", message: decodeEntities(element(error, "Message") ?? "") };
 }
 
 /** Azure's codes where the status alone would be read wrongly or says less. */

@@ -1,7 +1,7 @@
 /**
  * What the settings of Azure Blob Storage mean: the address of a container, and where credentials come from.
  *
- * Pure, and apart from the backend, because the run's permissions follow from the same rules (reach.ts).
+ * Pure, for the store and for the run's permissions.
  *
  * Credentials are those of the first of these that is set, and no other is tried in its place:
  *  1. `storage.stow.config auth_type=anonymous`: none at all
@@ -18,6 +18,8 @@
 import { Secret, type StoreSettings } from "../../../config/mod.ts";
 import { cannot } from "../../../errors.ts";
 import { makeOrigin, type Origin, parseHttpUrl } from "../../../http/origin.ts";
+import type { PermissionContext, Permissions } from "../../backend.ts";
+import { permissionsFor } from "../../cloud/permissions.ts";
 import { formatUri, type StoreUri } from "../../uri.ts";
 
 type Env = Readonly<Record<string, string>>;
@@ -219,16 +221,20 @@ export function isPrivate({ secure, hostname }: Origin): boolean {
   return secure || hostname === "localhost" || hostname === "::1" || /^127\./.test(hostname);
 }
 
-/** The URLs and files that a container's use needs. */
-export function azureNeeds(
+/** The permissions for a container: its account's host, and what leads to credentials. @throws CopilotError as {@linkcode azureAddress} */
+export function requiredPermissions(
   uri: StoreUri,
   settings: StoreSettings,
-  env: Env,
-): { urls: string[]; paths: string[] } {
-  const { account, origin } = azureAddress(uri, settings, env);
-  const credential = azureCredential(account, settings, env);
-  if (credential.kind === "identity") return { urls: [origin.key, credential.url], paths: [] };
-  if (credential.kind !== "application") return { urls: [origin.key], paths: [] };
-  const { url, proof } = credential;
-  return { urls: [origin.key, url], paths: "tokenFile" in proof ? [proof.tokenFile] : [] };
+  context: PermissionContext,
+): Permissions {
+  const { account, origin } = azureAddress(uri, settings, context.env);
+  const credential = azureCredential(account, settings, context.env);
+  const origins = [origin];
+  if ("url" in credential) {
+    origins.push(parseHttpUrl(credential.url, "the address that tokens are from").origin);
+  }
+  const paths = credential.kind === "application" && "tokenFile" in credential.proof
+    ? [credential.proof.tokenFile]
+    : [];
+  return permissionsFor({ origins, paths }, context);
 }

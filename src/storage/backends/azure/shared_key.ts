@@ -8,6 +8,7 @@
  */
 import { CopilotError } from "../../../errors.ts";
 import type { Hmac } from "../../cloud/hmac.ts";
+import { encodePath } from "../../cloud/percent_encoding.ts";
 
 /** Names and values, not encoded. */
 export type Query = readonly (readonly [name: string, value: string])[];
@@ -65,12 +66,6 @@ export function sharedKey(account: string, hmac: Hmac, part: SignedPart): string
 
 const SAFE_KEY = /^[A-Za-z0-9\-_~/]+$/;
 
-/** Percent-encodes a query's name or value: everything but RFC 3986's unreserved characters, once. */
-export function encodeQuery(text: string): string {
-  const percent = (character: string) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
-  return encodeURIComponent(text).replace(/[!'()*]/g, percent);
-}
-
 /**
  * Percent-encodes a blob's name for a path: once, slashes kept.
  *
@@ -92,5 +87,5 @@ export function encodeKey(key: string, object: string): string {
       detail: `Azure keeps no backslash and no component "." or ".." in a name`,
     });
   }
-  return encodeQuery(key).replaceAll("%2F", "/");
+  return encodePath(key);
 }

@@ -8,11 +8,12 @@ import { orAborted } from "../../../system/abort.ts";
 import type { AzureAddress, AzureCredential } from "./settings.ts";
 import type { HttpClient, HttpResponse, StreamBody } from "../../../http/client.ts";
 import type { Hmac } from "../../cloud/hmac.ts";
+import { encodeText } from "../../cloud/percent_encoding.ts";
 import { retryAfterMs } from "../../../http/head.ts";
 import { readAll } from "../../store.ts";
 import type { Clock } from "../../../system/mod.ts";
 import { azureError, type AzureFault, parseErrorXml } from "./reply.ts";
-import { encodeKey, encodeQuery, type Query, sharedKey } from "./shared_key.ts";
+import { encodeKey, type Query, sharedKey } from "./shared_key.ts";
 import type { Token, TokenSource } from "./tokens.ts";
 
 /** The version of the REST API. It encodes names that XML cannot hold, and takes blocks of 4,000 MiB. */
@@ -114,7 +115,7 @@ export class Transport {
       ["x-ms-version", API_VERSION],
       ...(request.headers ?? []),
     ];
-    let search = query.map(([name, value]) => `${name}=${encodeQuery(value)}`).join("&");
+    let search = query.map(([name, value]) => `${name}=${encodeText(value)}`).join("&");
     if (identity.kind === "key") {
       const part = { method, path, query, headers, length: body?.length ?? 0 };
       headers.push(["authorization", sharedKey(address.account, identity.hmac, part)]);

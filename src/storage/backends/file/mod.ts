@@ -12,12 +12,12 @@
  */
 import type { Backend } from "../../backend.ts";
 import { cannot, type CopilotError, from } from "../../../errors.ts";
-import type { StoreSettings } from "../../../config/mod.ts";
 import type { FileInfo, System } from "../../../system/mod.ts";
 import { orAborted, throwIfAborted } from "../../../system/abort.ts";
 import { emptyReply, fileReply, infoOf } from "./body.ts";
 import { LocalPaths } from "./local_path.ts";
 import { PartFile } from "./part_file.ts";
+import { filePlace } from "./settings.ts";
 import { type TreeEntry, walkTree } from "./tree.ts";
 import { Unfinished } from "./unfinished.ts";
 import type {
@@ -33,7 +33,6 @@ import type {
   PutOptions,
   StoreTraits,
 } from "../../store.ts";
-import type { StoreUri } from "../../uri.ts";
 
 const PAGE_KEYS = 1000;
 const COPY_BYTES = 256 * 1024;
@@ -274,28 +273,10 @@ export class FileStore implements ObjectStore {
   }
 }
 
-/**
- * Where a container's files are.
- *
- * @throws CopilotError `config` without a directory; `path` for a container that is no name of a directory
- */
-function placeOf(uri: StoreUri, settings: StoreSettings): { root: string; directory: string | null } {
-  if (uri.scheme === "file") return { root: "file:/", directory: null };
-  const path = settings.values.path ?? "";
-  if (path === "") {
-    throw cannot("use local storage", { config: `stow.config has no "path", expected a directory` });
-  }
-  const root = `${uri.scheme}://${uri.container}`;
-  if (uri.container === "." || uri.container === "..") {
-    throw cannot("open", root, { path: `"${uri.container}" is no name of a container` });
-  }
-  return { root, directory: `${path.replace(/\/+$/, "")}/${uri.container}` };
-}
-
 /** The `file` backend. */
 export const backend: Backend = {
   // deno-lint-ignore require-await
   async open(uri, settings, context) {
-    return new FileStore(context.system, placeOf(uri, settings));
+    return new FileStore(context.system, filePlace(uri, settings));
   },
 };

@@ -5,6 +5,7 @@
  */
 import type { StoreSettings } from "../../../config/mod.ts";
 import { cannot } from "../../../errors.ts";
+import { assertUnicode, encodeText } from "../../cloud/percent_encoding.ts";
 import { googleEndpoint } from "./settings.ts";
 import { type Origin, parseHttpUrl } from "../../../http/origin.ts";
 
@@ -29,28 +30,20 @@ export class GcsAddress {
 
   /** Path of the bucket's list of objects. */
   objects(query: Query): string {
-    return `${this.#base}/storage/v1/b/${encode(this.bucket)}/o${format(query)}`;
+    return `${this.#base}/storage/v1/b/${encodeText(this.bucket)}/o${format(query)}`;
   }
 
   /** Path of an object. */
   object(key: string, query: Query): string {
-    return `${this.#base}/storage/v1/b/${encode(this.bucket)}/o/${encodeKey(key)}${format(query)}`;
+    return `${this.#base}/storage/v1/b/${encodeText(this.bucket)}/o/${encodeKey(key)}${format(query)}`;
   }
 
   /** Path that uploads go to. */
   uploads(key: string, query: Query): string {
     // Checked here too: a name that is no Unicode text would be sent as another one.
     encodeKey(key);
-    return `${this.#base}/upload/storage/v1/b/${encode(this.bucket)}/o${format({ name: key, ...query })}`;
+    return `${this.#base}/upload/storage/v1/b/${encodeText(this.bucket)}/o${format({ name: key, ...query })}`;
   }
-}
-
-/** Percent-encodes everything but RFC 3986's unreserved characters, once; slashes too. */
-function encode(text: string): string {
-  return encodeURIComponent(text).replace(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
 }
 
 /**
@@ -59,18 +52,16 @@ function encode(text: string): string {
  * @throws CopilotError `input` for a key that is no Unicode text, or that a path cannot hold
  */
 function encodeKey(key: string): string {
-  if (!key.isWellFormed()) {
-    throw cannot(`use the key ${JSON.stringify(key)}`, { input: "it has half a surrogate pair" });
-  }
+  assertUnicode(key);
   if (key === "." || key === "..") {
     throw cannot("use the key", key, { input: "Google Cloud Storage has no such names" });
   }
-  return encode(key);
+  return encodeText(key);
 }
 
 function format(query: Query): string {
   const parts = Object.entries(query).filter(([, value]) => value !== undefined);
   return parts.length === 0
     ? ""
-    : `?${parts.map(([name, value]) => `${name}=${encode(String(value))}`).join("&")}`;
+    : `?${parts.map(([name, value]) => `${name}=${encodeText(String(value))}`).join("&")}`;
 }

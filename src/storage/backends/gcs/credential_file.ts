@@ -9,8 +9,8 @@ import { Secret } from "../../../config/mod.ts";
 import { cannot, type CopilotError } from "../../../errors.ts";
 
 /** Google's own token endpoints. */
-const TOKEN_URL = "https://oauth2.googleapis.com/token";
-const STS_URL = "https://sts.googleapis.com/v1/token";
+export const TOKEN_URL = "https://oauth2.googleapis.com/token";
+export const STS_URL = "https://sts.googleapis.com/v1/token";
 
 /** The key of a service account. */
 export interface ServiceAccount {
@@ -290,7 +290,13 @@ function impersonation(fields: Fields, what: string): Impersonation {
 }
 
 /** URLs that credentials are exchanged at, and files that they read. */
-export function needsOf(credentials: GoogleCredentials): { urls: string[]; paths: string[] } {
+export interface CredentialNeeds {
+  urls: readonly string[];
+  paths: readonly string[];
+}
+
+/** What credentials need. */
+export function needsOf(credentials: GoogleCredentials): CredentialNeeds {
   switch (credentials.type) {
     case "service_account":
     case "authorized_user":

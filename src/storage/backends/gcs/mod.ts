@@ -12,6 +12,7 @@ import type { StoreSettings } from "../../../config/mod.ts";
 import { cannot } from "../../../errors.ts";
 import { throwIfAborted } from "../../../system/abort.ts";
 import type { Backend, BackendContext } from "../../backend.ts";
+import { contentRange } from "../../../http/head.ts";
 import { clientFor, type HttpClient, type HttpResponse } from "../../../http/client.ts";
 import type {
   ByteSource,
@@ -30,15 +31,7 @@ import type { StoreUri } from "../../uri.ts";
 import { GcsAddress } from "./address.ts";
 import { crc32cOf, withMetadata } from "./body.ts";
 import { type CredentialSource, openCredentials } from "./credentials.ts";
-import {
-  contentRange,
-  infoOfHeaders,
-  infoOfResource,
-  LIST_FIELDS,
-  malformed,
-  OBJECT_FIELDS,
-  pageOf,
-} from "./reply.ts";
+import { infoOfHeaders, infoOfResource, LIST_FIELDS, malformed, OBJECT_FIELDS, pageOf } from "./reply.ts";
 import { GcsRequests } from "./transport.ts";
 import { CHUNK_BYTES, ResumableUpload } from "./resumable.ts";
 

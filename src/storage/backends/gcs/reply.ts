@@ -103,14 +103,6 @@ export function pageOf(
   return { objects, next: nextPageToken };
 }
 
-/** Where a body lies in its object: `bytes 0-9/100`. Null for anything else. */
-export function contentRange(value: string | undefined): { start: number; end: number; size: number } | null {
-  const match = /^bytes ([0-9]{1,15})-([0-9]{1,15})\/([0-9]{1,15})$/.exec(value ?? "");
-  if (match === null) return null;
-  const [start, last, size] = [Number(match[1]), Number(match[2]), Number(match[3])];
-  return start <= last && last < size ? { start, end: last + 1, size } : null;
-}
-
 /** Bytes that an upload's session has: `Range: bytes=0-N`, or none. Null for anything else. */
 export function persistedBytes(range: string | undefined): number | null {
   if (range === undefined) return 0;

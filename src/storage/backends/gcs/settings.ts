@@ -1,7 +1,7 @@
 /**
  * What the settings of Google Cloud Storage mean: the endpoint, and where credentials come from.
  *
- * Pure, and apart from the backend, because the run's permissions follow from the same rules (reach.ts).
+ * Pure, for the store and for the run's permissions.
  *
  * Credentials are those of the first of these that is set, and no other is tried in its place:
  *  1. none at all, where STORAGE_EMULATOR_HOST names the endpoint
@@ -12,6 +12,17 @@
  * @module
  */
 import type { StoreSettings } from "../../../config/mod.ts";
+import { parseHttpUrl } from "../../../http/origin.ts";
+import type { PermissionContext, Permissions } from "../../backend.ts";
+import { permissionsFor } from "../../cloud/permissions.ts";
+import type { StoreUri } from "../../uri.ts";
+import {
+  type CredentialNeeds,
+  needsOf,
+  parseGoogleCredentials,
+  STS_URL,
+  TOKEN_URL,
+} from "./credential_file.ts";
 
 type Env = Readonly<Record<string, string>>;
 
@@ -84,4 +95,44 @@ export function credentialOrigin(settings: StoreSettings, env: Env): CredentialO
 export function scopesOf(settings: StoreSettings): string[] {
   const scopes = (settings.values.scopes ?? "").split(/[\s,]+/).filter((scope) => scope !== "");
   return scopes.length === 0 ? [DEFAULT_SCOPE] : scopes;
+}
+
+/** Where credential files are exchanged for tokens, unless they say otherwise. */
+const TOKEN_URLS = [TOKEN_URL, STS_URL, "https://iamcredentials.googleapis.com"];
+
+/**
+ * The permissions for a bucket: its endpoint, and what its credentials are exchanged at. A credential file that cannot be used
+ * needs nothing: the store says what is wrong with it.
+ */
+export function requiredPermissions(
+  _uri: StoreUri,
+  settings: StoreSettings,
+  context: PermissionContext,
+): Permissions {
+  const { url, from } = googleEndpoint(settings, context.env);
+  const { urls, paths } = credentialNeeds(credentialOrigin(settings, context.env), context);
+  const origins = [
+    parseHttpUrl(url, from).origin,
+    ...urls.map((one) => parseHttpUrl(one, "the address that tokens are from").origin),
+  ];
+  return permissionsFor({ origins, paths }, context);
+}
+
+function credentialNeeds(origin: CredentialOrigin, { readText }: PermissionContext): CredentialNeeds {
+  if (origin.kind === "anonymous") return { urls: [], paths: [] };
+  if (origin.kind === "text") return fileNeeds(origin.text);
+  const path = origin.kind === "file" ? origin.path : origin.wellKnownPath;
+  const paths = path === undefined ? [] : [path];
+  const text = path === undefined ? null : readText?.(path) ?? null;
+  if (text === null) return { urls: origin.kind === "ambient" ? [origin.metadataUrl] : TOKEN_URLS, paths };
+  const needs = fileNeeds(text);
+  return { urls: needs.urls, paths: [...paths, ...needs.paths] };
+}
+
+function fileNeeds(text: string): CredentialNeeds {
+  try {
+    return needsOf(parseGoogleCredentials(text, "a credential file"));
+  } catch {
+    return { urls: [], paths: [] };
+  }
 }

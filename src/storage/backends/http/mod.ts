@@ -29,11 +29,12 @@ import type {
   ObjectStore,
   StoreTraits,
 } from "../../store.ts";
-import { formatUri, shownUri, type StoreUri } from "../../uri.ts";
+import { shownUri, type StoreUri } from "../../uri.ts";
 import { fetchFollowing, type Reply } from "./fetch.ts";
 import { guardedNetwork, isForbidden } from "./guard.ts";
 import { GunzipBody, isGzip } from "./gunzip.ts";
 import { measured } from "./measure.ts";
+import { httpSettings } from "./settings.ts";
 import { conditionOf, validatorOf } from "./validator.ts";
 
 const TRAITS: StoreTraits = {
@@ -230,12 +231,11 @@ function infoOf(key: string, { status, headers }: Reply, size: number): ObjectIn
 }
 
 function openHost(uri: StoreUri, settings: StoreSettings, context: BackendContext): HttpStore {
-  const allowsLinkLocal = settings.values.allow_link_local === "true";
+  const { base, allowsLinkLocal } = httpSettings(uri, settings);
   const system = allowsLinkLocal
     ? context.system
     : { ...context.system, network: guardedNetwork(context.system.network) };
   const client = clientFor({ ...context, system });
-  const base = formatUri({ ...uri, key: "" }).slice(0, -1);
   return new HttpStore(base, client, { context, allowsLinkLocal });
 }
 

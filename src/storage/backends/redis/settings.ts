@@ -9,6 +9,8 @@
  */
 import type { StoreSettings } from "../../../config/mod.ts";
 import { cannot, type CopilotError } from "../../../errors.ts";
+import type { Permissions } from "../../backend.ts";
+import { hostPermission } from "../../host_name.ts";
 import type { StoreUri } from "../../uri.ts";
 
 /** A server and the database on it. */
@@ -64,4 +66,10 @@ function badAddress(uri: StoreUri, isConfigured: boolean): CopilotError {
   }
   const object = `${uri.scheme}://${uri.container}/${uri.key}`;
   return cannot("open", object, { input: "its host is no HOST[:PORT]" });
+}
+
+/** The permission for a URI's server. @throws CopilotError as {@linkcode redisTarget} */
+export function requiredPermissions(uri: StoreUri, settings: StoreSettings): Permissions {
+  const { hostname, port } = redisTarget(uri, settings);
+  return { hosts: [hostPermission(hostname, port)], paths: [] };
 }

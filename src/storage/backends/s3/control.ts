@@ -4,13 +4,14 @@
  * Not the AWS SDK's: loading its client costs 12 MiB and 65 ms, and a page of a listing more garbage than the objects on it.
  * @module
  */
+import { encodeText } from "../../cloud/percent_encoding.ts";
 import { CopilotError } from "../../../errors.ts";
 import { hexToBase64 } from "../../checksum.ts";
 import type { ListPage, ObjectInfo } from "../../store.ts";
 import type { ChecksumPolicy } from "./checksum_policy.ts";
-import { EMPTY_PAYLOAD, encodeQuery, sha256Hex } from "./sigv4.ts";
+import { EMPTY_PAYLOAD, sha256Hex } from "./sigv4.ts";
 import type { Transport } from "./transport.ts";
-import { encodeText, readXml } from "./xml.ts";
+import { escapeXml, readXml } from "../../cloud/xml.ts";
 
 /** A part that the store has. */
 export interface UploadedPart {
@@ -62,11 +63,11 @@ export class Control {
   async list(prefix: string, options: { token: string | undefined; signal: AbortSignal }): Promise<ListPage> {
     const { token, signal } = options;
     const query = [
-      ...(token === undefined ? [] : [`continuation-token=${encodeQuery(token)}`]),
+      ...(token === undefined ? [] : [`continuation-token=${encodeText(token)}`]),
       // XML cannot hold every character that a key can.
       "encoding-type=url",
       "list-type=2",
-      `prefix=${encodeQuery(prefix)}`,
+      `prefix=${encodeText(prefix)}`,
     ].join("&");
     const about = { key: prefix, signal };
     const request = {
@@ -87,7 +88,7 @@ export class Control {
       ...about,
       of: "bucket",
       method: "GET",
-      query: `encoding-type=url&prefix=${encodeQuery(about.key)}&uploads=`,
+      query: `encoding-type=url&prefix=${encodeText(about.key)}&uploads=`,
       headers: [],
       payload: EMPTY_PAYLOAD,
     });
@@ -126,7 +127,7 @@ export class Control {
       return this.#transport.document({
         ...about,
         method: "POST",
-        query: `uploadId=${encodeQuery(upload.id)}`,
+        query: `uploadId=${encodeText(upload.id)}`,
         headers: [
           ["content-type", "application/xml"],
           ...(upload.isFullObject && use === "header" ? wholeChecksum(object) : []),
@@ -140,7 +141,7 @@ export class Control {
 
   /** Removes an upload and its parts. */
   async abort(about: About, id: string): Promise<void> {
-    const query = `uploadId=${encodeQuery(id)}`;
+    const query = `uploadId=${encodeText(id)}`;
     await this.#transport.document({
       ...about,
       method: "DELETE",
@@ -187,7 +188,7 @@ function partXml(
   const checksum = hasChecksums && crc !== undefined
     ? `<ChecksumCRC32>${hexToBase64(crc)}</ChecksumCRC32>`
     : "";
-  return `<Part><ETag>${encodeText(etag)}</ETag>${checksum}<PartNumber>${number}</PartNumber></Part>`;
+  return `<Part><ETag>${escapeXml(etag)}</ETag>${checksum}<PartNumber>${number}</PartNumber></Part>`;
 }
 
 /** The text of an element directly below the root. */

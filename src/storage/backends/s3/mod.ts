@@ -1,29 +1,23 @@
 /**
  * Amazon S3 and stores that speak its protocol (MinIO, Ceph, versitygw, R2 …).
  *
- * Settings (`storage.stow.config`): `auth_type` (`accesskey` or `iam`; without it the keys decide), `access_key_id`,
- * `secret_key`, `token`, `region`, `endpoint` (path style, with or without scheme), `disable_ssl` (`true` or `false`), those of
- * request_headers.ts. OpenStack Swift and Oracle Object Storage: see compatible.ts.
+ * Settings (`storage.stow.config`): those of settings.ts (the address), credential_origin.ts (`auth_type`, `access_key_id`,
+ * `secret_key`, `token`) and request_headers.ts. OpenStack Swift and Oracle Object Storage: see compatible.ts.
  * @module
  */
-import { cannot } from "../../../errors.ts";
 import type { StoreSettings } from "../../../config/mod.ts";
 import type { Backend, BackendContext } from "../../backend.ts";
 import { clientFor } from "../../../http/client.ts";
 import { formatUri, type StoreUri } from "../../uri.ts";
-import { addressOf } from "./address.ts";
 import { assertReachable } from "./compatible.ts";
-import { CredentialSource, providerFor } from "./credentials.ts";
 import { requestHeaders } from "./request_headers.ts";
+import { bucketAddress } from "./settings.ts";
 import { S3Store } from "./store.ts";
+import { CredentialSource, providerFor } from "./tokens.ts";
 
 function openBucket(uri: StoreUri, settings: StoreSettings, context: BackendContext): S3Store {
   assertReachable(uri, settings);
-  const disableSsl = settings.values.disable_ssl ?? "";
-  if (!["", "true", "false"].includes(disableSsl.toLowerCase())) {
-    throw cannot("use storage.stow.config disable_ssl", disableSsl, { config: "expected true or false" });
-  }
-  const address = addressOf(uri.container, settings, context.env);
+  const address = bucketAddress(uri, settings, context.env);
   const http = clientFor(context);
   const object = formatUri({ ...uri, key: "" });
   const provider = providerFor({ settings, context, http, region: address.region, object });

@@ -2,12 +2,12 @@
  * A multipart upload to S3.
  * @module
  */
+import { encodeText } from "../../cloud/percent_encoding.ts";
 import { CopilotError } from "../../../errors.ts";
 import { combine } from "../../checksum.ts";
 import type { ByteSource, CallOptions, MultipartUpload, ObjectInfo, PutOptions } from "../../store.ts";
 import type { Control, OpenedUpload, UploadedPart } from "./control.ts";
 import type { Sender } from "./sender.ts";
-import { encodeQuery } from "./sigv4.ts";
 import type { Transport } from "./transport.ts";
 
 /** What an upload works with. */
@@ -30,7 +30,7 @@ export class S3Multipart implements MultipartUpload {
 
   async part(number: number, source: ByteSource, options: PutOptions): Promise<void> {
     const { key, upload, sender, transport } = this.#options;
-    const query = `partNumber=${number}&uploadId=${encodeQuery(upload.id)}`;
+    const query = `partNumber=${number}&uploadId=${encodeText(upload.id)}`;
     // The upload was opened for CRC32: another checksum would be refused.
     const checksum = options.checksum?.name === "crc32" ? { checksum: options.checksum } : {};
     try {

@@ -7,7 +7,7 @@ import { base64ToHex } from "../../checksum.ts";
 import type { HttpHeaders } from "../../../http/head.ts";
 import type { Checksum, ChecksumName, ObjectInfo } from "../../store.ts";
 import { isOutOfSpace } from "../../cloud/out_of_space.ts";
-import { decodeEntities } from "./xml.ts";
+import { decodeEntities } from "../../cloud/xml.ts";
 
 /** Checksums that S3 gives, the cheapest to verify first, with their length in bytes. */
 const CHECKSUMS: readonly (readonly [ChecksumName, number])[] = [

@@ -6,7 +6,6 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { cannot } from "../../../errors.ts";
 import { Hmac } from "../../cloud/hmac.ts";
 import type { Credentials } from "./identity/mod.ts";
 
@@ -15,7 +14,7 @@ export interface SignedPart {
   method: string;
   /** Percent-encoded, without query. */
   path: string;
-  /** Canonical: names sorted, everything encoded by {@linkcode encodeQuery}. Empty for none. */
+  /** Canonical: names sorted, everything encoded by percent_encoding.ts. Empty for none. */
   query: string;
   /** The `Host` header. */
   host: string;
@@ -31,30 +30,6 @@ export const UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD";
 export const UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 /** The payload of a request without body. */
 export const EMPTY_PAYLOAD = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-
-const SAFE_KEY = /^[A-Za-z0-9\-._~/]*$/;
-
-function percent(character: string): string {
-  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
-}
-
-/** Percent-encodes a query's name or value: everything but RFC 3986's unreserved characters, once. */
-export function encodeQuery(text: string): string {
-  return encodeURIComponent(text).replace(/[!'()*]/g, percent);
-}
-
-/**
- * Percent-encodes a key for a path: as {@linkcode encodeQuery}, slashes kept. Nothing is normalised.
- *
- * @throws CopilotError `input` for a key that is no Unicode text
- */
-export function encodeKey(key: string): string {
-  if (SAFE_KEY.test(key)) return key;
-  if (!key.isWellFormed()) {
-    throw cannot(`use the key ${JSON.stringify(key)}`, { input: "it has half a surrogate pair" });
-  }
-  return encodeQuery(key).replaceAll("%2F", "/");
-}
 
 /** SHA-256 in hexadecimal. */
 export function sha256Hex(data: string | Uint8Array): string {

@@ -3,17 +3,18 @@
  * credentials that ran out.
  * @module
  */
+import { encodePath } from "../../cloud/percent_encoding.ts";
 import { orAborted, throwIfAborted } from "../../../system/abort.ts";
 import type { BackendContext } from "../../backend.ts";
 import type { HttpClient, HttpResponse, StreamBody } from "../../../http/client.ts";
 import { type HttpHeaders, retryAfterMs } from "../../../http/head.ts";
 import { type ByteReader, readAll } from "../../store.ts";
 import { cannot, CopilotError } from "../../../errors.ts";
-import { type BucketAddress, inRegion } from "./address.ts";
-import type { Credentials, CredentialSource } from "./credentials.ts";
+import { type BucketAddress, inRegion } from "./settings.ts";
+import type { Credentials, CredentialSource } from "./tokens.ts";
 import { parseErrorXml, regionOfError, s3Error, type S3Fault } from "./reply.ts";
 import type { RequestHeaders } from "./request_headers.ts";
-import { encodeKey, Signer } from "./sigv4.ts";
+import { Signer } from "./sigv4.ts";
 
 /** A request for an object. */
 export interface ObjectRequest {
@@ -178,7 +179,7 @@ export class Transport {
   }
 
   #encode(key: string): string {
-    if (key !== "") return encodeKey(key);
+    if (key !== "") return encodePath(key);
     throw new CopilotError("input", {
       action: "use",
       object: this.uri(""),

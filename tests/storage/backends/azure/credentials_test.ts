@@ -4,7 +4,7 @@ import { secretValues } from "../../../../src/config/mod.ts";
 import { createMasker } from "../../../../src/system/log.ts";
 import { azureCredential } from "../../../../src/storage/backends/azure/settings.ts";
 import { backend } from "../../../../src/storage/backends/azure/mod.ts";
-import { reachOf } from "../../../../src/storage/reach.ts";
+import { requiredPermissions } from "../../../../src/storage/permissions.ts";
 import { parseUri } from "../../../../src/storage/uri.ts";
 import { ACCOUNT, azureContext, azureSettings, KEY } from "../../../support/azure.ts";
 import {
@@ -72,7 +72,10 @@ Deno.test("azure credentials: a provider that is configured in part is an error,
 
 Deno.test("azure credentials: a run may reach the account, where its token is from, and the token's file", () => {
   const reach = (env: Env, key?: string) =>
-    reachOf(parseUri("abfs://box/k", "the URI"), azureSettings({ account: "abc" }, key), { env, cwd: "/" });
+    requiredPermissions(parseUri("abfs://box/k", "the URI"), azureSettings({ account: "abc" }, key), {
+      env,
+      cwd: "/",
+    });
   const host = "abc.blob.core.windows.net:443";
   assert.deepEqual(reach({ IDENTITY_ENDPOINT: "http://h/" }, KEY), { hosts: [host], paths: [] });
   assert.deepEqual(reach(WORKLOAD), { hosts: [host, "login.microsoftonline.com:443"], paths: ["/token"] });

@@ -4,7 +4,7 @@ import { codeIs } from "../../../support/errors.ts";
 import { Secret, type StoreSettings } from "../../../../src/config/mod.ts";
 import { needsOf, parseGoogleCredentials } from "../../../../src/storage/backends/gcs/credential_file.ts";
 import { credentialOrigin, googleEndpoint } from "../../../../src/storage/backends/gcs/settings.ts";
-import { reachOf } from "../../../../src/storage/reach.ts";
+import { requiredPermissions } from "../../../../src/storage/permissions.ts";
 import { parseUri } from "../../../../src/storage/uri.ts";
 
 const ACCOUNT = { type: "service_account", client_email: "r@p", private_key: "the-private-key" };
@@ -297,7 +297,7 @@ for (
 ) {
   Deno.test(`google settings: ${what}: reaches ${hosts.length} hosts and ${paths.length} files`, () => {
     const context = { env, cwd: "/cwd", readText: (path: string) => FILES[path] ?? null };
-    const reach = reachOf(parseUri("gs://b/k", "the URI"), settings(json), context);
+    const reach = requiredPermissions(parseUri("gs://b/k", "the URI"), settings(json), context);
     assert.deepEqual({ hosts: reach.hosts.toSorted(), paths: reach.paths.toSorted() }, {
       hosts: [...hosts].sort(),
       paths: [...paths].sort(),

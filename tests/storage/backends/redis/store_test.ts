@@ -7,7 +7,7 @@ import { redisError } from "../../../../src/storage/backends/redis/faults.ts";
 import { encodeCommand, Fault } from "../../../../src/storage/backends/redis/resp.ts";
 import { openStore } from "../../../../src/storage/backends/mod.ts";
 import { redisTarget } from "../../../../src/storage/backends/redis/settings.ts";
-import { reachOf } from "../../../../src/storage/reach.ts";
+import { requiredPermissions } from "../../../../src/storage/permissions.ts";
 import { bytesSource, type ObjectStore, readAll } from "../../../../src/storage/store.ts";
 import { parseUri } from "../../../../src/storage/uri.ts";
 import { sys } from "../../../../src/system/deno.ts";
@@ -48,7 +48,10 @@ for (
     const target = redisTarget(parseUri(uri, "it"), settings(values));
     const { secure, hostname, port, database } = target;
     assert.equal(`${hostname}:${port} db ${database}${secure ? " TLS" : ""}`, wanted);
-    const { hosts, paths } = reachOf(parseUri(uri, "it"), settings(values), { env: {}, cwd: "/" });
+    const { hosts, paths } = requiredPermissions(parseUri(uri, "it"), settings(values), {
+      env: {},
+      cwd: "/",
+    });
     assert.deepEqual([hosts, paths], [
       [`${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`],
       [],

@@ -6,7 +6,7 @@ import {
   type Credentials,
   CredentialSource,
   providerFor,
-} from "../../../../src/storage/backends/s3/credentials.ts";
+} from "../../../../src/storage/backends/s3/tokens.ts";
 import { clientFor } from "../../../../src/http/client.ts";
 import { sys } from "../../../../src/system/deno.ts";
 import { type Canned, Loopback, reply } from "../../../support/loopback.ts";

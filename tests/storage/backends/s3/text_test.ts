@@ -1,7 +1,8 @@
 import assert from "assert";
+import { codeIs } from "../../../support/errors.ts";
 import { CopilotError, type ErrorCode } from "../../../../src/errors.ts";
 import { HttpHeaders } from "../../../../src/http/head.ts";
-import { addressOf, inRegion } from "../../../../src/storage/backends/s3/address.ts";
+import { bucketAddress, inRegion } from "../../../../src/storage/backends/s3/settings.ts";
 import { ChecksumPolicy, type ChecksumUse } from "../../../../src/storage/backends/s3/checksum_policy.ts";
 import { checksumOf, etagMd5Of, parseErrorXml, s3Error } from "../../../../src/storage/backends/s3/reply.ts";
 import { Refusal } from "../../../../src/storage/backends/s3/transport.ts";
@@ -46,13 +47,63 @@ Deno.test("s3 address: endpoints, styles, partitions", () => {
     ["bucket", { endpoint: "" }, { AWS_ENDPOINT_URL: "http://b:2" }, "http://b:2", "/bucket/"],
   ];
   for (const [bucket, values, env, origin, base] of cases) {
-    const address = addressOf(bucket, { kind: "s3", values, secrets: {} }, env);
+    const address = bucketAddress(
+      { scheme: "s3", container: bucket },
+      { kind: "s3", values, secrets: {} },
+      env,
+    );
     assert.deepEqual([address.origin.key, address.base], [origin, base], JSON.stringify({ values, env }));
   }
-  const aws = addressOf("bucket", { kind: "s3", values: {}, secrets: {} }, {});
+  const aws = bucketAddress(
+    { scheme: "s3", container: "bucket" },
+    { kind: "s3", values: {}, secrets: {} },
+    {},
+  );
   assert.equal(inRegion(aws, "eu-west-1", {}).origin.hostname, "bucket.s3.eu-west-1.amazonaws.com");
-  const own = addressOf("bucket", { kind: "s3", values: { endpoint: "http://a:1" }, secrets: {} }, {});
+  const own = bucketAddress({ scheme: "s3", container: "bucket" }, {
+    kind: "s3",
+    values: { endpoint: "http://a:1" },
+    secrets: {},
+  }, {});
   assert.deepEqual([inRegion(own, "r", {}).origin.key, inRegion(own, "r", {}).region], ["http://a:1", "r"]);
+});
+
+Deno.test("s3 address: the style is a setting", () => {
+  const addressed = (values: Record<string, string>, container = "bkt") => {
+    const settings = { kind: "s3", values, secrets: {} };
+    const { origin, base } = bucketAddress({ scheme: "s3", container }, settings, {});
+    return `${origin.key}${base}`;
+  };
+  const endpoint = "https://oss-cn-hangzhou.aliyuncs.com/base/";
+  assert.equal(addressed({ endpoint }), "https://oss-cn-hangzhou.aliyuncs.com:443/base/bkt/");
+  assert.equal(
+    addressed({ endpoint, addressing_style: "virtual" }),
+    "https://bkt.oss-cn-hangzhou.aliyuncs.com:443/base/",
+  );
+  assert.equal(addressed({ addressing_style: "path" }), "https://s3.us-east-1.amazonaws.com:443/bkt/");
+  assert.throws(() => addressed({ addressing_style: "auto" }), codeIs("config", /path or virtual/));
+  for (const address of ["http://127.0.0.1:9000", "http://[::1]:9000"]) {
+    assert.throws(
+      () => addressed({ endpoint: address, addressing_style: "virtual" }),
+      codeIs("config", /expected a host name/),
+    );
+  }
+});
+
+Deno.test("s3 address: buckets of other services are refused by name, on AWS", () => {
+  const open = (container: string, values: Record<string, string> = {}) =>
+    bucketAddress({ scheme: "s3", container }, { kind: "s3", values, secrets: {} }, {});
+  const refused: [string, RegExp][] = [
+    ["arn:aws:s3:us-west-2:123456789012:accesspoint", /ARN, expected a bucket, or the access point's alias/],
+    ["fast--usw2-az1--x-s3", /S3 Express directory buckets are not supported/],
+    ["point-abc--ol-s3", /Object Lambda/],
+    ["point-abc--op-s3", /Outposts/],
+  ];
+  for (const [bucket, why] of refused) {
+    assert.throws(() => open(bucket), codeIs("unsupported", why));
+    open(bucket, { endpoint: "http://minio:9000" });
+  }
+  open("my-point-xyz-s3alias");
 });
 
 Deno.test("s3 reply: the checksum of the whole object, the cheapest first", () => {

@@ -2,11 +2,11 @@
  * The container's credential endpoint: EKS Pod Identity's agent (169.254.170.23) and ECS (169.254.170.2).
  * @module
  */
-import { cannot, type Operation } from "../../../../errors.ts";
+import { cannot, CopilotError, type Operation } from "../../../../errors.ts";
 import { parseHttpUrl } from "../../../../http/origin.ts";
+import { containerUrl } from "../endpoints.ts";
 import { ask, type Credentials, credentialsOfJson, type IdentityContext, readToken, refusal } from "./mod.ts";
 
-const ECS = "http://169.254.170.2";
 /** Whom a token may be sent to without TLS. */
 const LOCAL = /^(localhost|127\.[0-9.]+|::1|169\.254\.170\.(2|23)|fd00:ec2::23)$/;
 
@@ -16,9 +16,14 @@ export async function containerCredentials(
   context: IdentityContext,
 ): Promise<Credentials> {
   const { env } = context;
-  const relative = env.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI;
-  const from = relative ? "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI" : "AWS_CONTAINER_CREDENTIALS_FULL_URI";
-  const url = relative ? `${ECS}${relative}` : env.AWS_CONTAINER_CREDENTIALS_FULL_URI!;
+  const endpoint = containerUrl(env);
+  if (endpoint === null) {
+    throw new CopilotError("config", {
+      ...operation,
+      detail: "AWS_CONTAINER_CREDENTIALS_FULL_URI is not set",
+    });
+  }
+  const { url, from } = endpoint;
   const { origin } = parseHttpUrl(url, from);
   if (!origin.secure && !LOCAL.test(origin.hostname)) {
     throw cannot(`use ${from}`, origin.key, {

@@ -4,7 +4,7 @@
  */
 import { CopilotError, type Operation } from "../../../../errors.ts";
 import type { HttpClient } from "../../../../http/client.ts";
-import { isTrue } from "../address.ts";
+import { isTrue, metadataUrl } from "../endpoints.ts";
 import { ask, type Credentials, credentialsOfJson, type IdentityContext, refusal } from "./mod.ts";
 
 const TOKEN_LIFETIME_S = "21600";
@@ -21,7 +21,7 @@ export async function instanceCredentials(
   const denied = (why: string, cause?: unknown) =>
     new CopilotError("denied", { ...operation, detail: why, cause });
   if (isTrue(env.AWS_EC2_METADATA_DISABLED)) throw denied("AWS_EC2_METADATA_DISABLED is set");
-  const { url: base, from } = endpoint(env);
+  const { url: base, from } = metadataUrl(env);
   const http = context.localClient();
   try {
     const token = await sessionToken(http, { base, from, operation, denied }, context);
@@ -37,15 +37,6 @@ export async function instanceCredentials(
   } finally {
     http.close();
   }
-}
-
-function endpoint(env: Readonly<Record<string, string>>): { url: string; from: string } {
-  const configured = env.AWS_EC2_METADATA_SERVICE_ENDPOINT?.replace(/\/+$/, "");
-  const isIpv6 = env.AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE?.toLowerCase() === "ipv6";
-  return {
-    url: configured || (isIpv6 ? "http://[fd00:ec2::254]" : "http://169.254.169.254"),
-    from: "AWS_EC2_METADATA_SERVICE_ENDPOINT",
-  };
 }
 
 /** A session's token, without which nothing is answered. That nobody answers means that there is no such service. */

@@ -3,6 +3,7 @@
  * @module
  */
 import { CopilotError, type Operation } from "../../../../errors.ts";
+import { sharedFiles } from "../endpoints.ts";
 import { containerCredentials } from "./container.ts";
 import { instanceCredentials } from "./instance.ts";
 import { type Credentials, credentialsOf, type IdentityContext, readText } from "./mod.ts";
@@ -13,15 +14,6 @@ type Profiles = ReadonlyMap<string, Readonly<Record<string, string>>>;
 
 /** What needs a program or a browser. */
 const UNSUPPORTED = ["credential_process", "sso_session", "sso_start_url", "mfa_serial"];
-
-/** The shared files of a user. */
-export function sharedFiles(env: Readonly<Record<string, string>>): { config: string; credentials: string } {
-  const directory = `${env.HOME ?? ""}/.aws`;
-  return {
-    config: env.AWS_CONFIG_FILE || `${directory}/config`,
-    credentials: env.AWS_SHARED_CREDENTIALS_FILE || `${directory}/credentials`,
-  };
-}
 
 /**
  * Profiles out of a file's text: `[name]` and, in the config file, `[profile name]`; `key = value`; comments.

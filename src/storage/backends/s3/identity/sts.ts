@@ -2,11 +2,12 @@
  * AWS Security Token Service: a role's credentials for a web identity (IRSA), or for other credentials.
  * @module
  */
+import { encodeText } from "../../../cloud/percent_encoding.ts";
 import type { Operation } from "../../../../errors.ts";
 import { parseHttpUrl } from "../../../../http/origin.ts";
-import { isTrue } from "../address.ts";
-import { encodeQuery, sha256Hex, Signer } from "../sigv4.ts";
-import { readXml } from "../xml.ts";
+import { stsUrl } from "../endpoints.ts";
+import { sha256Hex, Signer } from "../sigv4.ts";
+import { readXml } from "../../../cloud/xml.ts";
 import { ask, type Credentials, credentialsOf, type IdentityContext, readToken, refusal } from "./mod.ts";
 
 const VERSION = "2011-06-15";
@@ -17,20 +18,6 @@ export interface Role {
   sessionName: string;
   externalId?: string | undefined;
   durationS?: string | undefined;
-}
-
-/** Where a region's STS is. */
-function endpoint({ env, region }: IdentityContext): { url: string; from: string } {
-  for (const name of ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"]) {
-    if (env[name]) return { url: env[name], from: name };
-  }
-  const service = isTrue(env.AWS_USE_FIPS_ENDPOINT) ? "sts-fips" : "sts";
-  const isChinese = region.startsWith("cn-");
-  const dualStack = isChinese ? "api.amazonwebservices.com.cn" : "api.aws";
-  const domain = isTrue(env.AWS_USE_DUALSTACK_ENDPOINT)
-    ? dualStack
-    : `amazonaws.com${isChinese ? ".cn" : ""}`;
-  return { url: `https://${service}.${region}.${domain}`, from: "AWS_REGION" };
 }
 
 /**
@@ -81,7 +68,7 @@ function formOf(action: string, role: Role, more: readonly (readonly [string, st
     ...more,
   ];
   return fields.filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `${name}=${encodeQuery(value!)}`)
+    .map(([name, value]) => `${name}=${encodeText(value!)}`)
     .join("&");
 }
 
@@ -94,7 +81,7 @@ async function send(
     sign(url: string): readonly (readonly [string, string])[];
   },
 ): Promise<Credentials> {
-  const { url, from } = endpoint(context);
+  const { url, from } = stsUrl(context.region, context.env);
   const { origin } = parseHttpUrl(url, from);
   const request = {
     method: "POST",

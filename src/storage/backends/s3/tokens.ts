@@ -1,18 +1,17 @@
 /**
  * Credentials for S3: given ones, or those of the platform, fetched when they are first needed and renewed before they run out.
- *
- * The platform's provider is chosen by what is configured and not by trial: a role that cannot be assumed is an error, and
- * never leads to the node's weaker or stronger identity.
  * @module
  */
 import { Secret, type StoreSettings } from "../../../config/mod.ts";
 import { cannot, from, type Operation } from "../../../errors.ts";
 import type { BackendContext } from "../../backend.ts";
 import { HttpClient } from "../../../http/client.ts";
+import { credentialOrigin } from "./credential_origin.ts";
+import { sharedFiles } from "./endpoints.ts";
 import { containerCredentials } from "./identity/container.ts";
 import { instanceCredentials } from "./identity/instance.ts";
 import type { Credentials, IdentityContext } from "./identity/mod.ts";
-import { profileCredentials, sharedFiles } from "./identity/profile.ts";
+import { profileCredentials } from "./identity/profile.ts";
 import { assumeRoleWithToken } from "./identity/sts.ts";
 
 export type { Credentials } from "./identity/mod.ts";
@@ -85,18 +84,36 @@ export interface ProviderOptions {
 /**
  * The provider that the settings and the environment ask for.
  *
- * @throws CopilotError `config` for an `auth_type` that is not known or lacks its keys, and for half of what a provider needs
+ * @throws CopilotError `config` for an `auth_type` that is not known, and for half of what a provider needs
  */
 export function providerFor(options: ProviderOptions): Provider {
-  const { values, secrets } = options.settings;
-  const kind = values.auth_type ?? "";
-  const id = values.access_key_id ?? "";
-  const secret = secrets.secret_key;
-  const token = secrets.token;
-  if (!["", "accesskey", "iam"].includes(kind)) {
-    throw cannot("use storage.stow.config auth_type", kind, { config: "expected accesskey or iam" });
+  const { env, system } = options.context;
+  const origin = credentialOrigin(options.settings, env);
+  switch (origin.kind) {
+    case "settings":
+      return configured(options.settings);
+    case "profile":
+      return profile(options, origin.name);
+    case "environment":
+      return environment(env);
+    case "web-identity":
+      return webIdentity(options, origin.tokenFile);
+    case "container":
+      return renewed(
+        options,
+        "the container's endpoint (AWS_CONTAINER_CREDENTIALS_FULL_URI)",
+        containerCredentials,
+      );
+    case "ambient": {
+      const isThere = Object.values(sharedFiles(env)).some((path) => system.files.stat(path) !== null);
+      return isThere ? profile(options, "default") : instance(options);
+    }
   }
-  if (kind === "iam" || (kind === "" && id === "" && secret === undefined)) return platformProvider(options);
+}
+
+function configured({ values, secrets }: StoreSettings): Provider {
+  const { access_key_id: id = "" } = values;
+  const { secret_key: secret, token } = secrets;
   if (id === "" || secret === undefined || secret.reveal() === "") {
     const missing = id === "" ? "access_key_id" : "secret_key";
     throw cannot("sign requests", {
@@ -108,24 +125,6 @@ export function providerFor(options: ProviderOptions): Provider {
     secretAccessKey: secret,
     ...(token !== undefined && token.reveal() !== "" && { sessionToken: token }),
   });
-}
-
-/** The platform's credentials: profile, keys in the environment, web identity (IRSA), container (EKS Pod Identity, ECS), instance. */
-function platformProvider(options: ProviderOptions): Provider {
-  const { env, system } = options.context;
-  if (env.AWS_PROFILE) return profile(options, env.AWS_PROFILE);
-  if (env.AWS_ACCESS_KEY_ID || env.AWS_SECRET_ACCESS_KEY) return environment(env);
-  if (env.AWS_WEB_IDENTITY_TOKEN_FILE) return webIdentity(options, env.AWS_WEB_IDENTITY_TOKEN_FILE);
-  if (env.AWS_CONTAINER_CREDENTIALS_FULL_URI || env.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI) {
-    return renewed(
-      options,
-      "the container's endpoint (AWS_CONTAINER_CREDENTIALS_FULL_URI)",
-      containerCredentials,
-    );
-  }
-  const { config, credentials } = sharedFiles(env);
-  const isThere = [credentials, config].some((path) => system.files.stat(path) !== null);
-  return isThere ? profile(options, "default") : instance(options);
 }
 
 function environment(env: Readonly<Record<string, string>>): Provider {

@@ -1,10 +1,10 @@
 /**
- * As much XML as S3's replies are made of: elements and text. Names, attributes and declarations mean nothing here, and no
+ * As much XML as the clouds' replies are made of: elements and text. Names, attributes and declarations mean nothing here, and no
  * entity is defined by a document, so that none can grow.
  * @module
  */
 
-/** Deeper than any reply of S3. */
+/** Deeper than any reply. */
 const MAX_DEPTH = 16;
 
 const ENTITIES: Readonly<Record<string, string>> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
@@ -26,7 +26,7 @@ export function decodeEntities(text: string): string {
 }
 
 /** Text that may stand between tags. */
-export function encodeText(text: string): string {
+export function escapeXml(text: string): string {
   return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
