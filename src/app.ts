@@ -3,15 +3,23 @@
  * @module
  */
 import { posix } from "node:path";
-import { type Command, type InspectCommand, parse, resolve } from "./cli/mod.ts";
-import { readConfigFiles } from "./cli/config_files.ts";
-import { readSecretFiles, secretValues } from "./config/mod.ts";
+import type {
+  Command,
+  DownloadCommand,
+  InspectCommand,
+  SidecarCommand,
+  StoreCommand,
+  TaskCommand,
+} from "./cli/mod.ts";
+import { complete } from "./complete.ts";
+import { secretValues } from "./config/mod.ts";
 import { cannot, CopilotError, explain, from } from "./errors.ts";
 export { environmentNames } from "./cli/environment.ts";
 export { stayAlive } from "./system/deno.ts";
 import { type ConsoleLog, createLog, type LogSettings } from "./system/log.ts";
 import { type MemoryLimits, memoryLimits, sameLimits } from "./system/memory_limits.ts";
-import type { RunCommand } from "./run/context.ts";
+import type { ForeignFailure, RunCommand } from "./run/context.ts";
+import type { Failure } from "./run/error_document.ts";
 import { dropRights, runInSandbox, type SandboxOptions } from "./sandbox/mod.ts";
 import {
   isFirstProcess,
@@ -39,11 +47,9 @@ export async function main(
 ): Promise<number> {
   try {
     const env = withoutLineBreaks(world.env);
-    const invocation = parse(argv);
-    const { files, warnings } = readConfigFiles(invocation.configPatterns, sys.files);
-    const command = withSecrets(await resolve(invocation, env, files));
+    const { command, warnings } = await complete(argv, env, sys.files);
     const limits = memoryLimits(sys.files);
-    if (!readsProc(command)) dropRights();
+    if (command.kind !== "run" && !readsProc(command)) dropRights();
     return await carryOut(command, { ...world, env, warnings, limits });
   } catch (thrown) {
     const error = from(thrown, { action: "run" });
@@ -55,12 +61,6 @@ export async function main(
 /** A Secret that was made with `echo` ends in a line break, and so does the variable that a pod gets from it. */
 function withoutLineBreaks(env: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(env).map(([name, value]) => [name, value.trim()]));
-}
-
-function withSecrets(command: Command): Command {
-  return "storage" in command
-    ? { ...command, storage: readSecretFiles(command.storage, sys.files) }
-    : command;
 }
 
 /** What main.ts knows of the process. */
@@ -97,6 +97,8 @@ async function carryOut(command: Command, world: World): Promise<number> {
       return await download(command, world);
     case "sidecar":
       return await sidecar(command, world);
+    case "run":
+      return await task(command, world);
   }
 }
 
@@ -107,23 +109,32 @@ async function inspect(command: InspectCommand, { env }: World): Promise<number>
   return 0;
 }
 
-async function download(command: Extract<Command, { kind: "download" }>, world: World): Promise<number> {
+async function download(command: DownloadCommand, world: World): Promise<number> {
+  warn(command, world);
+  return await fetchInputs(command, world);
+}
+
+/** Says what is odd about the settings. */
+function warn(command: StoreCommand, world: World): ConsoleLog {
   const log = openLog(command, world);
   for (const warning of [...world.warnings, ...command.warnings]) log.warning(warning);
+  return log;
+}
+
+async function fetchInputs(command: DownloadCommand, world: World, special: Special = {}): Promise<number> {
   const localDir = absolute(command.localDir);
   if (/^\/(dev|proc|sys)(\/|$)/.test(localDir)) {
     throw cannot("use --to-local-dir", localDir, {
       usage: "expected a directory outside /dev, /proc and /sys",
     });
   }
-  return await moveData({ ...command, localDir }, world);
+  return await moveData({ ...command, localDir }, world, special);
 }
 
-async function sidecar(command: Extract<Command, { kind: "sidecar" }>, world: World): Promise<number> {
+async function sidecar(command: SidecarCommand, world: World): Promise<number> {
   const { runSidecar } = await import("./watch/sidecar.ts");
   const { hasMark, leaveMark } = await import("./watch/upload_mark.ts");
-  const log = openLog(command, world);
-  for (const warning of [...world.warnings, ...command.warnings]) log.warning(warning);
+  const log = warn(command, world);
   const localDir = absolute(command.localDir);
   const mark = {
     localDir,
@@ -141,7 +152,40 @@ async function sidecar(command: Extract<Command, { kind: "sidecar" }>, world: Wo
   });
 }
 
-type Special = Pick<SandboxOptions, "failure" | "ended" | "caveat" | "uploaded">;
+/** A task within this process: its command is a child, so every right is kept until that has started. */
+async function task(command: TaskCommand, world: World): Promise<number> {
+  const [{ runTask }, { openLauncher }, { openReaper }] = await Promise.all([
+    import("./task/mod.ts"),
+    import("./system/child.ts"),
+    import("./system/reaper.ts"),
+  ]);
+  const launcher = openLauncher(() => world.terminations.deliver());
+  const log = warn(command, world);
+  const upload = { ...command.upload, localDir: absolute(command.upload.localDir) };
+  return await runTask({ ...command, upload }, {
+    system: sys,
+    log,
+    terminations: world.terminations,
+    download: (ready) => fetchInputs(ready, world, { keepsRights: true }),
+    upload: (ready, ended) =>
+      moveData(ready, world, { killedAfter: 0, ...(ended && { ended: ended.then(externalFailure) }) }),
+    report: (ready, failure) => moveData(ready, world, { failure: { ...failure, unlessDone: false } }),
+    launcher,
+    openReaper: (main) => openReaper(main, sys.clock),
+    dropRights,
+  }).finally(() => launcher.close());
+}
+
+function externalFailure(failure: Failure | null): ForeignFailure | null {
+  return failure && { ...failure, unlessDone: false };
+}
+
+interface Special extends Pick<SandboxOptions, "failure" | "ended" | "caveat" | "uploaded"> {
+  /** Whether the process still needs its rights afterwards. */
+  keepsRights?: boolean;
+  /** SIGTERMs after which an upload's process is about to be killed; default 1: the first one asks for the upload. */
+  killedAfter?: number;
+}
 
 /** Hands the run to a Worker with the permissions that it needs, and no others. */
 async function moveData(
@@ -151,8 +195,9 @@ async function moveData(
 ): Promise<number> {
   const { env, terminations, limits } = world;
   // While main still runs its watcher may need to read /proc.
-  if (special.ended === undefined) dropRights();
-  else special.ended.then(dropRights);
+  const { keepsRights = false, killedAfter = 1, ...options } = special;
+  if (options.ended !== undefined) options.ended.then(dropRights);
+  else if (!keepsRights) dropRights();
   const stop = new AbortController();
   const hurry = new AbortController();
   const over = new AbortController();
@@ -162,7 +207,7 @@ async function moveData(
     ? terminations.next(0, over.signal).then(() =>
       stop.abort(new CopilotError("aborted", "Ended by a signal"))
     )
-    : terminations.next(1, over.signal).then(() => hurry.abort());
+    : terminations.next(killedAfter, over.signal).then(() => hurry.abort());
   onSignal.catch(() => {});
   return await runInSandbox(command, {
     clock: sys.clock,
@@ -177,7 +222,7 @@ async function moveData(
     hurry: hurry.signal,
     logError: (message, fields) => openLog(command, world).error(message, fields),
     ...prepared(command, env),
-    ...special,
+    ...options,
   }).finally(() => over.abort());
 }
 
@@ -210,12 +255,12 @@ function absolute(path: string): string {
   return posix.resolve(workingDirectory(), path);
 }
 
-function openLog(command: RunCommand, { env }: World): ConsoleLog {
+function openLog(command: StoreCommand, { env }: World): ConsoleLog {
   const secrets = secretValues(command.storage, env);
   return createLog({ ...logSettings(command), write: writeStderr, clock: sys.clock, secrets });
 }
 
-function logSettings(command: RunCommand): LogSettings & { isTerminal: boolean } {
+function logSettings(command: StoreCommand): LogSettings & { isTerminal: boolean } {
   return { ...command.log, isTerminal: stderrIsTerminal() };
 }
 

@@ -55,7 +55,7 @@ const product = [...sources, read("main.ts")];
  * that is not listed belongs to the nearest one above it that is.
  */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
-  "": ["cli", "config", "sandbox", "run", "watch", "system"],
+  "": ["cli", "config", "sandbox", "run", "task", "watch", "system"],
   cli: ["config", "flyte", "flyte/text", "system"],
   sandbox: ["config", "run", "storage", "flyte/plan", "system"],
   run: [
@@ -73,6 +73,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   watch: ["watch/watchers", "cli", "run", "system"],
   "watch/watchers": ["watch", "watch/proc", "config", "http", "system"],
   "watch/proc": ["watch"],
+  task: ["cli", "flyte", "watch", "system"],
   transfer: ["storage", "http", "system"],
   storage: ["storage/backends", "config", "system"],
   "storage/backends": ["storage", "storage/cloud", "config", "http", "system"],
@@ -235,7 +236,7 @@ const RESERVED: { what: string; pattern: RegExp; allowed: RegExp }[] = [
   {
     what: "Deno's own interface",
     pattern: /(?<!["'`\w.])Deno\./,
-    allowed: /^(main|src\/(system\/deno|system\/pidfd|sandbox\/mod|sandbox\/worker))\.ts$/,
+    allowed: /^(main|src\/(system\/(?:deno|pidfd|child|reaper)|sandbox\/mod|sandbox\/worker))\.ts$/,
   },
   {
     what: "a clock",

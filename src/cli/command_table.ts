@@ -55,6 +55,18 @@ const TABLE = {
     arguments: NOTHING,
     usesStores: true,
   },
+  run: {
+    aliases: [],
+    summary: "Run a task's command: fetch its inputs, run it, upload its outputs, end with its exit status",
+    usage: "copilot run --inputs URI --outputs URI [flags] -- CMD ARGS…",
+    examples: [
+      "copilot run --inputs s3://bucket/run --outputs s3://bucket/run/out --interface CgA= -- python main.py",
+      "copilot run --inputs ./run --outputs ./out --to-local-dir ./in --from-local-dir ./made -- ./task.sh",
+      "copilot run --from-pod pod.yaml",
+    ],
+    arguments: { min: 0, max: 0, what: 'flags, then "--" and the command' },
+    usesStores: true,
+  },
   inspect: {
     aliases: [],
     summary: "Show an inputs.pb, outputs.pb, error.pb or interface in a readable way",

@@ -90,6 +90,23 @@ export interface InspectCommand extends StoreCommand {
   documentKind: InspectKind | undefined;
 }
 
+/** `copilot run`: a task from its inputs to its outputs. */
+export interface TaskCommand extends StoreCommand {
+  kind: "run";
+  /** Undefined for a task without inputs. */
+  download: DownloadCommand | undefined;
+  /** Its watchers are not used. */
+  upload: SidecarCommand;
+  program: {
+    /** At least the program itself. */
+    argv: readonly string[];
+    /** Variables besides those of copilot's own environment. */
+    env: Readonly<Record<string, string>>;
+    /** Default: copilot's own. */
+    cwd: string | undefined;
+  };
+}
+
 /** `copilot version`. */
 export interface VersionCommand {
   kind: "version";
@@ -102,4 +119,10 @@ export interface HelpCommand {
 }
 
 /** A complete command. */
-export type Command = DownloadCommand | SidecarCommand | InspectCommand | VersionCommand | HelpCommand;
+export type Command =
+  | DownloadCommand
+  | SidecarCommand
+  | TaskCommand
+  | InspectCommand
+  | VersionCommand
+  | HelpCommand;

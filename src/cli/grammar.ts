@@ -18,6 +18,8 @@ export interface Invocation {
   helpAll: boolean;
   /** What is neither flag nor command. */
   args: readonly string[];
+  /** What stands behind `--`, for the command that runs it. */
+  program: readonly string[];
   /** The flags that were given, by their long names. */
   flags: ReadonlyMap<string, FlagValue>;
   /** The values of `--config`: the files to read before the command can be resolved; none where none are needed. */
@@ -52,13 +54,21 @@ export function parse(argv: readonly string[]): Invocation {
   const rest = at < 0 ? argv : [...argv.slice(0, at), ...argv.slice(at + 1)];
   const parser = new Parser(command);
   parser.read(rest);
-  const { args, flags } = parser;
+  const { args, program, flags } = parser;
   const helpAll = flags.get("help-all") === true;
   const help = helpAll || flags.get("help") === true;
   for (const { name } of INSTEAD_OF_COMMANDS) flags.delete(name);
   if (!help) assertArguments(command, rest, args);
   const configPatterns = help || !COMMAND_TABLE[command].usesStores ? [] : flags.get("config") ?? [];
-  return { command, help, helpAll, args, flags, configPatterns: configPatterns as readonly string[] };
+  return {
+    command,
+    help,
+    helpAll,
+    args,
+    program,
+    flags,
+    configPatterns: configPatterns as readonly string[],
+  };
 }
 
 /** Where the command's name stands; -1 without one. A flag's own value is passed over. */
@@ -110,6 +120,7 @@ function commandNamed(word: string): CommandName {
 /** Flags and arguments of one command. */
 class Parser {
   readonly args: string[] = [];
+  readonly program: string[] = [];
   readonly flags = new Map<string, FlagValue>();
   readonly #known: readonly Flag[];
   readonly #command: CommandName;
@@ -127,7 +138,7 @@ class Parser {
     const queue = [...argv];
     for (let arg = queue.shift(); arg !== undefined; arg = queue.shift()) {
       if (arg === "--") {
-        this.args.push(...queue);
+        (this.#command === "run" ? this.program : this.args).push(...queue);
         return;
       }
       if (!isFlag(arg)) this.args.push(arg);

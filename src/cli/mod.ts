@@ -9,7 +9,9 @@ export type { CommandName } from "./command_table.ts";
 export { environmentNames, type Flag } from "./flag.ts";
 export { FLAGS } from "./flags.ts";
 export { type Invocation, parse } from "./grammar.ts";
+export { type PodTask, readPodManifest } from "./pod_manifest.ts";
 export { resolve } from "./resolve.ts";
+export { resolveTask, taskParts } from "./task.ts";
 export type {
   Command,
   DownloadCommand,
@@ -19,6 +21,7 @@ export type {
   KubeSettings,
   SidecarCommand,
   StoreCommand,
+  TaskCommand,
   VersionCommand,
   WatcherName,
 } from "./commands.ts";

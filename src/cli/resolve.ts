@@ -46,6 +46,8 @@ export async function resolve(
       return sidecarCommand(settings, common);
     case "inspect":
       return inspectCommand(settings, common, args[0]!);
+    case "run":
+      throw cannot("resolve a task in one piece", { internal: "it is two commands" });
   }
 }
 

@@ -234,9 +234,11 @@ export const sys: System = {
   random: Math.random,
 };
 
-/** Writes text to standard error, all of it. */
+/** Writes text to standard error, all of it. Where nobody reads it any more, or its disk is full, a run goes on all the same. */
 export function writeStderr(text: string): void {
-  writeAll(Deno.stderr, text);
+  try {
+    writeAll(Deno.stderr, text);
+  } catch { /* there is nowhere left to say so */ }
 }
 
 /** Writes text to standard output, all of it. */

@@ -118,6 +118,58 @@ export interface ProcessHandle {
   close(): void;
 }
 
+/** Signals by their names. */
+export type SignalName =
+  | "SIGHUP"
+  | "SIGINT"
+  | "SIGQUIT"
+  | "SIGTERM"
+  | "SIGUSR1"
+  | "SIGUSR2"
+  | "SIGWINCH"
+  | "SIGCONT";
+
+/** A program to start. */
+export interface ChildSpec {
+  /** The program, looked for on PATH unless it has a slash, and its arguments; at least one. */
+  argv: readonly string[];
+  /** Environment variables besides those of this process. */
+  env: Readonly<Record<string, string>>;
+  /** Default: this process's own. */
+  cwd?: string | undefined;
+}
+
+/** How a child ended. */
+export interface ChildEnd {
+  /** Its exit status; 128 and the signal's number where a signal has ended it. */
+  code: number;
+  /** The signal that has ended it, such as `SIGKILL`. */
+  signal: string | null;
+  /** Signals that this process was sent and has passed on. */
+  passedOn: ReadonlySet<SignalName>;
+}
+
+/** A process that this one has started. */
+export interface Child {
+  pid: number;
+  ended: Promise<ChildEnd>;
+}
+
+/** Starts a child, and passes it the signals that this process gets from then on. */
+export interface ChildLauncher {
+  /** @throws CopilotError `not-found` for a program that is not there, `denied` for one that may not be run, else `io` */
+  start(spec: ChildSpec): Child;
+  /** Leaves signals to this process again. */
+  close(): void;
+}
+
+/** The duties of process 1 in its PID namespace: it takes note of every orphan that has ended, as it ends. */
+export interface Reaper {
+  /** Kills every other process of the namespace, as the kernel does when process 1 ends, and waits until they are gone. */
+  endOthers(): Promise<void>;
+  close(): void;
+}
+
 /** All of it. */
 export interface System {
   clock: Clock;

@@ -29,6 +29,19 @@ function mounts(): string | undefined {
   }
 }
 
+/** A cgroup with a limit of memory can be made below this directory: as root, on a machine with cgroups of version 1. */
+function memoryCgroup(): string | undefined {
+  const parent = "/sys/fs/cgroup/memory";
+  const probe = `${parent}/copilot-test-probe`;
+  try {
+    Deno.mkdirSync(probe);
+    Deno.removeSync(probe);
+    return parent;
+  } catch {
+    return undefined;
+  }
+}
+
 /** What there is, by the name that a skipped test shows. */
 export const MACHINE = {
   binary: compiled(),
@@ -41,6 +54,7 @@ export const MACHINE = {
   azure: Deno.env.get("COPILOT_TEST_AZURE"),
   redis: Deno.env.get("COPILOT_TEST_REDIS"),
   mounts: mounts(),
+  memoryCgroup: memoryCgroup(),
 } as const;
 
 /** Name of something that a test needs. */
