@@ -120,7 +120,7 @@ export class Namespace {
   readonly name: string;
   readonly #admin: KubeAdmin = kubeAdmin(URL_INSIDE, environment("COPILOT_TEST_NODE"));
 
-  constructor(name = "default") {
+  private constructor(name: string) {
     this.name = name;
   }
 
@@ -156,14 +156,14 @@ export class Namespace {
     }
   }
 
-  /** What a container has written; its former life's text with `previous`. */
+  /** What a container has written. */
   log(pod: string, container: string): Promise<string> {
     return this.#admin.text(`${this.#path(pod)}/log?container=${container}`);
   }
 
   /** @param grace seconds until SIGKILL */
   async delete(pod: string, grace: number): Promise<void> {
-    await this.#admin.ask("DELETE", this.#path(pod), { gracePeriodSeconds: grace });
+    await this.#admin.ask("DELETE", `${this.#path(pod)}?gracePeriodSeconds=${grace}`);
   }
 
   /**

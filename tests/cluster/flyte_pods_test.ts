@@ -64,12 +64,18 @@ async function putInputs(bucket: Bucket, prefix: string): Promise<void> {
   }
 }
 
+/** What the pods of a run share. */
+interface Stage {
+  namespace: Namespace;
+  bucket: Bucket;
+  prefix: string;
+}
+
 async function run(
   name: string,
   expected: Expectation,
-  { bucket, prefix }: { bucket: Bucket; prefix: string },
-) {
-  const namespace = new Namespace();
+  { namespace, bucket, prefix }: Stage,
+): Promise<void> {
   const text = await Deno.readTextFile(new URL(`pods/${name}.yaml`, DATA));
   const manifest = fitNode(parseManifests(fill(text, prefix))[0]!);
   const id = manifest.metadata.name;
@@ -103,7 +109,8 @@ testCluster("Flyte's recorded pods, plugin v1.15.3, v1.16.8 and v2", async (t) =
   const bucket = await openBucket();
   const prefix = `flyte-pods-${Date.now()}`;
   await putInputs(bucket, prefix);
-  await new Namespace().apply(storageSecret("copilot-storage-config.yaml"));
+  const namespace = await Namespace.create(prefix);
+  await namespace.apply(storageSecret("copilot-storage-config.yaml"));
   // The slowest first, so that none of them runs alone at the end.
   const waiting = [...names].sort((a, b) => (expectations[b]!.bound ?? 0) - (expectations[a]!.bound ?? 0));
   const results = new Map<string, PromiseWithResolvers<void>>(
@@ -112,7 +119,7 @@ testCluster("Flyte's recorded pods, plugin v1.15.3, v1.16.8 and v2", async (t) =
   const work = Array.from({ length: PODS_AT_ONCE }, async () => {
     for (let name; (name = waiting.shift()) !== undefined;) {
       const { resolve, reject } = results.get(name)!;
-      await run(name, expectations[name]!, { bucket, prefix }).then(resolve, reject);
+      await run(name, expectations[name]!, { namespace, bucket, prefix }).then(resolve, reject);
     }
   });
   for (const { promise } of results.values()) promise.catch(() => {});
