@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Builds Kubernetes programs from their published Go modules, each once, and prints the path of each.
 #
-#   scripts/kube_build.sh NAME...     NAME: kube-apiserver or kubelet; several share one module graph and most of the compilation
+#   scripts/kube_build.sh NAME...     NAME: kube-apiserver, kubelet or kubectl; several share one module graph and most of the compilation
 #
-# Both together take about 5 minutes on 2 cores the first time and 190 MB in the cache.
+# All together take about 6 minutes on 2 cores the first time and 240 MB in the cache.
 set -euo pipefail
 
 VERSION=1.34.1
@@ -47,19 +47,19 @@ build() {
     make_module "$@"
     for name in "$@"; do
       echo "kube_build: building $name $VERSION" >&2
-      CGO_ENABLED=0 nice -n 10 go build -trimpath -ldflags="$flags" -o built "k8s.io/kubernetes/cmd/$name" >&2
+      CGO_ENABLED=0 nice -n 10 go build -ldflags="$flags" -o built "k8s.io/kubernetes/cmd/$name" >&2
       mv built "$bin/$name-$VERSION"
     done
   ) || die "cannot build $*; what is left of it is in $work"
   rm -rf "$work"
 }
 
-[ $# -gt 0 ] || die "expected names of programs: kube-apiserver, kubelet"
+[ $# -gt 0 ] || die "expected names of programs: kube-apiserver, kubelet, kubectl"
 missing=()
 for name in "$@"; do
   case $name in
-    kube-apiserver | kubelet) [ -x "$bin/$name-$VERSION" ] || missing+=("$name") ;;
-    *) die "unknown program $name: expected kube-apiserver or kubelet" ;;
+    kube-apiserver | kubelet | kubectl) [ -x "$bin/$name-$VERSION" ] || missing+=("$name") ;;
+    *) die "unknown program $name: expected kube-apiserver, kubelet or kubectl" ;;
   esac
 done
 [ ${#missing[@]} -eq 0 ] || build "${missing[@]}"
