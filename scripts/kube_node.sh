@@ -2,7 +2,7 @@
 # A real Kubernetes of one node for the tests: etcd, kube-apiserver, containerd, runc and kubelet in namespaces and a cgroup of their
 # own. As root, without systemd, docker or a registry; several can run at once.
 #
-#   scripts/kube_node.sh install                          Debian packages and the two builds; does nothing where that is done
+#   scripts/kube_node.sh install                          Debian packages and Kubernetes' programs; does nothing where that is done
 #   scripts/kube_node.sh start DIR                        starts a node with all its state in DIR and prints shell assignments
 #   scripts/kube_node.sh exec DIR COMMAND...              runs a command where the API server and the pods can be reached
 #   scripts/kube_node.sh load DIR ARCHIVE                 loads an image archive (scripts/image_archive.ts, docker save)
@@ -33,7 +33,8 @@ install() {
   {
     read -r api_server
     read -r kubelet
-  } < <("$here/kube_build.sh" kube-apiserver kubelet) || die "Kubernetes could not be built"
+    read -r kubectl
+  } < <("$here/kube_build.sh" kube-apiserver kubelet kubectl) || die "Kubernetes could not be built"
   bin=${kubelet%/*}
   pause=$bin/kube-pause
   if [ ! -x "$pause" ]; then
@@ -270,6 +271,7 @@ case $command in
     install
     start
     echo "export COPILOT_TEST_NODE=$dir"
+    echo "export COPILOT_TEST_KUBECTL=$kubectl"
     ;;
   exec) inside "$@" ;;
   load) load "$@" ;;

@@ -22,7 +22,8 @@ check "the node is ready" bash -c "scripts/kube_node.sh start $node >$state/env"
 for image in root nonroot tools; do check "the node has $image.tar" scripts/kube_node.sh load "$node" "$state/$image.tar"; done
 scripts/servers.sh install s3
 cat >"$state/tests.sh" <<'T'
-  export COPILOT_TEST_SERVERS_HOST=10.99.0.1 COPILOT_TEST_NODE=$1
+  export COPILOT_TEST_SERVERS_HOST=10.99.0.1
+  . "$1/../env"
   scripts/servers.sh start "$2" s3 >"$2.env"
   . "$2.env"
   exec deno test -A --cached-only tests/cluster/
