@@ -18,8 +18,7 @@ export { environmentNames } from "./cli/environment.ts";
 export { stayAlive } from "./system/deno.ts";
 import { type ConsoleLog, createLog, type LogSettings } from "./system/log.ts";
 import { type MemoryLimits, memoryLimits, sameLimits } from "./system/memory_limits.ts";
-import type { ForeignFailure, RunCommand } from "./run/context.ts";
-import type { Failure } from "./run/error_document.ts";
+import type { RunCommand } from "./run/context.ts";
 import { dropRights, runInSandbox, type SandboxOptions } from "./sandbox/mod.ts";
 import {
   isFirstProcess,
@@ -148,7 +147,7 @@ async function sidecar(command: SidecarCommand, world: World): Promise<number> {
     hasUploaded: hasMark(sys.files, mark),
     upload: (ready, occasion) =>
       moveData(ready, world, { ...occasion, uploaded: () => leaveMark(sys.files, mark, log) }),
-    tell: (ready, failure) => moveData(ready, world, { failure }),
+    report: (ready, failure) => moveData(ready, world, { failure }),
   });
 }
 
@@ -167,17 +166,12 @@ async function task(command: TaskCommand, world: World): Promise<number> {
     log,
     terminations: world.terminations,
     download: (ready) => fetchInputs(ready, world, { keepsRights: true }),
-    upload: (ready, ended) =>
-      moveData(ready, world, { killedAfter: 0, ...(ended && { ended: ended.then(externalFailure) }) }),
-    report: (ready, failure) => moveData(ready, world, { failure: { ...failure, unlessDone: false } }),
+    upload: (ready, ended) => moveData(ready, world, { killedAfter: 0, ...(ended && { ended }) }),
+    report: (ready, failure) => moveData(ready, world, { failure }),
     launcher,
     openReaper: (main) => openReaper(main, sys.clock),
     dropRights,
   }).finally(() => launcher.close());
-}
-
-function externalFailure(failure: Failure | null): ForeignFailure | null {
-  return failure && { ...failure, unlessDone: false };
 }
 
 interface Special extends Pick<SandboxOptions, "failure" | "ended" | "caveat" | "uploaded"> {
@@ -198,16 +192,16 @@ async function moveData(
   const { keepsRights = false, killedAfter = 1, ...options } = special;
   if (options.ended !== undefined) options.ended.then(dropRights);
   else if (!keepsRights) dropRights();
-  const stop = new AbortController();
-  const hurry = new AbortController();
-  const over = new AbortController();
+  const cancel = new AbortController();
+  const killImminent = new AbortController();
+  const runEnded = new AbortController();
   // A download that is told to end can only be started again. An upload goes on: the first SIGTERM asks for it, the second
   // says that two seconds are left.
   const onSignal = command.kind === "download"
-    ? terminations.next(0, over.signal).then(() =>
-      stop.abort(new CopilotError("aborted", "Ended by a signal"))
+    ? terminations.next(0, runEnded.signal).then(() =>
+      cancel.abort(new CopilotError("aborted", "Ended by a signal"))
     )
-    : terminations.next(killedAfter, over.signal).then(() => hurry.abort());
+    : terminations.next(killedAfter, runEnded.signal).then(() => killImminent.abort());
   onSignal.catch(() => {});
   return await runInSandbox(command, {
     clock: sys.clock,
@@ -218,12 +212,12 @@ async function moveData(
     cwd: workingDirectory(),
     realLocalDir: command.localDir,
     readText: readCredentials,
-    signal: stop.signal,
-    hurry: hurry.signal,
+    signal: cancel.signal,
+    killImminent: killImminent.signal,
     logError: (message, fields) => openLog(command, world).error(message, fields),
     ...prepared(command, env),
     ...options,
-  }).finally(() => over.abort());
+  }).finally(() => runEnded.abort());
 }
 
 type Prepared = Partial<Pick<SandboxOptions, "caCerts" | "realLocalDir" | "failure">>;
@@ -238,7 +232,7 @@ function prepared(command: RunCommand, env: Record<string, string>): Prepared {
       ...files.stat(command.localDir) !== null && { realLocalDir: files.realPath(command.localDir) },
     };
   } catch (thrown) {
-    return { failure: { message: explain(from(thrown, { action: "run" })), unlessDone: false } };
+    return { failure: { message: explain(from(thrown, { action: "run" })) } };
   }
 }
 

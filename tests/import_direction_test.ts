@@ -70,7 +70,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "storage",
     "system",
   ],
-  watch: ["watch/watchers", "cli", "run", "system"],
+  watch: ["watch/watchers", "cli", "flyte", "run", "system"],
   "watch/watchers": ["watch", "watch/proc", "config", "http", "system"],
   "watch/proc": ["watch"],
   task: ["cli", "flyte", "watch", "system"],

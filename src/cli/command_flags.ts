@@ -25,7 +25,7 @@ const DOWNLOAD = rows({ of: "download", group: "command" }, [
     name: "to-output-prefix",
     arg: "URI",
     required: true,
-    help: "URI prefix for errors.pb, should the download fail",
+    help: "URI prefix for error.pb, should the download fail",
   },
   {
     name: "to-local-dir",
@@ -40,7 +40,7 @@ const DOWNLOAD = rows({ of: "download", group: "command" }, [
     short: "m",
     default: "JSON",
     help:
-      "Document beside inputs.pb: JSON, YAML or PROTO (none); another value ends in errors.pb, as the original has it",
+      "Document beside inputs.pb: JSON, YAML or PROTO (none); another value ends in error.pb, as the original has it",
   },
   {
     name: "file-input-layout",
@@ -86,7 +86,7 @@ const SIDECAR = rows({ of: "sidecar", group: "command" }, [
     arg: "URI",
     short: "o",
     required: true,
-    help: "URI prefix for outputs.pb, or errors.pb should it fail",
+    help: "URI prefix for outputs.pb, or error.pb should it fail",
   },
   {
     name: "interface",

@@ -10,7 +10,7 @@ import type { LogSettings } from "../system/log.ts";
 export interface StoreCommand {
   storage: StorageConfig;
   log: LogSettings;
-  /** Whether a failure that errors.pb tells ends in exit status 1. */
+  /** Whether a failure that error.pb tells ends in exit status 1. */
   exitOnError: boolean;
   /** `--memory-limit`; undefined: derived from the container's limit. */
   memoryLimitBytes: number | undefined;
@@ -27,7 +27,7 @@ export interface DownloadCommand extends StoreCommand {
   outputPrefix: string;
   /** As given: absolute, or relative to the working directory. */
   localDir: string;
-  /** As given: a value that is no format fails the download, which errors.pb tells, as the original has it. */
+  /** As given: a value that is no format fails the download, which error.pb tells, as the original has it. */
   format: string;
   layout: FileLayout;
   mode: DownloadMode;
@@ -56,7 +56,7 @@ export interface SidecarCommand extends StoreCommand {
   kind: "sidecar";
   /** As given: absolute, or relative to the working directory. */
   localDir: string;
-  /** URI prefixes for raw data, and for outputs.pb and errors.pb. */
+  /** URI prefixes for raw data, and for outputs.pb and error.pb. */
   rawPrefix: string;
   outputPrefix: string;
   metaOutputName: string;

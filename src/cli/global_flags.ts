@@ -6,12 +6,12 @@ import { CONNECTION_KEYS, REDIS_KEYS, STORAGE_TYPES, STOW_KINDS } from "../confi
 import { type Flag, type FlagType, rows } from "./flag.ts";
 
 const RUN = rows({ of: "global", group: "run" }, [
-  { name: "err-output-name", arg: "NAME", default: "errors.pb", help: "Name of the error document" },
+  { name: "err-output-name", arg: "NAME", default: "error.pb", help: "Name of the error document" },
   {
     name: "exit-on-error",
     type: "bool",
     env: ["EXIT_ON_ERROR"],
-    help: "Exit 1 after errors.pb was written; otherwise 0, as the original",
+    help: "Exit 1 after error.pb was written; otherwise 0, as the original",
   },
   {
     name: "memory-limit",

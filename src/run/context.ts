@@ -5,19 +5,12 @@
 import type { StorageConfig } from "../config/mod.ts";
 import type { DownloadCommand, SidecarCommand } from "../cli/mod.ts";
 import type { ConsoleLog } from "../system/log.ts";
-import { RetryBudget } from "../storage/retry.ts";
+import type { RunFailure } from "../flyte/codec/error_document.ts";
+import { RetryBudget, type RetryEvent } from "../storage/retry.ts";
 import { Stores } from "../storage/stores.ts";
-import type { Engine } from "../transfer/session.ts";
 import type { System } from "../system/mod.ts";
-import type { Failure } from "./error_document.ts";
 
-/** A failure that was seen outside the run: a watcher's, main's own, a crash. */
-export interface ForeignFailure extends Omit<Failure, "code"> {
-  /** Default: the code of the command. */
-  code?: string;
-  /** Not to be told where outputs.pb exists: an earlier life of this container has finished the upload. */
-  unlessDone: boolean;
-}
+export type { RunFailure };
 
 /** What a run works with. */
 export interface RunContext {
@@ -33,12 +26,12 @@ export interface RunContext {
   documentLimitBytes: number;
   /** Fires when the process is asked to end; its reason is a CopilotError `aborted`. */
   signal: AbortSignal;
-  /** Fires when the process is about to be killed: errors.pb goes out beside the upload, in case that is not finished. */
-  hurry: AbortSignal;
+  /** Fires when the process is about to be killed: the error document goes out beside the upload, in case that is not finished. */
+  killImminent: AbortSignal;
   /** Milliseconds of `--timeout` that are used up when the run begins. */
   spentMs: number;
   /** UPLOAD_EAGER's upload begins before main has ended; resolves when it has, with what was wrong about its end. */
-  ended?: Promise<ForeignFailure | null>;
+  ended?: Promise<RunFailure | null>;
   /** Called when a sidecar's outputs are all declared. */
   uploaded?(): void;
   /** What a failure of the outputs is told with: main was never seen, so that may be why one is missing. */
@@ -50,23 +43,16 @@ export interface RunContext {
 /** Commands that move data. */
 export type RunCommand = DownloadCommand | SidecarCommand;
 
-/** The time on the monotonic clock at which a bound is over; 0 ms means no bound. */
-export function untilMs(startMs: number, timeoutMs: number): number {
-  return timeoutMs === 0 ? Infinity : startMs + timeoutMs;
-}
-
 /** What {@linkcode openStores} takes besides command and context. */
 export interface OpenOptions {
-  engine: Engine;
-  untilMs: number;
+  /** No attempt begins after this time on the monotonic clock. */
+  deadlineMs: number;
+  /** An attempt has failed and will be followed by another. */
+  onRetry?(event: RetryEvent): void;
 }
 
 /** The stores of a run, with its settings, its retries and its log. */
-export function openStores(
-  command: RunCommand,
-  context: RunContext,
-  { engine, untilMs }: OpenOptions,
-): Stores {
+export function openStores(command: RunCommand, context: RunContext, options: OpenOptions): Stores {
   const { system, env, caCerts, log, allow } = context;
   return new Stores({
     config: configOf(command),
@@ -76,11 +62,10 @@ export function openStores(
     retry: {
       clock: system.clock,
       random: system.random,
-      deadlineMs: untilMs,
+      deadlineMs: options.deadlineMs,
       budget: new RetryBudget(),
       onRetry(event) {
-        engine.progress.retries++;
-        if (event.error.code === "throttled") engine.pool.throttled();
+        options.onRetry?.(event);
         log.debug("retrying", {
           error: event.error.message,
           attempt: event.attempt,

@@ -11,11 +11,11 @@ import { decodedKey, KeyTree, listPrefix, relativePathOfKey } from "../flyte/pla
 import { offloadedIn, resolveOffloaded } from "../flyte/plan/offloaded.ts";
 import { type Action, type DownloadPlan, planDownload } from "../flyte/plan/plan_download.ts";
 import type { LiteralMap } from "../flyte/types.ts";
-import type { Engine } from "../transfer/session.ts";
+import type { TransferSession } from "../transfer/session.ts";
 import { getFile } from "../transfer/get.ts";
 import { Staging, STAGING_NAME } from "../transfer/staging.ts";
 import type { ListPage, ObjectInfo, ObjectStore } from "../storage/store.ts";
-import type { Place, Stores } from "../storage/stores.ts";
+import type { ObjectLocation, Stores } from "../storage/stores.ts";
 import type { Log } from "../system/log.ts";
 import { shownUri } from "../storage/uri.ts";
 import { FAILED_MARKER, STREAM_DIRECTORY, StreamMarkers } from "./stream_markers.ts";
@@ -44,7 +44,7 @@ export interface DownloadJob {
 
 /** What it works with. */
 export interface DownloadContext {
-  engine: Engine;
+  session: TransferSession;
   stores: Stores;
   log: Log;
   /** Resolves once the run may reach the places that these URIs name; see run/context.ts. */
@@ -57,8 +57,8 @@ export interface DownloadContext {
  * @throws CopilotError for whatever failed first; nothing that is not whole has its final name then, and no document is there
  */
 export async function download(job: DownloadJob, context: DownloadContext): Promise<void> {
-  const { engine, log } = context;
-  const { files } = engine.system;
+  const { session, log } = context;
+  const { files } = session.system;
   const staging = new Staging(files, job.localDir);
   const markers = job.mode === "DOWNLOAD_STREAM" ? new StreamMarkers(files, job.localDir, staging) : null;
   try {
@@ -75,15 +75,15 @@ export async function download(job: DownloadJob, context: DownloadContext): Prom
     await carryOut(plan, { ...context, staging, markers });
     for (const { path, bytes } of contents) staging.write(path, bytes, 0o666);
   } catch (error) {
-    leniently(log, "cannot mark the download as failed", () => markers?.failed());
+    warnOnFailure(log, "cannot mark the download as failed", () => markers?.failed());
     throw error;
   } finally {
-    leniently(log, "cannot remove unfinished files", () => staging.cleanUp());
+    warnOnFailure(log, "cannot remove unfinished files", () => staging.cleanUp());
   }
 }
 
-/** Does what must not hide an error that is on its way. */
-function leniently(log: Log, message: string, step: () => void): void {
+/** Runs a step whose own failure must not hide an error that is on its way. */
+function warnOnFailure(log: Log, message: string, step: () => void): void {
   try {
     step();
   } catch (thrown) {
@@ -132,8 +132,11 @@ function document(name: string, plan: DownloadPlan): Uint8Array {
 }
 
 /** The LiteralMap with every offloaded literal in place. */
-async function readInputs(job: DownloadJob, { engine, stores, allow }: DownloadContext): Promise<LiteralMap> {
-  const { signal } = engine;
+async function readInputs(
+  job: DownloadJob,
+  { session, stores, allow }: DownloadContext,
+): Promise<LiteralMap> {
+  const { signal } = session;
   const read = (uri: string, what: string) =>
     stores.read(uri, { what, maxBytes: job.maxMetadataBytes, signal });
   const room = stores.room();
@@ -177,26 +180,26 @@ interface CarryOut extends DownloadContext {
 }
 
 async function carryOut(plan: DownloadPlan, context: CarryOut): Promise<void> {
-  const { engine, markers } = context;
+  const { session, markers } = context;
   markers?.expect(plan.actions);
   let turn = 0;
   await inParallel(plan.actions, async (action) => {
     try {
       // Values are written without a wait: of a million, the deadline and a signal have to get their turn too.
-      if (++turn % ACTIONS_PER_TURN === 0) await engine.system.clock.sleep(0, engine.signal);
+      if (++turn % ACTIONS_PER_TURN === 0) await session.system.clock.sleep(0, session.signal);
       await act(action, context, () => markers?.finished(action));
     } catch (error) {
       // At once, so that a long listing of another variable ends too.
-      engine.fail(error);
+      session.fail(error);
       throw error;
     }
   }).catch(() => {});
-  await engine.settle();
+  await session.settle();
 }
 
 /** Carries out one action; `done` is called when all its bytes are in place. */
 async function act(action: Action, context: CarryOut, done: () => void): Promise<void> {
-  const { engine, staging } = context;
+  const { session, staging } = context;
   try {
     switch (action.kind) {
       case "directory":
@@ -204,10 +207,10 @@ async function act(action: Action, context: CarryOut, done: () => void): Promise
         return done();
       case "write":
         staging.write(action.path, action.bytes, action.mode);
-        engine.progress.files++;
+        session.progress.files++;
         return done();
       case "object":
-        return await engine.start(() => named(action, () => fetchObject(action, context).then(done)));
+        return await session.start(() => named(action, () => fetchObject(action, context).then(done)));
       case "prefix":
         return await fetchPrefix(action, context, done);
     }
@@ -235,12 +238,12 @@ async function fetchObject(action: BlobAction, context: CarryOut): Promise<void>
 
 /** Fetches one object to a path, again while its bytes are damaged on their way. */
 function fetchWhole(key: string, store: ObjectStore, target: Target): Promise<void> {
-  const { engine, staging, stores } = target.context;
+  const { session, staging, stores } = target.context;
   const named = (error: unknown) => withVariable(error, target.action);
   return stores.whole(
     { store, key },
-    engine.signal,
-    (verification) => getFile(engine, store, key, { staging, path: target.path, verification, named }),
+    session.signal,
+    (verification) => getFile(session, store, key, { staging, path: target.path, verification, named }),
   );
 }
 
@@ -250,22 +253,22 @@ interface Target {
   context: CarryOut;
 }
 
-function otherKey(place: Place): string | null {
+function otherKey(place: ObjectLocation): string | null {
   return place.uri.scheme === "http" || place.uri.scheme === "https" ? null : decodedKey(place.key);
 }
 
 /** Fetches all objects below a prefix, a page at a time; a page is asked for while the one before is on its way. */
 async function fetchPrefix(action: BlobAction, context: CarryOut, done: () => void): Promise<void> {
-  const { engine, staging } = context;
+  const { session, staging } = context;
   const place = await context.stores.at(action.uri, `variable ${action.variable}`);
   const { store } = place;
   staging.ensureDirectory(action.path);
   let prefix = listPrefix(place.key);
-  let page = await store.list(prefix, { signal: engine.signal });
+  let page = await store.list(prefix, { signal: session.signal });
   const decoded = page.objects.length === 0 ? otherKey(place) : null;
   if (decoded !== null) {
     prefix = listPrefix(decoded);
-    page = await store.list(prefix, { signal: engine.signal });
+    page = await store.list(prefix, { signal: session.signal });
   }
   const tree = new KeyTree({ sorted: store.traits.sortedList });
   let open = 1;
@@ -275,13 +278,13 @@ async function fetchPrefix(action: BlobAction, context: CarryOut, done: () => vo
   for (;;) {
     const following: Promise<ListPage> | null = page.next === undefined
       ? null
-      : store.list(prefix, { signal: engine.signal, token: page.next });
+      : store.list(prefix, { signal: session.signal, token: page.next });
     following?.catch(() => {});
     for (const object of page.objects) {
       const task = placeObject(object, { prefix, action, context, place, tree });
       if (task === null) continue;
       open++;
-      await engine.start(() => named(action, () => task().then(finished)));
+      await session.start(() => named(action, () => task().then(finished)));
     }
     if (following === null) break;
     page = await following;
@@ -293,7 +296,7 @@ interface PrefixJob {
   prefix: string;
   action: BlobAction;
   context: CarryOut;
-  place: Place;
+  place: ObjectLocation;
   tree: KeyTree;
 }
 

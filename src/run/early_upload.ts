@@ -11,7 +11,7 @@ import type { Log } from "../system/log.ts";
 import { OutputDirectory } from "./output_directory.ts";
 import type { ObjectStore } from "../storage/store.ts";
 import type { Stores } from "../storage/stores.ts";
-import type { Engine } from "../transfer/session.ts";
+import type { TransferSession } from "../transfer/session.ts";
 import { type LocalFile, putFile } from "../transfer/put.ts";
 import { joinKey } from "../storage/uri.ts";
 
@@ -33,7 +33,7 @@ export interface EagerJob {
 
 /** What it works with. */
 export interface EagerContext {
-  engine: Engine;
+  session: TransferSession;
   stores: Stores;
   log: Log;
 }
@@ -66,7 +66,7 @@ export class EagerUploads {
 
   /** Looks and uploads until `ended` fires, then waits for what is under way. */
   async run(ended: AbortSignal): Promise<void> {
-    const { clock } = this.#context.engine.system;
+    const { clock } = this.#context.session.system;
     while (!ended.aborted) {
       const startMs = clock.monotonicMs();
       await this.#look(ended).catch((error) =>
@@ -75,7 +75,7 @@ export class EagerUploads {
       const tookMs = clock.monotonicMs() - startMs;
       await clock.sleep(Math.max(INTERVAL_MS, tookMs / LOOKING_SHARE), ended).catch(() => {});
     }
-    await this.#context.engine.settle();
+    await this.#context.session.settle();
   }
 
   /** Whether a file, as it is now, is under this key already. */
@@ -86,15 +86,15 @@ export class EagerUploads {
 
   /** Removes objects whose files are gone: a directory output must not hold what main has deleted. */
   async removeVanished(): Promise<void> {
-    const { files } = this.#context.engine.system;
+    const { files } = this.#context.session.system;
     for (const { store, key, path } of this.#sent.values()) {
-      if (files.lstat(path) === null) await store.delete(key, { signal: this.#context.engine.signal });
+      if (files.lstat(path) === null) await store.delete(key, { signal: this.#context.session.signal });
     }
   }
 
   async #look(ended: AbortSignal): Promise<void> {
-    const { engine, stores } = this.#context;
-    const { system } = engine;
+    const { session, stores } = this.#context;
+    const { system } = session;
     const seen = new Map<string, string>();
     const { store, key } = await stores.at(joinKey(this.#job.rawPrefix, ""), "--to-raw-output");
     for (const candidate of this.#candidates(key)) {
@@ -107,16 +107,16 @@ export class EagerUploads {
       const stable = this.#seen.get(path) === mark && system.clock.nowMs() - mtimeMs >= QUIET_MS;
       if (!stable || this.#underWay.has(path) || this.#sent.get(path)?.mark === mark) continue;
       this.#underWay.add(path);
-      await engine.start(() => this.#send({ ...candidate, store, mark }));
+      await session.start(() => this.#send({ ...candidate, store, mark }));
     }
     this.#seen = seen;
   }
 
   /** Uploads one file. An error is none: the file goes up at the end. */
   async #send(sent: Sent): Promise<void> {
-    const { engine, log } = this.#context;
+    const { session, log } = this.#context;
     try {
-      await putFile(engine, sent.store, sent.key, sent.file);
+      await putFile(session, sent.store, sent.key, sent.file);
       if (this.#mark(sent.path) === sent.mark) this.#sent.set(sent.path, sent);
     } catch (error) {
       log.debug("not uploaded early", { path: sent.path, error: explain(error) });
@@ -128,7 +128,7 @@ export class EagerUploads {
   /** The files of all outputs that are files or directories by their type. */
   *#candidates(rawKey: string): Generator<Candidate> {
     const { typed, localDir } = this.#job;
-    const { files } = this.#context.engine.system;
+    const { files } = this.#context.session.system;
     if (files.stat(localDir)?.kind !== "directory") return;
     const tree = new OutputDirectory(files, localDir);
     for (const { key: name, value } of typed.outputs?.variables ?? []) {
@@ -146,7 +146,7 @@ export class EagerUploads {
 
   /** What tells a file from the same file after a change; null where there is no regular file. */
   #mark(path: string): string | null {
-    const found = this.#context.engine.system.files.stat(path);
+    const found = this.#context.session.system.files.stat(path);
     return found?.kind === "file" ? `${found.size} ${found.mtimeMs} ${found.ino}` : null;
   }
 }

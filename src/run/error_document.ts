@@ -1,52 +1,197 @@
 /**
- * errors.pb: written when a run has failed, taken back when it succeeds after all.
+ * The error document: written when a run has failed, beside an upload that may not make it, or instead of a run; taken back by a
+ * later try that succeeds.
  * @module
  */
 import { CopilotError, explain } from "../errors.ts";
-import { toErrorDocument } from "../flyte/codec/error_document.ts";
-import { encodeErrorDocument } from "../flyte/codec/idl.ts";
-import { ErrorKind, ErrorOrigin } from "../flyte/types.ts";
-import type { Log } from "../system/log.ts";
+import { type RunFailure, toErrorDocument } from "../flyte/codec/error_document.ts";
+import { decode, encode } from "../flyte/codec/idl.ts";
+import { ErrorOrigin } from "../flyte/types.ts";
 import { bytesSource } from "../storage/store.ts";
 import type { Stores } from "../storage/stores.ts";
-import { TaskFailure } from "./upload.ts";
+import { joinKey } from "../storage/uri.ts";
+import { deadlineIn } from "../system/deadline.ts";
+import type { Log } from "../system/log.ts";
+import { openStores, type RunCommand, type RunContext } from "./context.ts";
+import { taskFailure } from "./task_error.ts";
 
-/** What errors.pb is to say. */
-export interface Failure {
-  /** Flyte's code, such as `OutputUploadFailed`. */
-  code: string;
-  message: string;
-  /** ErrorKind of flyte/types.ts; default RECOVERABLE, as the original has it. */
-  kind?: number;
-  /** ErrorOrigin of flyte/types.ts; default SYSTEM. */
-  origin?: number;
+/**
+ * Milliseconds for the error document, counted from the failure: the run's own deadline may be what failed. Less than the 30 s
+ * that Kubernetes gives a pod from SIGTERM to SIGKILL.
+ */
+const REPORT_MS = 20_000;
+
+/** What error documents are called: by Flyte's readers, and by earlier versions of copilot. */
+const ERROR_NAMES = ["error.pb", "errors.pb"];
+
+/** The names under which an error document of this or an earlier try may stand. */
+export function errorNames(command: Pick<RunCommand, "errOutputName">): string[] {
+  return [...new Set([command.errOutputName, ...ERROR_NAMES])];
 }
 
-/** What reading and writing it takes. */
-export interface VerdictContext {
+/** Bytes of an error document that is read back; copilot's own have a message of 64 KiB at most. */
+const MAX_DOCUMENT_BYTES = 1024 * 1024;
+
+/** Error codes by which a sidecar says that the task's outputs do not fit its interface, or that the task reports a failure. */
+const TASK_FAULTS: ReadonlySet<string> = new Set(["task", "output", "path"]);
+
+/** What reading and writing documents takes. */
+export interface DocumentContext {
   stores: Stores;
   signal: AbortSignal;
   log: Log;
 }
 
-/** What errors.pb says of an error that a flow has thrown. @param code where the task itself gives none */
-export function failureOf(error: CopilotError, code: string): Failure {
-  if (!(error instanceof TaskFailure)) return { code, message: explain(error) };
-  const { details } = error;
-  return { code: details.code ?? code, message: details.message, kind: details.kind, origin: details.origin };
+/** Flyte's code for a failure of a command. */
+export function codeOf(command: RunCommand): string {
+  return command.kind === "download" ? "InputDownloadFailed" : "OutputUploadFailed";
 }
 
-/** Writes errors.pb at a URI. @throws CopilotError as the store gives it */
-export async function writeVerdict(uri: string, failure: Failure, context: VerdictContext): Promise<void> {
-  const { kind = ErrorKind.RECOVERABLE, origin = ErrorOrigin.SYSTEM } = failure;
-  const document = toErrorDocument({ ...failure, kind, origin });
-  const { store, key } = await context.stores.at(uri, "--to-output-prefix");
-  await store.put(key, bytesSource(encodeErrorDocument(document)), { signal: context.signal });
-  context.log.info("wrote the error document", { uri });
+/** Where a command's error document goes. */
+export function errorUri(command: RunCommand): string {
+  return joinKey(command.outputPrefix, command.errOutputName);
+}
+
+function outputsUri(command: RunCommand): string | undefined {
+  return command.kind === "sidecar" ? joinKey(command.outputPrefix, command.metaOutputName) : undefined;
+}
+
+/** Why a run failed, by what it has thrown. What a task left behind is its own fault; the store's and copilot's are the system's. */
+export function failureOf(error: CopilotError, command: RunCommand): RunFailure {
+  const isTasks = command.kind === "sidecar" && TASK_FAULTS.has(error.code);
+  return { message: explain(error), origin: isTasks ? ErrorOrigin.USER : ErrorOrigin.SYSTEM };
+}
+
+/**
+ * The error document that goes out while an upload still runs, because the process is about to be killed. A reader takes the error
+ * document first, so the safe side is never a wrong success; an upload that makes it after all withdraws it.
+ */
+export class EarlyErrorDocument {
+  readonly #command: RunCommand;
+  readonly #context: RunContext;
+  readonly #write = () => void (this.#writing = this.#report());
+  #writing: Promise<unknown> = Promise.resolve();
+
+  constructor(command: RunCommand, context: RunContext) {
+    this.#command = command;
+    this.#context = context;
+    if (context.killImminent.aborted) this.#write();
+    else context.killImminent.addEventListener("abort", this.#write, { once: true });
+  }
+
+  /** No early document is begun from now on; resolves when one that was begun is out. */
+  async settle(): Promise<void> {
+    this.close();
+    await this.#writing;
+  }
+
+  close(): void {
+    this.#context.killImminent.removeEventListener("abort", this.#write);
+  }
+
+  #report(): Promise<number> {
+    const message = "Upload not finished when the container was told for the second time to end";
+    return reportFailure({ message }, this.#command, this.#context);
+  }
+}
+
+/**
+ * Writes the error document of a failed run, within a time of its own, and gives the exit status. What the task itself has declared
+ * in its `_ERROR` file says more than anything that was seen from outside.
+ */
+export async function reportFailure(
+  failure: RunFailure,
+  command: RunCommand,
+  context: RunContext,
+): Promise<number> {
+  const { system, log } = context;
+  const deadline = deadlineIn(system.clock, REPORT_MS, { what: "Error document" });
+  const stores = openStores(command, context, { deadlineMs: deadline.atMs });
+  const tools: DocumentContext = { stores, signal: deadline.signal, log };
+  const outputs = outputsUri(command);
+  try {
+    if (failure.skipIfOutputsExist === true && outputs !== undefined && await exists(outputs, tools)) {
+      log.summary("nothing to do: the outputs are there from an earlier life of this container", {
+        uri: outputs,
+      });
+      return 0;
+    }
+    const { code = codeOf(command), message, kind, origin } = declaredFailure(command, context) ?? failure;
+    const told = { code, message: context.mask(message), ...(kind !== undefined && { kind }) };
+    await writeErrorDocument(errorUri(command), { ...told, ...(origin !== undefined && { origin }) }, tools);
+    if (outputs !== undefined) await withdrawOutputs(outputs, tools);
+    return command.exitOnError ? 1 : 0;
+  } catch (thrown) {
+    log.error("cannot write the error document", { uri: errorUri(command), error: explain(thrown) });
+    return 1;
+  } finally {
+    deadline.clear();
+    await stores.close();
+  }
+}
+
+/** What the task has declared; null where it has declared nothing that can be read. */
+function declaredFailure(command: RunCommand, { system }: RunContext): RunFailure | null {
+  if (command.kind !== "sidecar") return null;
+  try {
+    return taskFailure(system.files, command.localDir);
+  } catch {
+    return null;
+  }
+}
+
+async function writeErrorDocument(
+  uri: string,
+  failure: RunFailure & { code: string },
+  { stores, signal, log }: DocumentContext,
+): Promise<void> {
+  const { store, key } = await stores.at(uri, "--to-output-prefix");
+  await store.put(key, bytesSource(encode("ErrorDocument", toErrorDocument(failure))), { signal });
+  log.info("wrote the error document", { uri });
+}
+
+/** What an earlier try has declared to be the outputs must not stand beside the document of a failure, which is out already. */
+async function withdrawOutputs(uri: string, context: DocumentContext): Promise<void> {
+  try {
+    if (await exists(uri, context)) await remove(uri, "the outputs of an earlier try", context);
+  } catch (thrown) {
+    context.log.error("cannot remove the outputs of an earlier try", { uri, error: explain(thrown) });
+  }
+}
+
+/**
+ * Makes sure that no error document of an earlier, failed try stands beside what is about to be a success: a reader takes the error
+ * document first. A sidecar speaks for the whole task; a download takes back only what a download has written.
+ */
+export async function withdrawErrors(command: RunCommand, context: DocumentContext): Promise<void> {
+  await Promise.all(
+    errorNames(command).map(async (name) => {
+      const uri = joinKey(command.outputPrefix, name);
+      const isOurs = command.kind === "sidecar"
+        ? await exists(uri, context)
+        : await codeAt(uri, context) === codeOf(command);
+      if (isOurs) await remove(uri, "the error document of an earlier try", context);
+    }),
+  );
+}
+
+/** The code of an error document; undefined where there is none, or something else. */
+async function codeAt(uri: string, context: DocumentContext): Promise<string | undefined> {
+  if (!await exists(uri, context)) return undefined;
+  const { stores, signal } = context;
+  const options = { what: "the error document of an earlier try", maxBytes: MAX_DOCUMENT_BYTES, signal };
+  try {
+    return decode("ErrorDocument", await stores.read(uri, options)).error?.code;
+  } catch (thrown) {
+    if (thrown instanceof CopilotError && ["not-found", "denied", "input"].includes(thrown.code)) {
+      return undefined;
+    }
+    throw thrown;
+  }
 }
 
 /** Whether there is an object at a URI. */
-export async function exists(uri: string, { stores, signal }: VerdictContext): Promise<boolean> {
+async function exists(uri: string, { stores, signal }: DocumentContext): Promise<boolean> {
   const { store, key } = await stores.at(uri, "--to-output-prefix");
   try {
     await store.head(key, { signal });
@@ -60,17 +205,7 @@ export async function exists(uri: string, { stores, signal }: VerdictContext): P
   }
 }
 
-/**
- * Makes sure that no error document of an earlier, failed try stands beside what is about to be declared a success: a reader
- * takes errors.pb first.
- */
-export async function withdrawVerdict(uri: string, context: VerdictContext): Promise<void> {
-  await withdraw(uri, "the error document of an earlier try", context);
-}
-
-/** Removes a document if it is there. @param what it is, for the log */
-export async function withdraw(uri: string, what: string, context: VerdictContext): Promise<void> {
-  if (!await exists(uri, context)) return;
+async function remove(uri: string, what: string, context: DocumentContext): Promise<void> {
   context.log.warning(`removing ${what}`, { uri });
   const { store, key } = await context.stores.at(uri, "--to-output-prefix");
   await store.delete(key, { signal: context.signal });

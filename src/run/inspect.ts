@@ -1,5 +1,5 @@
 /**
- * `copilot inspect`: shows what is in inputs.pb, outputs.pb, errors.pb or an interface.
+ * `copilot inspect`: shows what is in inputs.pb, outputs.pb, error.pb or an interface.
  * @module
  */
 import type { InspectCommand } from "../cli/mod.ts";

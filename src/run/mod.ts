@@ -3,18 +3,19 @@
  * @module
  */
 import type { SidecarCommand } from "../cli/mod.ts";
-import { type Deadline, deadlineIn } from "../system/deadline.ts";
+import { deadlineIn } from "../system/deadline.ts";
 import { download } from "./download.ts";
 import { EagerUploads } from "./early_upload.ts";
-import { type CopilotError, explain, from } from "../errors.ts";
+import { type CopilotError, from } from "../errors.ts";
 import { decodeTypedInterface } from "../flyte/codec/idl.ts";
 import type { TypedInterface } from "../flyte/types.ts";
-import { codeOf, EarlyVerdict, errorUri, report, tell } from "./error_report.ts";
-import { type ForeignFailure, openStores, type RunCommand, type RunContext, untilMs } from "./context.ts";
+import { EarlyErrorDocument, failureOf, reportFailure, withdrawErrors } from "./error_document.ts";
+import { taskFailure } from "./task_error.ts";
+import { openStores, type RunCommand, type RunContext } from "./context.ts";
+import type { RunFailure } from "../flyte/codec/error_document.ts";
 import type { Stores } from "../storage/stores.ts";
-import { Engine } from "../transfer/session.ts";
+import { TransferSession } from "../transfer/session.ts";
 import { upload } from "./upload.ts";
-import { type Failure, failureOf, withdrawVerdict } from "./error_document.ts";
 
 /** Milliseconds between two looks at the progress line of a terminal. */
 const PROGRESS_MS = 200;
@@ -22,69 +23,75 @@ const PROGRESS_MS = 200;
 /**
  * Carries out a command.
  *
- * @returns the exit status: 0 also after a failure that errors.pb tells (as the original), 1 with `--exit-on-error`, when
- *   errors.pb could not be written, or when the run was cancelled
+ * @returns the exit status: 0 also after a failure that the error document tells (as the original), 1 with `--exit-on-error`, when
+ *   that could not be written, or when the run was cancelled
  */
 export async function run(command: RunCommand, context: RunContext): Promise<number> {
-  const { system, log } = context;
-  const startMs = system.clock.monotonicMs() - context.spentMs;
+  const { system, log, memoryLimitBytes, spentMs } = context;
+  const startMs = system.clock.monotonicMs() - spentMs;
   const what = command.kind === "download" ? "Download" : "Upload";
-  const engine = new Engine(system, { memoryLimitBytes: context.memoryLimitBytes, signal: context.signal });
-  const early = command.kind === "sidecar" && context.ended !== undefined;
+  const session = new TransferSession(system, { memoryLimitBytes, signal: context.signal });
+  const begin = () => {
+    const begun = deadlineIn(system.clock, command.timeoutMs, { what, spentMs });
+    begun.signal.addEventListener("abort", () => session.fail(begun.signal.reason), { once: true });
+    return begun;
+  };
+  // An upload that begins while main runs has all of its time once main has ended.
+  let deadline = context.ended === undefined ? begin() : undefined;
   const stores = openStores(command, context, {
-    engine,
-    untilMs: early ? Infinity : untilMs(startMs, command.timeoutMs),
+    deadlineMs: deadline?.atMs ?? Infinity,
+    onRetry({ error }) {
+      session.progress.retries++;
+      if (error.code === "throttled") session.pool.throttled();
+    },
   });
-  const showProgress = () => log.progress(progressText(what, engine));
-  const stopProgress = system.clock.every(PROGRESS_MS, showProgress);
-  const verdict = new EarlyVerdict(command, context);
-  let deadline: Deadline | undefined;
-  let failure: CopilotError | undefined;
+  const stopProgress = system.clock.every(PROGRESS_MS, () => log.progress(progressText(what, session)));
+  const early = new EarlyErrorDocument(command, context);
+  let failure: RunFailure | null = null;
+  let error: CopilotError | undefined;
   try {
-    const eager = await uploadEarly(command, { engine, stores, context });
-    if (eager?.badEnd) return await tell(eager.badEnd, command, context);
-    deadline = deadlineIn(system.clock, command.timeoutMs, { what, spentMs: context.spentMs });
-    deadline.signal.addEventListener("abort", () => engine.fail(deadline!.signal.reason), { once: true });
-    await flow(command, { engine, stores, verdict, context, eager: eager?.uploads });
+    const eager = await uploadEarly(command, { session, stores, context });
+    if (eager?.badEnd) return await reportFailure(eager.badEnd, command, context);
+    deadline ??= begin();
+    failure = await flow(command, { session, stores, early, context, eager: eager?.uploads });
   } catch (thrown) {
-    // What ends the engine ends every call that waits, as "cancelled": its failure says why.
-    engine.fail(thrown);
-    failure = from(engine.failure, { action: what.toLowerCase() });
+    // Pending calls reject with `aborted`; the session's failure has the cause.
+    session.fail(thrown);
+    error = from(session.failure, { action: what.toLowerCase() });
+    failure = withCaveat(failureOf(error, command), error, context);
   } finally {
     stopProgress();
     log.progress("");
-    verdict.close();
+    early.close();
     deadline?.clear();
     await stores.close();
   }
-  const { files, bytes, retries } = engine.progress;
+  const { files, bytes, retries } = session.progress;
   const seconds = Math.round(system.clock.monotonicMs() - startMs) / 1000;
   const figures = { files, bytes, seconds, retries };
-  if (failure === undefined) {
+  if (failure === null) {
     if (command.kind === "sidecar") context.uploaded?.();
     log.summary(`${what.toLowerCase()} finished`, figures);
     return 0;
   }
-  log.error(`${what.toLowerCase()} failed`, { ...figures, code: failure.code, error: explain(failure) });
-  if (failure.code === "aborted") return 1;
-  return await report(withCaveat(failure, command, context), command, context);
+  const { code = "task" } = error ?? {};
+  log.error(`${what.toLowerCase()} failed`, { ...figures, code, error: failure.message });
+  return code === "aborted" ? 1 : await reportFailure(failure, command, context);
 }
 
-/** What the error document says of a failed run. */
-function withCaveat(failure: CopilotError, command: RunCommand, { caveat }: RunContext): Failure {
-  const told = failureOf(failure, codeOf(command));
-  return caveat === undefined || failure.code !== "output"
-    ? told
-    : { ...told, message: `${told.message}; ${caveat}` };
+/** The failure of an upload whose main was never seen: that may be why an output is missing. */
+function withCaveat(failure: RunFailure, { code }: CopilotError, { caveat }: RunContext): RunFailure {
+  if (caveat === undefined || code !== "output") return failure;
+  return { ...failure, message: `${failure.message}; ${caveat}` };
 }
 
-function progressText(what: string, { progress, pool }: Engine): string {
+function progressText(what: string, { progress, pool }: TransferSession): string {
   const mib = (progress.bytes / 1024 / 1024).toFixed(1);
   return `${what}: ${progress.files} files, ${mib} MiB, ${pool.active} at a time`;
 }
 
 interface EarlyTools {
-  engine: Engine;
+  session: TransferSession;
   stores: Stores;
   context: RunContext;
 }
@@ -92,21 +99,21 @@ interface EarlyTools {
 interface Early {
   /** Undefined where the interface cannot be read, which is the upload's to tell. */
   uploads: EagerUploads | undefined;
-  badEnd: ForeignFailure | null;
+  badEnd: RunFailure | null;
 }
 
 /** Uploads what is stable while main runs; undefined where nothing was asked to go up before its end. */
 async function uploadEarly(
   command: RunCommand,
-  { engine, stores, context }: EarlyTools,
+  { session, stores, context }: EarlyTools,
 ): Promise<Early | undefined> {
   if (command.kind !== "sidecar" || context.ended === undefined) return undefined;
   const { log, ended } = context;
-  const over = new AbortController();
-  const end = ended.finally(() => over.abort());
+  const mainEnded = new AbortController();
+  const end = ended.finally(() => mainEnded.abort());
   const typed = interfaceOf(command);
-  const uploads = typed && new EagerUploads({ ...command, typed }, { engine, stores, log });
-  await uploads?.run(over.signal);
+  const uploads = typed && new EagerUploads({ ...command, typed }, { session, stores, log });
+  await uploads?.run(mainEnded.signal);
   return { uploads, badEnd: await end };
 }
 
@@ -119,24 +126,30 @@ function interfaceOf(command: SidecarCommand): TypedInterface | undefined {
 }
 
 interface Tools extends EarlyTools {
-  verdict: EarlyVerdict;
+  early: EarlyErrorDocument;
   eager: EagerUploads | undefined;
 }
 
-async function flow(command: RunCommand, { engine, stores, verdict, context, eager }: Tools): Promise<void> {
-  const { log, allow } = context;
+/** The download or upload itself. What the task has declared in its `_ERROR` file comes first: nothing is uploaded then. */
+async function flow(command: RunCommand, tools: Tools): Promise<RunFailure | null> {
+  const { session, stores, early, context, eager } = tools;
+  const { log, allow, system } = context;
   const withdraw = async () => {
     await eager?.removeVanished();
-    await verdict.settle();
-    await withdrawVerdict(errorUri(command), { stores, signal: engine.signal, log });
+    await early.settle();
+    await withdrawErrors(command, { stores, signal: session.signal, log });
   };
   if (command.kind === "sidecar") {
-    return await upload(command, { engine, stores, log, beforeOutputs: withdraw, eager });
+    const declared = taskFailure(system.files, command.localDir);
+    if (declared !== null) return declared;
+    await upload(command, { session, stores, log, beforeOutputs: withdraw, eager });
+    return null;
   }
   const job = { ...command, maxMetadataBytes: command.storage.maxDownloadBytes };
   const withdrawn = withdraw();
   const settled = withdrawn.catch(() => {});
-  // Awaited also after a failure, or it could take away the errors.pb of this run.
-  await download(job, { engine, stores, log, allow }).finally(() => settled);
+  // Awaited also after a failure, or it could take away the error document of this run.
+  await download(job, { session, stores, log, allow }).finally(() => settled);
   await withdrawn;
+  return null;
 }

@@ -5,7 +5,7 @@
  */
 import { Secret } from "../config/mod.ts";
 import type { LogSettings } from "../system/log.ts";
-import type { ForeignFailure, RunCommand } from "../run/context.ts";
+import type { RunCommand, RunFailure } from "../run/context.ts";
 
 /** From the main thread. */
 export type ToWorker =
@@ -18,7 +18,7 @@ export type ToWorker =
     documentLimitBytes: number;
     log: LogSettings & { isTerminal: boolean };
     /** Set when there is nothing to do but to tell this. */
-    failure?: ForeignFailure;
+    failure?: RunFailure;
     /** What a failure of the outputs is told with. */
     caveat?: string;
     /** Whether main still runs: `ended` will follow. */
@@ -28,9 +28,9 @@ export type ToWorker =
   }
   | { kind: "abort"; reason: string }
   /** Main has ended, and whether badly. */
-  | { kind: "ended"; failure: ForeignFailure | null }
+  | { kind: "ended"; failure: RunFailure | null }
   /** The process is about to be killed. */
-  | { kind: "hurry" }
+  | { kind: "kill-imminent" }
   /** Answered at once by a Worker that is not lost in something long. */
   | { kind: "ping" }
   /** The answers to `allow`; one is asked at a time. */

@@ -12,7 +12,7 @@
 import { cannot, explain, from } from "../errors.ts";
 import type { Fields, LogSettings } from "../system/log.ts";
 import type { Clock } from "../system/mod.ts";
-import type { ForeignFailure, RunCommand } from "../run/context.ts";
+import type { RunCommand, RunFailure } from "../run/context.ts";
 import { type FromWorker, pack, type ToWorker } from "./messages.ts";
 import { reportScopeOf, type Scope, type ScopeContext, scopeOf, widen } from "./permissions.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -51,13 +51,13 @@ export interface SandboxOptions extends ScopeContext {
   /** Fires when the run is to end early. */
   signal: AbortSignal;
   /** Fires when the process is about to be killed. */
-  hurry: AbortSignal;
+  killImminent: AbortSignal;
   /** Logs what the Worker itself could not; the fields may hold secrets. */
   logError(message: string, fields: Fields): void;
   /** Set when there is nothing to do but to tell this. */
-  failure?: ForeignFailure;
+  failure?: RunFailure;
   /** UPLOAD_EAGER: main still runs; resolves when it has ended, with what was wrong about that. */
-  ended?: Promise<ForeignFailure | null>;
+  ended?: Promise<RunFailure | null>;
   /** What a failure of the outputs is told with. */
   caveat?: string;
   /** Called when a sidecar's outputs are all declared. */
@@ -71,19 +71,19 @@ export interface SandboxOptions extends ScopeContext {
  */
 export async function runInSandbox(command: RunCommand, options: SandboxOptions): Promise<number> {
   if (options.failure !== undefined) return await report(options.failure, command, options);
-  let failure: ForeignFailure;
+  let failure: RunFailure;
   try {
     const outcome = await carryOut(command, options);
     if (typeof outcome === "number") return outcome;
     failure = outcome;
   } catch (thrown) {
-    failure = { message: explain(from(thrown, { action: "run" })), unlessDone: false };
+    failure = { message: explain(from(thrown, { action: "run" })) };
   }
   return await report(failure, command, options);
 }
 
 /** The run, in as many Workers as it takes, one after another; the failure where none of them could tell it. */
-async function carryOut(command: RunCommand, options: SandboxOptions): Promise<number | ForeignFailure> {
+async function carryOut(command: RunCommand, options: SandboxOptions): Promise<number | RunFailure> {
   const scope = scopeOf(command, options);
   const startMs = options.clock.monotonicMs();
   for (let round = 0; round <= MAX_WIDENINGS; round++) {
@@ -98,7 +98,7 @@ async function carryOut(command: RunCommand, options: SandboxOptions): Promise<n
 
 /** Writes the error document in a Worker that may do nothing else. A failure of that is beyond help, and logged. */
 async function report(
-  failure: ForeignFailure,
+  failure: RunFailure,
   command: RunCommand,
   options: SandboxOptions,
 ): Promise<number> {
@@ -121,7 +121,7 @@ interface Job {
   spentMs: number;
 }
 
-type Outcome = number | "again" | ForeignFailure;
+type Outcome = number | "again" | RunFailure;
 
 function runWorker(command: RunCommand, options: SandboxOptions, job: Job): Promise<Outcome> {
   const worker = startWorker(job.scope);
@@ -176,7 +176,7 @@ interface Wires {
 /** Tells a Worker its job and what happens outside, until the returned function is called. */
 function connect(command: RunCommand, options: SandboxOptions, wires: Wires): () => void {
   const { send, watchdog, spentMs, fail } = wires;
-  const { signal, hurry, failure, ended } = options;
+  const { signal, killImminent, failure, ended } = options;
   const { env, caCerts, memoryLimitBytes, documentLimitBytes, log } = options;
   // One that only writes the error document bounds itself, so it may be as slow as that bound lets it.
   const isReport = failure !== undefined;
@@ -184,8 +184,8 @@ function connect(command: RunCommand, options: SandboxOptions, wires: Wires): ()
     send({ kind: "abort", reason: explain(signal.reason) });
     if (!isReport) watchdog.watch(ANSWER_MS);
   };
-  const hurryUp = () => {
-    send({ kind: "hurry" });
+  const expectKill = () => {
+    send({ kind: "kill-imminent" });
     if (!isReport) watchdog.watch(LAST_ANSWER_MS);
   };
   const watchDeadline = () => {
@@ -218,16 +218,16 @@ function connect(command: RunCommand, options: SandboxOptions, wires: Wires): ()
   }).catch(fail);
   signal.addEventListener("abort", abort, { once: true });
   if (signal.aborted) abort();
-  hurry.addEventListener("abort", hurryUp, { once: true });
-  if (hurry.aborted) hurryUp();
+  killImminent.addEventListener("abort", expectKill, { once: true });
+  if (killImminent.aborted) expectKill();
   return () => {
     signal.removeEventListener("abort", abort);
-    hurry.removeEventListener("abort", hurryUp);
+    killImminent.removeEventListener("abort", expectKill);
   };
 }
 
-function crash(error: string): ForeignFailure {
-  return { code: "CopilotCrashed", message: `The run crashed: ${error}`, unlessDone: false };
+function crash(error: string): RunFailure {
+  return { code: "CopilotCrashed", message: `The run crashed: ${error}` };
 }
 
 /** What becomes of a run whose Worker does not answer; one that was told to end has nothing to tell. */
@@ -236,7 +236,7 @@ function silent(command: RunCommand, { signal, logError }: SandboxOptions): Outc
   logError(`${what.toLowerCase()} did not end when it was to, and was stopped`, {});
   if (signal.aborted) return 1;
   const bound = command.timeoutMs === 0 ? "" : ` within ${command.timeoutMs / 1000} s`;
-  return { message: `${what} not finished${bound}`, unlessDone: false };
+  return { message: `${what} not finished${bound}` };
 }
 
 function startWorker(scope: Scope): Worker {

@@ -6,9 +6,9 @@ import process from "node:process";
 import { secretValues } from "../config/mod.ts";
 import { CopilotError, explain } from "../errors.ts";
 import { createLog, createMasker } from "../system/log.ts";
-import { tell } from "../run/error_report.ts";
+import { reportFailure } from "../run/error_document.ts";
 import { run } from "../run/mod.ts";
-import type { ForeignFailure, RunContext } from "../run/context.ts";
+import type { RunContext, RunFailure } from "../run/context.ts";
 import { sys, writeStderr } from "../system/deno.ts";
 import { type FromWorker, type ToWorker, unpack } from "./messages.ts";
 
@@ -18,8 +18,8 @@ const scope = self as unknown as EventTarget & {
 };
 
 const controller = new AbortController();
-const hurry = new AbortController();
-const ended = Promise.withResolvers<ForeignFailure | null>();
+const killImminent = new AbortController();
+const ended = Promise.withResolvers<RunFailure | null>();
 const answers: PromiseWithResolvers<void>[] = [];
 
 scope.onmessage = ({ data }) => {
@@ -30,8 +30,8 @@ scope.onmessage = ({ data }) => {
       return controller.abort(new CopilotError("aborted", data.reason));
     case "ended":
       return ended.resolve(data.failure);
-    case "hurry":
-      return hurry.abort();
+    case "kill-imminent":
+      return killImminent.abort();
     case "ping":
       return scope.postMessage({ kind: "pong" });
     case "allowed":
@@ -67,7 +67,7 @@ async function start(job: Extract<ToWorker, { kind: "run" }>): Promise<void> {
     memoryLimitBytes: job.memoryLimitBytes,
     documentLimitBytes: job.documentLimitBytes,
     signal: controller.signal,
-    hurry: hurry.signal,
+    killImminent: killImminent.signal,
     spentMs: job.spentMs,
     ...(job.early ? { ended: ended.promise } : {}),
     ...(job.caveat === undefined ? {} : { caveat: job.caveat }),
@@ -76,7 +76,7 @@ async function start(job: Extract<ToWorker, { kind: "run" }>): Promise<void> {
   };
   const status = job.failure === undefined
     ? await run(command, context)
-    : await tell(job.failure, command, context);
+    : await reportFailure(job.failure, command, context);
   scope.postMessage({ kind: "done", status });
 }
 

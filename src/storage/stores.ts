@@ -15,8 +15,8 @@ import { type ChecksumName, type ObjectInfo, type ObjectStore, readAll } from ".
 import { formatUri, parseUri, shownUri, type StoreUri } from "./uri.ts";
 import { EtagTrust, lengthError, Verification } from "./verification.ts";
 
-/** A place in a store. */
-export interface Place {
+/** A key in a store. */
+export interface ObjectLocation {
   store: ObjectStore;
   key: string;
   uri: StoreUri;
@@ -66,7 +66,7 @@ export class Stores {
    * @param what where the URI comes from, for messages: `--from-remote`, `the input "x"`
    * @throws CopilotError `input` for a URI that is none, `unsupported` for a scheme that is not known
    */
-  async at(text: string, what: string): Promise<Place> {
+  async at(text: string, what: string): Promise<ObjectLocation> {
     const uri = parseUri(text, what);
     const id = `${uri.scheme}://${uri.container}@${uri.host}`;
     let opening = this.#open.get(id);
@@ -88,7 +88,7 @@ export class Stores {
    * @throws CopilotError as `fetch`, with the number of attempts where it was tried more than once
    */
   async whole<T>(
-    { store, key }: Pick<Place, "store" | "key">,
+    { store, key }: Pick<ObjectLocation, "store" | "key">,
     signal: AbortSignal,
     fetch: (verification: Verification) => Promise<T>,
   ): Promise<T> {
@@ -132,7 +132,7 @@ export class Stores {
     });
   }
 
-  async #read({ store, key }: Place, object: string, options: ReadOptions) {
+  async #read({ store, key }: ObjectLocation, object: string, options: ReadOptions) {
     const got = await store.get(key, { signal: options.signal });
     const byMemory = metadataBytesFor(this.#options.memoryLimitBytes);
     const bound = Math.min(options.maxBytes === 0 ? Infinity : options.maxBytes, byMemory);

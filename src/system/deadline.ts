@@ -9,6 +9,8 @@ import type { Clock } from "./mod.ts";
 export interface Deadline {
   /** Fires with a CopilotError as reason: the parent's, or `deadline`. */
   signal: AbortSignal;
+  /** When it fires, on the clock's monotonic time; Infinity where only the parent bounds it. */
+  atMs: number;
   /** Ends the wait; the signal does not fire by time any more. */
   clear(): void;
 }
@@ -28,21 +30,23 @@ export function deadlineIn(
   const controller = new AbortController();
   const done = new AbortController();
   const { parent, spentMs = 0 } = options;
+  const leftMs = Math.max(0, ms - spentMs);
   const follow = () => controller.abort(parent!.reason);
   if (parent?.aborted) follow();
   else parent?.addEventListener("abort", follow, { once: true, signal: done.signal });
   if (ms > 0) {
-    clock.sleep(Math.max(0, ms - spentMs), done.signal).then(
+    clock.sleep(leftMs, done.signal).then(
       () =>
         controller.abort(new CopilotError("deadline", `${options.what} not finished within ${ms / 1000} s`)),
       () => {},
     );
   }
-  return { signal: controller.signal, clear: () => done.abort() };
+  const atMs = ms > 0 ? clock.monotonicMs() + leftMs : Infinity;
+  return { signal: controller.signal, atMs, clear: () => done.abort() };
 }
 
 /** A signal that fires `ms` milliseconds after another one, with its reason. */
-export function graceAfter(clock: Clock, parent: AbortSignal, ms: number): Deadline {
+export function graceAfter(clock: Clock, parent: AbortSignal, ms: number): Omit<Deadline, "atMs"> {
   const controller = new AbortController();
   const done = new AbortController();
   const follow = () => {

@@ -5,7 +5,7 @@
 import { createHasher } from "../storage/checksum.ts";
 import type { ObjectStore } from "../storage/store.ts";
 import { shownUri } from "../storage/uri.ts";
-import type { Engine } from "./session.ts";
+import type { TransferSession } from "./session.ts";
 import { lengthError, type Verification } from "../storage/verification.ts";
 import { pump } from "./pump.ts";
 import { digestOfFile } from "./read_back.ts";
@@ -36,12 +36,12 @@ export interface GetFileOptions {
  * @throws CopilotError as the store gives them; `integrity` when bytes differ from the store's checksum
  */
 export async function getFile(
-  engine: Engine,
+  session: TransferSession,
   store: ObjectStore,
   key: string,
   options: GetFileOptions,
 ): Promise<void> {
-  const first = await store.get(key, { signal: engine.signal });
+  const first = await store.get(key, { signal: session.signal });
   const { named = (error: unknown) => error, verification } = options;
   let staged: StagedFile | undefined;
   try {
@@ -49,10 +49,10 @@ export async function getFile(
     const object = shownUri(`${store.root}/${key}`);
     const large = first.info.size > 2 * rangeBytesFor(first.info.size);
     if (large && store.traits.parallelRanges && canRange(first)) {
-      await fetchRanges(engine, { store, first, staged, object, verification, named });
-    } else await fetchStream(engine, { first, staged, object, verification });
+      await fetchRanges(session, { store, first, staged, object, verification, named });
+    } else await fetchStream(session, { first, staged, object, verification });
     staged.commit(options.path);
-    engine.progress.files++;
+    session.progress.files++;
   } finally {
     first.body.close();
     staged?.discard();
@@ -63,18 +63,18 @@ type StreamJob = Pick<RangedJob, "first" | "staged" | "object" | "verification">
 
 /** One stream from the first byte to the last. */
 async function fetchStream(
-  engine: Engine,
+  session: TransferSession,
   { first: { info, body }, staged: { file }, object, verification }: StreamJob,
 ): Promise<void> {
   const wanted = verification.wanted(info);
   const hasher = wanted === undefined ? null : await createHasher(wanted.name);
-  const buffer = engine.buffers.take();
+  const buffer = session.buffers.take();
   try {
-    const length = await pump(engine, body, { end: info.size, start: 0, buffer, hasher, write: file.write });
+    const length = await pump(session, body, { end: info.size, start: 0, buffer, hasher, write: file.write });
     if (length !== info.size) throw lengthError(object, length, info.size);
   } finally {
-    engine.buffers.give(buffer);
+    session.buffers.give(buffer);
   }
   if (hasher === null) return;
-  await verification.check({ info, hex: hasher.hex(), digest: (name) => digestOfFile(engine, file, name) });
+  await verification.check({ info, hex: hasher.hex(), digest: (name) => digestOfFile(session, file, name) });
 }

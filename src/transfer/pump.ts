@@ -4,7 +4,7 @@
  */
 import type { Hasher } from "../storage/checksum.ts";
 import type { ByteReader } from "../storage/store.ts";
-import type { Engine } from "./session.ts";
+import type { TransferSession } from "./session.ts";
 
 /** What {@linkcode pump} moves. */
 export interface Pump {
@@ -17,7 +17,7 @@ export interface Pump {
 }
 
 /** Moves bytes from a body until `end` or the body's end; gives the offset reached. */
-export async function pump(engine: Engine, body: ByteReader, job: Pump): Promise<number> {
+export async function pump(session: TransferSession, body: ByteReader, job: Pump): Promise<number> {
   let at = job.start;
   while (at < job.end) {
     const room = job.end - at;
@@ -27,7 +27,7 @@ export async function pump(engine: Engine, body: ByteReader, job: Pump): Promise
     job.hasher?.update(bytes);
     job.write(bytes, at);
     at += count;
-    engine.progress.bytes += count;
+    session.progress.bytes += count;
   }
   return at;
 }

@@ -14,7 +14,7 @@ import {
   type ObjectStore,
   type StoreTraits,
 } from "../storage/store.ts";
-import type { Engine } from "./session.ts";
+import type { TransferSession } from "./session.ts";
 
 const MIB = 1024 * 1024;
 /** A file from here on goes up in parts, where more than one stream helps. */
@@ -83,7 +83,7 @@ export interface LocalFile {
  * @throws CopilotError `changed` when the file changed while it was read; nothing is left in the store then
  */
 export async function putFile(
-  engine: Engine,
+  session: TransferSession,
   store: ObjectStore,
   key: string,
   { path, open }: LocalFile,
@@ -93,12 +93,12 @@ export async function putFile(
     const before = file.stat();
     const unchanged = () => assertUnchanged(path, before, file.stat());
     const job: PutJob = { file, size: before.size, unchanged };
-    if (before.size <= engine.buffers.bytes) await putSmall(engine, store, key, job);
+    if (before.size <= session.buffers.bytes) await putSmall(session, store, key, job);
     else if (before.size <= Math.min(MULTIPART_BYTES, store.traits.maxPutBytes)) {
-      await store.put(key, fileSource(job, 0, job.size), { signal: engine.signal });
-    } else await putParts(engine, store, key, job);
-    engine.progress.files++;
-    engine.progress.bytes += before.size;
+      await store.put(key, fileSource(job, 0, job.size), { signal: session.signal });
+    } else await putParts(session, store, key, job);
+    session.progress.files++;
+    session.progress.bytes += before.size;
   } finally {
     file.close();
   }
@@ -112,8 +112,13 @@ interface PutJob {
 }
 
 /** Through one buffer: its checksum is known before it is sent, and what is sent cannot change any more. */
-async function putSmall(engine: Engine, store: ObjectStore, key: string, job: PutJob): Promise<void> {
-  const buffer = engine.buffers.take();
+async function putSmall(
+  session: TransferSession,
+  store: ObjectStore,
+  key: string,
+  job: PutJob,
+): Promise<void> {
+  const buffer = session.buffers.take();
   try {
     let length = 0;
     while (length < job.size) {
@@ -126,31 +131,36 @@ async function putSmall(engine: Engine, store: ObjectStore, key: string, job: Pu
     const hasher = await createHasher("crc32");
     hasher.update(bytes);
     const checksum = { name: "crc32", hex: hasher.hex() } as const;
-    await store.put(key, bytesSource(bytes), { signal: engine.signal, checksum });
+    await store.put(key, bytesSource(bytes), { signal: session.signal, checksum });
   } finally {
-    engine.buffers.give(buffer);
+    session.buffers.give(buffer);
   }
 }
 
 /** In parts, each streamed from the file; removed again when anything fails. */
-async function putParts(engine: Engine, store: ObjectStore, key: string, job: PutJob): Promise<void> {
-  const grace = graceAfter(engine.system.clock, engine.signal, BEGIN_GRACE_MS);
+async function putParts(
+  session: TransferSession,
+  store: ObjectStore,
+  key: string,
+  job: PutJob,
+): Promise<void> {
+  const grace = graceAfter(session.system.clock, session.signal, BEGIN_GRACE_MS);
   const upload = await store.beginUpload(key, grace).finally(grace.clear);
   try {
-    throwIfAborted(engine.signal, `${store.root}/${key}`);
-    await sendParts(engine, store.traits, upload, job);
+    throwIfAborted(session.signal, `${store.root}/${key}`);
+    await sendParts(session, store.traits, upload, job);
     job.unchanged();
-    await upload.complete({ signal: engine.signal });
+    await upload.complete({ signal: session.signal });
   } catch (error) {
     // The run's own signal may have fired already; the parts must go all the same.
-    const bound = deadlineIn(engine.system.clock, ABORT_MS, { what: "Removal of a failed upload" });
+    const bound = deadlineIn(session.system.clock, ABORT_MS, { what: "Removal of a failed upload" });
     await upload.abort(bound).catch(() => {}).finally(bound.clear);
     throw error;
   }
 }
 
 async function sendParts(
-  engine: Engine,
+  session: TransferSession,
   traits: StoreTraits,
   upload: MultipartUpload,
   job: PutJob,
@@ -165,7 +175,7 @@ async function sendParts(
       const start = index * partBytes;
       const source = fileSource(job, start, Math.min(partBytes, job.size - start));
       try {
-        await upload.part(index + 1, source, { signal: engine.signal });
+        await upload.part(index + 1, source, { signal: session.signal });
       } catch (error) {
         failed = true;
         throw error;
@@ -176,7 +186,7 @@ async function sendParts(
   const helpers: Promise<void>[] = [];
   const recruit = () => {
     while (!traits.orderedParts && !failed && helpers.length < count - 1 && next < count) {
-      const spare = engine.startSpare(work);
+      const spare = session.startSpare(work);
       if (spare === null) break;
       spare.catch(() => {});
       helpers.push(spare);

@@ -6,7 +6,7 @@
 import { cannot, CopilotError } from "../errors.ts";
 import { combine, createHasher, isCrc } from "../storage/checksum.ts";
 import type { ByteReader, Checksum, ChecksumName, GetResult, ObjectStore } from "../storage/store.ts";
-import type { Engine } from "./session.ts";
+import type { TransferSession } from "./session.ts";
 import { lengthError, type Verification } from "../storage/verification.ts";
 import { pump } from "./pump.ts";
 import { digestOfFile } from "./read_back.ts";
@@ -52,12 +52,12 @@ export function canRange(first: GetResult): boolean {
  *
  * @throws what failed first: the front's stream, the file, or an object that has another size now; every stream has ended then
  */
-export async function fetchRanges(engine: Engine, job: RangedJob): Promise<void> {
-  await new RangedGet(engine, job).run();
+export async function fetchRanges(session: TransferSession, job: RangedJob): Promise<void> {
+  await new RangedGet(session, job).run();
 }
 
 class RangedGet {
-  readonly #engine: Engine;
+  readonly #session: TransferSession;
   readonly #job: RangedJob;
   readonly #size: number;
   readonly #rangeBytes: number;
@@ -77,9 +77,9 @@ class RangedGet {
   /** What a helper has found that no other stream can mend. */
   #fatal: unknown;
 
-  constructor(engine: Engine, job: RangedJob) {
+  constructor(session: TransferSession, job: RangedJob) {
     const { size } = job.first.info;
-    this.#engine = engine;
+    this.#session = session;
     this.#job = job;
     this.#size = size;
     this.#rangeBytes = rangeBytesFor(size);
@@ -103,7 +103,7 @@ class RangedGet {
 
   async #fromFront(): Promise<void> {
     const { first } = this.#job;
-    const buffer = this.#engine.buffers.take();
+    const buffer = this.#session.buffers.take();
     try {
       do {
         while (this.#front < this.#back) {
@@ -115,14 +115,14 @@ class RangedGet {
         await Promise.all(this.#helpers);
       } while (this.#front < this.#back && this.#fatal === undefined);
     } finally {
-      this.#engine.buffers.give(buffer);
+      this.#session.buffers.give(buffer);
     }
   }
 
   #recruit(): void {
     const wanted = Math.min(MAX_HELPERS, this.#back - this.#front);
     while (!this.#isAlone && this.#helpers.length < wanted) {
-      const spare = this.#engine.startSpare(() => this.#help());
+      const spare = this.#session.startSpare(() => this.#help());
       if (spare === null) break;
       this.#helpers.push(spare);
     }
@@ -130,18 +130,18 @@ class RangedGet {
 
   /** Takes ranges from the back; never rejects. */
   async #help(): Promise<void> {
-    const buffer = this.#engine.buffers.take();
-    const signal = AbortSignal.any([this.#engine.signal, this.#helpersEnded.signal]);
+    const buffer = this.#session.buffers.take();
+    const signal = AbortSignal.any([this.#session.signal, this.#helpersEnded.signal]);
     try {
       while (this.#front < this.#back && this.#fatal === undefined) {
         await this.#fetch(--this.#back, { buffer, signal });
       }
     } catch (thrown) {
       // At once, so that no other stream waits for a server any more.
-      if (thrown === this.#fatal) this.#engine.fail(this.#job.named(thrown));
+      if (thrown === this.#fatal) this.#session.fail(this.#job.named(thrown));
       else if (!signal.aborted) this.#leaveToFront(thrown);
     } finally {
-      this.#engine.buffers.give(buffer);
+      this.#session.buffers.give(buffer);
     }
   }
 
@@ -174,7 +174,7 @@ class RangedGet {
     if (this.#isAlone) return;
     this.#isAlone = true;
     this.#back = this.#count;
-    this.#engine.progress.bytes -= this.#helpedBytes;
+    this.#session.progress.bytes -= this.#helpedBytes;
     this.#helpersEnded.abort(thrown);
   }
 
@@ -188,7 +188,7 @@ class RangedGet {
     const name = this.#wanted?.name;
     const hasher = name !== undefined && isCrc(name) ? await createHasher(name) : null;
     const write = (bytes: Uint8Array, offset: number) => this.#write(bytes, { offset, isHelper });
-    const reached = await pump(this.#engine, body, { start, end, buffer, hasher, write });
+    const reached = await pump(this.#session, body, { start, end, buffer, hasher, write });
     if (reached !== end) throw lengthError(this.#job.object, reached, this.#size);
     if (!isHelper || !this.#isAlone) this.#hexes[index] = hasher?.hex();
   }
@@ -213,7 +213,7 @@ class RangedGet {
     const wanted = this.#wanted;
     if (wanted === undefined) return;
     // Digests cannot be joined.
-    const digest = (name: ChecksumName) => digestOfFile(this.#engine, staged.file, name);
+    const digest = (name: ChecksumName) => digestOfFile(this.#session, staged.file, name);
     const hex = isCrc(wanted.name) ? this.#combined(wanted) : await digest(wanted.name);
     await verification.check({ info, hex, digest });
   }

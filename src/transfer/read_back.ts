@@ -5,14 +5,18 @@
 import { createHasher } from "../storage/checksum.ts";
 import type { ChecksumName } from "../storage/store.ts";
 import type { OpenFile } from "../system/mod.ts";
-import type { Engine } from "./session.ts";
+import type { TransferSession } from "./session.ts";
 
 /** Bytes that are hashed before other transfers get their turn. */
 const TURN_BYTES = 8 * 1024 * 1024;
 
 /** A checksum of all bytes of a file, in lower-case hexadecimal. Leaves its offset at the end. */
-export async function digestOfFile(engine: Engine, file: OpenFile, name: ChecksumName): Promise<string> {
-  const { system, buffers, signal } = engine;
+export async function digestOfFile(
+  session: TransferSession,
+  file: OpenFile,
+  name: ChecksumName,
+): Promise<string> {
+  const { system, buffers, signal } = session;
   const hasher = await createHasher(name);
   const buffer = buffers.take();
   try {

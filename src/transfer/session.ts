@@ -34,7 +34,7 @@ export function slotsFor(memoryLimitBytes: number): number {
 }
 
 /** Shared by every transfer of one run. */
-export class Engine {
+export class TransferSession {
   readonly system: System;
   readonly pool: Pool;
   readonly buffers = new Buffers(BUFFER_BYTES);

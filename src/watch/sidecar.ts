@@ -4,11 +4,12 @@
  * Nothing of the storage code is loaded while it waits, so that waiting costs little memory.
  * @module
  */
+import { ErrorOrigin } from "../flyte/types.ts";
+import type { RunFailure } from "../run/context.ts";
 import type { SidecarCommand } from "../cli/mod.ts";
 import { deadlineIn } from "../system/deadline.ts";
 import { CopilotError, explain, from } from "../errors.ts";
 import type { Log } from "../system/log.ts";
-import type { ForeignFailure } from "../run/context.ts";
 import type { System } from "../system/mod.ts";
 import type { Terminations } from "./terminations.ts";
 import type { Exit, Watcher } from "./watcher.ts";
@@ -17,7 +18,7 @@ import { openWatchers, type Watchers } from "./watchers/mod.ts";
 /** What is special about an upload. */
 export interface UploadOccasion {
   /** UPLOAD_EAGER: resolves when main has ended, with what was wrong about that. */
-  ended?: Promise<ForeignFailure | null>;
+  ended?: Promise<RunFailure | null>;
   /** What a failure of the outputs is told with: main was never seen, so that may be why one is missing. */
   caveat?: string;
 }
@@ -32,8 +33,8 @@ export interface SidecarContext {
   upload(command: SidecarCommand, occasion: UploadOccasion): Promise<number>;
   /** Whether an earlier life of this container has declared the outputs. */
   hasUploaded: boolean;
-  /** Writes errors.pb instead; resolves to the exit status. */
-  tell(command: SidecarCommand, failure: ForeignFailure): Promise<number>;
+  /** Writes error.pb instead; resolves to the exit status. */
+  report(command: SidecarCommand, failure: RunFailure): Promise<number>;
 }
 
 /**
@@ -71,10 +72,10 @@ async function watchAndAct(command: SidecarCommand, context: SidecarContext): Pr
   try {
     watchers = await openWatchers(names, { system, env, log, terminations, command });
     const status = await watchWith(watchers, command, context)
-      .catch((thrown) => context.tell(command, cannotWatch(thrown, context)));
+      .catch((thrown) => context.report(command, cannotWatch(thrown, context)));
     return { status, lingerMs: Math.max(watchers.start.lingerMs(), watchers.exit.lingerMs()) };
   } catch (thrown) {
-    return { status: await context.tell(command, cannotWatch(thrown, context)), lingerMs: 0 };
+    return { status: await context.report(command, cannotWatch(thrown, context)), lingerMs: 0 };
   } finally {
     watchers?.close();
   }
@@ -93,32 +94,32 @@ async function watchWith(
   const ended = watchEnd(watchers.exit, context);
   if (command.mode === "UPLOAD_EAGER") return await context.upload(command, { ended });
   const failure = await ended;
-  return failure === null ? await context.upload(command, {}) : await context.tell(command, failure);
+  return failure === null ? await context.upload(command, {}) : await context.report(command, failure);
 }
 
 /** Resolves when main has ended, with what is wrong about its end. */
-async function watchEnd(watcher: Watcher, context: SidecarContext): Promise<ForeignFailure | null> {
+async function watchEnd(watcher: Watcher, context: SidecarContext): Promise<RunFailure | null> {
   try {
     const exit = await watcher.waitForExit(new AbortController().signal);
     const { by, outcome, reason, exitCode } = exit;
     context.log.info("the main container has ended", { by, outcome, reason, exitCode });
-    return outcome === "ended" ? null : { ...badEnd(exit), unlessDone: false };
+    return outcome === "ended" ? null : badEnd(exit);
   } catch (thrown) {
     return cannotWatch(thrown, context);
   }
 }
 
-function cannotWatch(thrown: unknown, { log, hasUploaded }: SidecarContext): ForeignFailure {
+function cannotWatch(thrown: unknown, { log, hasUploaded }: SidecarContext): RunFailure {
   const message = explain(from(thrown, { action: "watch the main container" }));
   log.error("cannot watch the main container", { error: message });
-  return { message, unlessDone: hasUploaded };
+  return { message, skipIfOutputsExist: hasUploaded };
 }
 
 /**
- * What errors.pb says of a main container that is known to have ended badly, or was still running when the pod was stopped. What it
+ * What error.pb says of a main container that is known to have ended badly, or was still running when the pod was stopped. What it
  * left is then not declared to be its outputs, however complete it looks: the last file may be half written.
  */
-function badEnd({ outcome, reason, exitCode, message, by }: Exit): { code: string; message: string } {
+function badEnd({ outcome, reason, exitCode, message, by }: Exit): RunFailure {
   const what = outcome === "failed"
     ? "The main container failed"
     : "The pod was stopped while the main container still ran";
@@ -132,6 +133,7 @@ function badEnd({ outcome, reason, exitCode, message, by }: Exit): { code: strin
   return {
     code: reason === "OOMKilled" || reason === "Evicted" ? reason : code,
     message: `${what}: ${facts.join(", ")}`,
+    origin: outcome === "failed" && reason !== "Evicted" ? ErrorOrigin.USER : ErrorOrigin.SYSTEM,
   };
 }
 

@@ -80,7 +80,7 @@ Deno.test("the plugin's command line for download works unchanged", async () => 
   assert.equal(download.mode, "DOWNLOAD_EAGER");
   assert.deepEqual(download.inputInterface, Uint8Array.from([10, 0]));
   assert.equal(download.timeoutMs, 3_600_000);
-  assert.equal(download.errOutputName, "errors.pb");
+  assert.equal(download.errOutputName, "error.pb");
   assert.equal(download.exitOnError, false);
   assert.equal(download.memoryLimitBytes, undefined);
   assert.deepEqual(download.log, { level: 3, format: "auto" });

@@ -88,7 +88,7 @@ function putInputs(dir: TemporaryDirectory, literals: Parameters<typeof literalM
 }
 
 function errorOf(dir: TemporaryDirectory) {
-  return decode("ErrorDocument", Deno.readFileSync(dir.at("out/errors.pb"))).error!;
+  return decode("ErrorDocument", Deno.readFileSync(dir.at("out/error.pb"))).error!;
 }
 
 /** What is below a directory. */
@@ -143,7 +143,7 @@ Deno.test("copilot download: files and documents, one closing line, nothing on s
 });
 
 for (const [flag, expected] of [[[], 0], [["--exit-on-error"], 1]] as const) {
-  Deno.test(`copilot download ${flag}: a failure is told by errors.pb, status ${expected}`, async () => {
+  Deno.test(`copilot download ${flag}: a failure is told by error.pb, status ${expected}`, async () => {
     using dir = temporaryDirectory();
     putInputs(dir, { f: blob(`file://${dir.at("data/gone")}`) });
     const { status, stdout, events } = await run(...downloadFlags(dir), ...flag);
@@ -158,7 +158,7 @@ for (const [flag, expected] of [[[], 0], [["--exit-on-error"], 1]] as const) {
   });
 }
 
-Deno.test("copilot download --format=TOML: a value that is no format is told by errors.pb, as the original has it", async () => {
+Deno.test("copilot download --format=TOML: a value that is no format is told by error.pb, as the original has it", async () => {
   using dir = temporaryDirectory();
   putInputs(dir, { n: integer(1) });
   const { status } = await run(...downloadFlags(dir), "--format=TOML");
@@ -206,7 +206,7 @@ Deno.test("copilot sidecar: outputs.pb and raw data", async () => {
   assert.deepEqual([...literals.keys()].sort(), ["d", "empty", "f", "l", "n"]);
 });
 
-Deno.test("copilot sidecar: a second try removes the errors.pb of the first", async () => {
+Deno.test("copilot sidecar: a second try removes the error.pb of the first", async () => {
   using dir = temporaryDirectory();
   Deno.mkdirSync(dir.at("local"));
   assert.equal((await run(...sidecarFlags(dir, { n: INTEGER }))).status, 0);
@@ -264,7 +264,7 @@ Deno.test("copilot version and help: on standard output, status 0", async () => 
   }
 });
 
-Deno.test("copilot: secrets of flags and environment are in no line and not in errors.pb", async () => {
+Deno.test("copilot: secrets of flags and environment are in no line and not in error.pb", async () => {
   using dir = temporaryDirectory();
   Deno.mkdirSync(dir.at("local"));
   dir.write("local/_ERROR", "keys: flag-secret-1 and env-secret-2");
@@ -312,7 +312,7 @@ async function until(there: () => boolean): Promise<void> {
   while (!there()) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
-Deno.test("copilot download: SIGTERM ends it with status 1, without errors.pb and unfinished files", async () => {
+Deno.test("copilot download: SIGTERM ends it with status 1, without error.pb and unfinished files", async () => {
   using dir = temporaryDirectory();
   const server = stallingServer(500);
   putInputs(dir, { f: blob(`http://127.0.0.1:${server.port}/f`) });
@@ -347,7 +347,7 @@ Deno.test("copilot download: killed in the middle it leaves no half file under i
   assert.deepEqual(Object.keys(rest), ["inputs.json", "inputs.pb"]);
 });
 
-Deno.test("copilot download --timeout: the deadline is told by errors.pb", async () => {
+Deno.test("copilot download --timeout: the deadline is told by error.pb", async () => {
   using dir = temporaryDirectory();
   const server = stallingServer(0);
   putInputs(dir, { f: blob(`http://127.0.0.1:${server.port}/f`) });

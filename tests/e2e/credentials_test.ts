@@ -54,7 +54,7 @@ async function run(server: AwsServer, env: Record<string, string>, args: string[
     env: { HOME: "/nonexistent", ...env },
     boundMs: 60_000,
   });
-  const documents = [...server.objects].filter(([key]) => key.endsWith("errors.pb"))
+  const documents = [...server.objects].filter(([key]) => key.endsWith("error.pb"))
     .map(([, bytes]) => new TextDecoder().decode(bytes));
   const shown = [outcome.stdout, outcome.stderr, ...documents].join("\n");
   const generations = Array.from({ length: server.generation }, (_, i) => secretsOf(i + 1));
@@ -101,7 +101,7 @@ for (const [name, env] of Object.entries(PROVIDERS)) {
           `--to-local-dir=${home}/in`,
         ]);
         assert.equal(download.code, 0, download.stderr);
-        assert(!server.objects.has("out/errors.pb"), download.stderr);
+        assert(!server.objects.has("out/error.pb"), download.stderr);
         assert.equal([...Deno.readDirSync(`${home}/in/files`)].length, FILES);
         assert.equal(server.generation, 2, "asked once at the start, and once when they had run out");
         const types = outputs({ files: listType(FILE) });
@@ -133,9 +133,9 @@ for (const name of ["IRSA", "EKS Pod Identity"]) {
         `--to-local-dir=${home}/in`,
       ]);
       assert.equal(code, 0, stderr);
-      const document = new TextDecoder().decode(Deno.readFileSync(`${home}/out/errors.pb`));
+      const document = new TextDecoder().decode(Deno.readFileSync(`${home}/out/error.pb`));
       assert.match(document, /Cannot get credentials for "s3:\/\/bucket\/" from/);
-      assert(!document.includes(OTHER_TOKEN), "a secret in errors.pb");
+      assert(!document.includes(OTHER_TOKEN), "a secret in error.pb");
       assert.deepEqual(server.requests, [name === "IRSA" ? "POST /" : "GET /v1/credentials"]);
     }));
 }

@@ -37,7 +37,7 @@ interface Judged {
   directory: string;
 }
 
-/** Runs a scene that has to fail, told by errors.pb, with nothing left behind. */
+/** Runs a scene that has to fail, told by error.pb, with nothing left behind. */
 async function failing(
   has: Record<"binary" | "versitygw", string>,
   directory: string,
@@ -58,7 +58,7 @@ async function failing(
     });
     const error = await scene.error();
     assert.equal(outcome.hung, false);
-    assert(error !== null, `errors.pb is written\n${outcome.stderr}`);
+    assert(error !== null, `error.pb is written\n${outcome.stderr}`);
     assert.deepEqual(await scene.violations(), []);
     assert.deepEqual(await scene.leftovers(), []);
     assert.equal(await scene.succeeded(), false);

@@ -78,7 +78,7 @@ async function scene(has: Has): Promise<Scene> {
       const places = [`--from-local-dir=${directory}`, `--to-raw-output=${root}/raw`];
       return run(["sidecar", ...places, ...watchers, interfaceFlag], options);
     },
-    error: async () => decodeErrorText(await bucket.get(`${id}/out/errors.pb`)),
+    error: async () => decodeErrorText(await bucket.get(`${id}/out/error.pb`)),
     async [Symbol.asyncDispose]() {
       await bucket.clear(`${id}/`);
       bucket.close();
@@ -162,7 +162,7 @@ testWith(
         const { stderr, peakBytes } = await place.download({ args });
         const error = await place.error();
         if (wanted === null) assert.equal(error, null, stderr);
-        else assert.match(error ?? "no errors.pb", wanted);
+        else assert.match(error ?? "no error.pb", wanted);
         assert(peakBytes > 0 && peakBytes < LIMIT_BYTES, `${peakBytes} bytes at the peak`);
         if (wanted !== null) assert.deepEqual([...Deno.readDirSync(place.directory)], []);
       });
@@ -178,7 +178,7 @@ testWith(
     await place.bucket.put(`${place.id}/in`, inputs(blob("http://store.invalid/x")));
     await place.download({ args: ["--timeout=15s"] });
     const wanted = /variable v.*store\.invalid\/x" after \d+ attempts?, with no time left for another/;
-    assert.match(await place.error() ?? "no errors.pb", wanted);
+    assert.match(await place.error() ?? "no error.pb", wanted);
   },
 );
 
@@ -203,7 +203,7 @@ testWith("a file that vanishes while it is uploaded", NEEDS, async (has, t) => {
     const remove = once(isRaw, () => Deno.removeSync(`${place.directory}/c`));
     // So little memory that two go up at a time.
     await place.upload(["a", "b", "c"], { plan: remove, args: ["--memory-limit=64Mi"] });
-    assert.match(await place.error() ?? "no errors.pb", /variable c.*\/c": .*No such file/);
+    assert.match(await place.error() ?? "no error.pb", /variable c.*\/c": .*No such file/);
     assert.equal(await place.bucket.get(`${place.id}/out/outputs.pb`), null);
   });
   await t.step("when it is open already: it goes up whole", async () => {
@@ -229,7 +229,7 @@ testWith(
       Deno.symlinkSync(outside, `${place.directory}/v`);
     });
     await place.download({ plan: swap });
-    assert.match(await place.error() ?? "no errors.pb", /variable v.*outside/);
+    assert.match(await place.error() ?? "no error.pb", /variable v.*outside/);
     assert.deepEqual([...Deno.readDirSync(outside)], []);
     assert.deepEqual([...Deno.readDirSync(place.directory)].map(({ name }) => name), ["v"]);
     Deno.removeSync(outside);
@@ -250,7 +250,7 @@ testWith(
       Deno.writeTextFileSync(`${place.directory}/a`, "mine");
       Deno.chmodSync(`${place.directory}/a`, 0o600);
       await place.upload(["a"], { binary, uid: NOBODY });
-      assert.match(await place.error() ?? "no errors.pb", /variable a.*\/a": .*Permission denied/);
+      assert.match(await place.error() ?? "no error.pb", /variable a.*\/a": .*Permission denied/);
     });
     await t.step("a directory that may not be written to", async () => {
       await using place = await scene(has);
@@ -258,7 +258,7 @@ testWith(
       await place.bucket.put(`${place.id}/in`, inputs(integer(1)));
       await place.download({ binary, uid: NOBODY });
       assert.match(
-        await place.error() ?? "no errors.pb",
+        await place.error() ?? "no error.pb",
         new RegExp(`${place.directory}.*Permission denied`),
       );
     });

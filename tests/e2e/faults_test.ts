@@ -24,7 +24,7 @@ import { testWith } from "./harness.ts";
 
 const MIB = 1024 * 1024;
 const ALWAYS = Infinity;
-/** What a run may take after its deadline: for the removal of its parts, and for errors.pb. */
+/** What a run may take after its deadline: for the removal of its parts, and for error.pb. */
 const LAST_WORDS_MS = 45_000;
 const NEEDS = ["binary", "versitygw"] as const;
 type Has = Record<(typeof NEEDS)[number], string>;
@@ -36,7 +36,7 @@ interface Case {
   planFor?: (scene: SceneOptions) => Plan;
   largeBytes?: number;
   deadlineMs?: number;
-  /** What errors.pb must say; absent for a run that must succeed. */
+  /** What error.pb must say; absent for a run that must succeed. */
   error?: RegExp;
   /** Requests that the plan's fault may hit at most. */
   atMost?: number;
@@ -82,7 +82,7 @@ async function run(has: Has, wanted: Case): Promise<Judged> {
     assert.equal(outcome.code, 0, context);
     assert.equal(await scene.succeeded(), wanted.error === undefined, context);
     if (wanted.error === undefined) assert.equal(error, null);
-    else assert.match(error ?? "no errors.pb", wanted.error);
+    else assert.match(error ?? "no error.pb", wanted.error);
     assert.ok(!`${outcome.stdout}${outcome.stderr}${error}`.includes(SECRET_KEY), "no secret shows");
     if (wanted.atMost !== undefined) {
       assert.ok(proxy.injected.length <= wanted.atMost, "it is not tried again");

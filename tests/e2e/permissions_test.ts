@@ -72,7 +72,7 @@ testWith(
 );
 
 testWith(
-  "a crash is one log line without secrets, an errors.pb, and the status of a failure that is told",
+  "a crash is one log line without secrets, an error.pb, and the status of a failure that is told",
   ["binary", "versitygw"],
   async ({ versitygw }, t) => {
     const home = Deno.makeTempDirSync({ prefix: "copilot-crash-" });
@@ -95,7 +95,7 @@ testWith(
             env: { AWS_SECRET_ACCESS_KEY: "a-secret-of-the-tests" },
             boundMs: 90_000,
           });
-          const error = decodeErrorText(await bucket.get(`c${Deno.pid}-${kind}/out/errors.pb`));
+          const error = decodeErrorText(await bucket.get(`c${Deno.pid}-${kind}/out/error.pb`));
           await bucket.clear(`c${Deno.pid}-${kind}/`);
           assert.deepEqual([code, hung], [0, false], stderr);
           assert.match(error ?? "", /^CopilotCrashed: The run crashed: near \*\*\*/);
@@ -113,7 +113,7 @@ testWith(
 );
 
 testWith(
-  "a Worker that is lost in something long ends with its deadline, and is told by errors.pb",
+  "a Worker that is lost in something long ends with its deadline, and is told by error.pb",
   ["binary"],
   async (_, t) => {
     const home = Deno.makeTempDirSync({ prefix: "copilot-busy-" });
@@ -138,7 +138,7 @@ testWith(
             });
             assert.deepEqual([code, hung], [kill === undefined ? 0 : 1, false], stderr);
             if (kill !== undefined) return;
-            const error = decodeErrorText(Deno.readFileSync(`${home}/${kind}-${how}/errors.pb`));
+            const error = decodeErrorText(Deno.readFileSync(`${home}/${kind}-${how}/error.pb`));
             assert.equal(error, "InputDownloadFailed: Download not finished within 1 s");
           });
         }
@@ -189,7 +189,7 @@ async function download(
     boundMs: 90_000,
   });
   assert.equal(outcome.hung, false);
-  const error = decodeErrorText(await bucket.get(`${id}/out/errors.pb`));
+  const error = decodeErrorText(await bucket.get(`${id}/out/error.pb`));
   await bucket.clear(`${id}/`);
   bucket.close();
   return { error, directory, stderr: outcome.stderr };

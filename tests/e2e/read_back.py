@@ -147,7 +147,7 @@ def main():
     try:
         raw = client.get_object(Bucket=BUCKET, Key=f"{run}/out/outputs.pb")["Body"].read()
     except client.exceptions.NoSuchKey:
-        print(f"FAIL run: no outputs.pb; errors.pb: {storage.error(client, BUCKET, f'{run}/out/errors.pb')}")
+        print(f"FAIL run: no outputs.pb; error.pb: {storage.error(client, BUCKET, f'{run}/out/error.pb')}")
         return 1
     message = literals_pb2.LiteralMap()
     message.ParseFromString(raw)

@@ -277,7 +277,7 @@ def main():
         after, whole_after = sdk.parse((local / "inputs.pb").read_bytes())
         values = json.loads((local / "inputs.json").read_bytes())
     except FileNotFoundError as missing:
-        print(f"FAIL run documents: {missing}; errors.pb: {storage.error(client, BUCKET, 'out/errors.pb')}")
+        print(f"FAIL run documents: {missing}; error.pb: {storage.error(client, BUCKET, 'out/error.pb')}")
         return 1
     ok = attempt("documents", "names", lambda: same_names(expect, after, values, local))
     ok &= attempt("documents", "unknown-fields", lambda: equal(sdk.rest(whole_after), sdk.rest(whole_before)))

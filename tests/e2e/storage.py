@@ -45,7 +45,7 @@ def run(binary, endpoint, bucket, command):
 
 
 def error(s3, bucket, key):
-    """The message of an errors.pb, or why there is none."""
+    """The message of an error.pb, or why there is none."""
     from flyteidl2.core import execution_pb2
 
     try:

@@ -147,7 +147,7 @@ async function uploads(access: Access, container: Container, home: string): Prom
   }
 }
 
-/** What does not exist is told by errors.pb in the same store. */
+/** What does not exist is told by error.pb in the same store. */
 async function failures(access: Access, container: Container, home: string): Promise<void> {
   const { code } = await run(access, [
     "download",
@@ -156,7 +156,7 @@ async function failures(access: Access, container: Container, home: string): Pro
     `--to-local-dir=${home}/none`,
   ]);
   assert.equal(code, 1);
-  assert.deepEqual(await container.keys("meta/e/"), ["meta/e/errors.pb"]);
+  assert.deepEqual(await container.keys("meta/e/"), ["meta/e/error.pb"]);
 }
 
 /** A container as a prefix of one: redis has no buckets. */

@@ -32,7 +32,7 @@ export interface Scene {
   violations(): Promise<string[]>;
   /** Whether the run has declared success, by the document that only a success writes. */
   succeeded(): Promise<boolean>;
-  /** What errors.pb says; null where there is none. */
+  /** What error.pb says; null where there is none. */
   error(): Promise<string | null>;
   /** What must be gone after a run that was not killed: unfinished files, uploads that are open. */
   leftovers(): Promise<string[]>;
@@ -100,7 +100,7 @@ export async function downloadScene(options: SceneOptions): Promise<Scene> {
     ["inputs.pb", encodeLiteralMap(make.literalMap(literals(files, (name) => `${directory}/${name}`)))],
   ]);
   const found = () => [...filesBelow(directory, "")];
-  const error = async () => decodeErrorText(await bucket.get(`${id}/out/errors.pb`));
+  const error = async () => decodeErrorText(await bucket.get(`${id}/out/error.pb`));
   return {
     args: (timeoutMs) => [
       "download",
@@ -168,7 +168,7 @@ export function uploadScene(options: SceneOptions): Scene {
     [`${id}/out/outputs.pb`, encodeLiteralMap(map)],
   ]);
   const outputsKey = `${id}/out/outputs.pb`;
-  const errorsKey = `${id}/out/errors.pb`;
+  const errorsKey = `${id}/out/error.pb`;
   return {
     args: (timeoutMs) => [
       "sidecar",

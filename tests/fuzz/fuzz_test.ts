@@ -14,7 +14,7 @@ import {
   decodeLiteral,
   decodeLiteralMap,
   decodeTypedInterface,
-  encodeErrorDocument,
+  encode,
   encodeLiteralMap,
 } from "../../src/flyte/codec/idl.ts";
 import { KeyTree, relativePathOfKey } from "../../src/flyte/plan/keys.ts";
@@ -220,7 +220,7 @@ const ERRORS = ["failed", '{"message":"m","code":"c","kind":"NON_RECOVERABLE","o
 fuzz("_ERROR files", (random) => {
   const bytes = mutateBytes(random, ERRORS.map((text) => Uint8Array.from(text, (c) => c.charCodeAt(0))));
   const details = parseTaskError(bytes);
-  encodeErrorDocument(toErrorDocument({ code: "c", ...details }));
+  encode("ErrorDocument", toErrorDocument({ code: "c", ...details }));
 });
 
 const HEADS = [

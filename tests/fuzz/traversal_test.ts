@@ -10,7 +10,7 @@ import { encodeLiteralMap } from "../../src/flyte/codec/idl.ts";
 import type { Literal } from "../../src/flyte/types.ts";
 import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
 import { Random } from "../faults/random.ts";
-import { engineOn, FixedStores, putAll, recordingLog, temporaryDirectory } from "../support/flows.ts";
+import { FixedStores, putAll, recordingLog, sessionOn, temporaryDirectory } from "../support/flows.ts";
 import { blob, list, literalMap, map, text, tree } from "../support/plans.ts";
 
 const STEPS = [
@@ -98,7 +98,7 @@ for (const [way, make] of Object.entries(WAYS)) {
         maxMetadataBytes: 0,
       };
       const context = {
-        engine: engineOn(),
+        session: sessionOn(),
         stores: new FixedStores({ "mem://b": store }),
         log: recordingLog(),
       };

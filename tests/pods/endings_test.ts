@@ -24,7 +24,7 @@ testPod(`pod: ${SHORT_RUNS} mains of 1 to 20 ms, none missed, none ended early`,
   }
 });
 
-testPod("pod: main killed for memory, by a sidecar of the same user: errors.pb says OOMKilled", async () => {
+testPod("pod: main killed for memory, by a sidecar of the same user: error.pb says OOMKilled", async () => {
   await using here = await scene();
   const { pod, result } = here;
   await pod.sidecar(SHARED, { user: "65532:65532" });
@@ -35,7 +35,7 @@ testPod("pod: main killed for memory, by a sidecar of the same user: errors.pb s
 });
 
 testPod(
-  "pod: main killed for memory before it has written its outputs, by another user: errors.pb, no success",
+  "pod: main killed for memory before it has written its outputs, by another user: error.pb, no success",
   async () => {
     await using here = await scene();
     const { pod, result } = here;
@@ -49,7 +49,7 @@ testPod(
 );
 
 testPod(
-  "pod: evicted while main runs: errors.pb says so, and no success, however complete the outputs look",
+  "pod: evicted while main runs: error.pb says so, and no success, however complete the outputs look",
   async (t) => {
     for (const start of ["shared-process-ns", "signal"]) {
       await t.step(`start watcher ${start}`, async () => {
@@ -120,7 +120,7 @@ testPod("pod: a restart after a finished upload changes nothing", async () => {
 });
 
 testPod(
-  "pod: the second SIGTERM lets errors.pb out beside the upload, which goes on and takes it back",
+  "pod: the second SIGTERM lets error.pb out beside the upload, which goes on and takes it back",
   async () => {
     await using here = await scene({ sharesProcesses: false });
     const { pod, result } = here;
@@ -164,7 +164,7 @@ const WRONG: [name: string, flags: string[], options: { sharesProcesses?: boolea
 ];
 
 for (const [name, flags, options, texts] of WRONG) {
-  testPod(`pod, wrong set-up: ${name}: errors.pb names the mend`, async () => {
+  testPod(`pod, wrong set-up: ${name}: error.pb names the mend`, async () => {
     await using here = await scene(options);
     const { pod, result } = here;
     await pod.sidecar(flags);
@@ -176,7 +176,7 @@ for (const [name, flags, options, texts] of WRONG) {
 }
 
 testPod(
-  "pod, wrong set-up: two containers share the output volume: errors.pb names both and the mend",
+  "pod, wrong set-up: two containers share the output volume: error.pb names both and the mend",
   async () => {
     await using here = await scene();
     const { pod, result } = here;
@@ -193,7 +193,7 @@ testPod(
   },
 );
 
-testPod("pod, wrong set-up: a /proc with hidepid: errors.pb names the mend", async () => {
+testPod("pod, wrong set-up: a /proc with hidepid: error.pb names the mend", async () => {
   await using here = await scene();
   const { pod, result } = here;
   await pod.sidecar(SHARED, { flags: ["--security-opt", "proc-opts=hidepid=invisible"] });

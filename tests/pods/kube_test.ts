@@ -27,7 +27,7 @@ testPod("pod: kube-api with the example's Role", async () => {
 }, [...NEEDS]);
 
 testPod(
-  "pod: kube-api, main killed for memory after it has written its outputs: errors.pb says OOMKilled and the exit code",
+  "pod: kube-api, main killed for memory after it has written its outputs: error.pb says OOMKilled and the exit code",
   async () => {
     await using namespace = await exampleCluster();
     await using here = await scene({ sharesProcesses: false });
@@ -50,7 +50,7 @@ testPod("pod: kube-api, main that ends before the sidecar looks", async () => {
   await result.assertSuccess();
 }, [...NEEDS]);
 
-testPod("pod, wrong set-up: kube-api without its RoleBinding: errors.pb names the rule", async () => {
+testPod("pod, wrong set-up: kube-api without its RoleBinding: error.pb names the rule", async () => {
   await using namespace = await exampleCluster(["RoleBinding"]);
   await using here = await scene({ sharesProcesses: false });
   const { pod, result } = here;
@@ -60,7 +60,7 @@ testPod("pod, wrong set-up: kube-api without its RoleBinding: errors.pb names th
 }, [...NEEDS]);
 
 testPod(
-  "pod, wrong set-up: kube-api and a container name that the pod does not have: errors.pb lists those it has",
+  "pod, wrong set-up: kube-api and a container name that the pod does not have: error.pb lists those it has",
   async () => {
     await using namespace = await exampleCluster();
     await using here = await scene({ sharesProcesses: false });

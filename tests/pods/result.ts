@@ -30,7 +30,7 @@ export class Result {
   readonly #names: { number: string; file: string };
 
   /**
-   * @param place.documents where outputs.pb and errors.pb are, below the prefix
+   * @param place.documents where outputs.pb and error.pb are, below the prefix
    * @param names of the two outputs
    */
   constructor(
@@ -44,7 +44,7 @@ export class Result {
     this.#names = names;
   }
 
-  /** Asserts a success: outputs.pb with both outputs, the file's object, no errors.pb. @param content the file's */
+  /** Asserts a success: outputs.pb with both outputs, the file's object, no error.pb. @param content the file's */
   async assertSuccess(content: string | Uint8Array = "content\n"): Promise<void> {
     assert.equal(await this.error(), null);
     const document = await this.#bucket.get(`${this.#documents}/outputs.pb`);
@@ -61,23 +61,23 @@ export class Result {
     assert.deepEqual(await this.#bucket.openUploads(this.#prefix), []);
   }
 
-  /** Asserts a failure: errors.pb with these texts, no outputs.pb. */
+  /** Asserts a failure: error.pb with these texts, no outputs.pb. */
   async assertFailure(...texts: (string | RegExp)[]): Promise<void> {
     const error = await this.error();
-    assert(error !== null, "errors.pb is there");
+    assert(error !== null, "error.pb is there");
     for (const text of texts) {
       assert(typeof text === "string" ? error.includes(text) : text.test(error), error);
     }
     assert.equal(await this.#bucket.get(`${this.#documents}/outputs.pb`), null);
   }
 
-  /** Asserts that there is neither outputs.pb nor errors.pb yet. */
+  /** Asserts that there is neither outputs.pb nor error.pb yet. */
   async assertNothing(): Promise<void> {
     assert.deepEqual(await this.#bucket.keys(this.#documents), []);
   }
 
-  /** Code and message of errors.pb, null without one. */
+  /** Code and message of error.pb, null without one. */
   async error(): Promise<string | null> {
-    return decodeErrorText(await this.#bucket.get(`${this.#documents}/errors.pb`));
+    return decodeErrorText(await this.#bucket.get(`${this.#documents}/error.pb`));
   }
 }

@@ -3,9 +3,10 @@ import { cannot, CopilotError } from "../../src/errors.ts";
 import { decode, encode, encodeLiteralMap } from "../../src/flyte/codec/idl.ts";
 import { type ContainerError, ErrorKind, ErrorOrigin } from "../../src/flyte/types.ts";
 import { createMasker } from "../../src/system/log.ts";
-import { tell } from "../../src/run/error_report.ts";
+import { reportFailure } from "../../src/run/error_document.ts";
 import { run } from "../../src/run/mod.ts";
-import type { ForeignFailure, RunCommand, RunContext } from "../../src/run/context.ts";
+import { type RunFailure, toErrorDocument } from "../../src/flyte/codec/error_document.ts";
+import type { RunCommand, RunContext } from "../../src/run/context.ts";
 import { backend, MemoryStore } from "../../src/storage/backends/memory/mod.ts";
 import type { ObjectStore } from "../../src/storage/store.ts";
 import { parseUri } from "../../src/storage/uri.ts";
@@ -34,7 +35,7 @@ interface Setup extends Disposable {
   log: ReturnType<typeof recordingLog>;
   context(change?: Partial<RunContext>): RunContext;
   run(command: RunCommand, change?: Partial<RunContext>): Promise<number>;
-  /** errors.pb, or null. */
+  /** error.pb, or null. */
   error(): Promise<ContainerError | null>;
 }
 
@@ -57,7 +58,7 @@ async function setUp(
     memoryLimitBytes: 128 * MIB,
     documentLimitBytes: 128 * MIB,
     signal,
-    hurry: signal,
+    killImminent: signal,
     spentMs: 0,
     allow: () => Promise.resolve(),
     ...change,
@@ -69,9 +70,9 @@ async function setUp(
     context,
     run: (command, change) => run(command, context(change)),
     async error() {
-      const there = await pristine(store).head("out/errors.pb", { signal }).then(() => true, () => false);
+      const there = await pristine(store).head("out/error.pb", { signal }).then(() => true, () => false);
       return there
-        ? decode("ErrorDocument", await bytesOf(pristine(store), "out/errors.pb")).error ?? null
+        ? decode("ErrorDocument", await bytesOf(pristine(store), "out/error.pb")).error ?? null
         : null;
     },
     [Symbol.dispose]: () => dir[Symbol.dispose](),
@@ -92,7 +93,7 @@ const ONE_OUTPUT = encode("TypedInterface", outputs({ n: INTEGER }));
 const FILE_OUTPUT = encode("TypedInterface", outputs({ f: FILE }));
 const DIRECTORY_OUTPUT = encode("TypedInterface", outputs({ f: DIRECTORY }));
 
-Deno.test("run: a download that succeeds is status 0, one closing line, and no errors.pb", async () => {
+Deno.test("run: a download that succeeds is status 0, one closing line, and no error.pb", async () => {
   using setup = await setUp({ "in/inputs.pb": INPUTS, f: "F" });
   assert.equal(await setup.run(downloadCommand(setup.dir.path)), 0);
   assert.equal(await setup.error(), null);
@@ -105,7 +106,7 @@ Deno.test("run: a download that succeeds is status 0, one closing line, and no e
 });
 
 for (const [exitOnError, status] of [[false, 0], [true, 1]] as const) {
-  Deno.test(`run: a failed download is told by errors.pb, status ${status} with exitOnError ${exitOnError}`, async () => {
+  Deno.test(`run: a failed download is told by error.pb, status ${status} with exitOnError ${exitOnError}`, async () => {
     using setup = await setUp({ "in/inputs.pb": INPUTS });
     assert.equal(await setup.run(downloadCommand(setup.dir.path, { exitOnError })), status);
     const error = await setup.error();
@@ -118,7 +119,7 @@ for (const [exitOnError, status] of [[false, 0], [true, 1]] as const) {
     assert.equal(closing?.fields.code, "not-found");
   });
 
-  Deno.test(`run: a failed upload is told by errors.pb, status ${status} with exitOnError ${exitOnError}`, async () => {
+  Deno.test(`run: a failed upload is told by error.pb, status ${status} with exitOnError ${exitOnError}`, async () => {
     using setup = await setUp();
     const command = sidecarCommand(setup.dir.path, { exitOnError, interface: ONE_OUTPUT });
     assert.equal(await setup.run(command), status);
@@ -126,19 +127,19 @@ for (const [exitOnError, status] of [[false, 0], [true, 1]] as const) {
     assert(error !== null);
     assert.equal(error.code, "OutputUploadFailed");
     assert.equal(error.kind, ErrorKind.RECOVERABLE);
-    assert.equal(error.origin, ErrorOrigin.SYSTEM);
+    assert.equal(error.origin, ErrorOrigin.USER);
     assert(error.message.includes("variable n"), error.message);
-    assert.deepEqual(Object.keys(await objectsIn(setup.store)), ["out/errors.pb"]);
+    assert.deepEqual(Object.keys(await objectsIn(setup.store)), ["out/error.pb"]);
   });
 
-  Deno.test(`run: errors.pb that cannot be written is status 1 with exitOnError ${exitOnError}`, async () => {
+  Deno.test(`run: error.pb that cannot be written is status 1 with exitOnError ${exitOnError}`, async () => {
     using setup = await setUp();
     setup.store.put = () => Promise.reject(storeError("denied"));
     const command = sidecarCommand(setup.dir.path, { exitOnError, interface: ONE_OUTPUT });
     assert.equal(await setup.run(command), 1);
     const told = setup.log.events.at(-1)!;
     assert.equal(told.level, "error");
-    assert.equal(told.fields.uri, "mem://b/out/errors.pb");
+    assert.equal(told.fields.uri, "mem://b/out/error.pb");
   });
 }
 
@@ -178,7 +179,7 @@ Deno.test("run: a text in _ERROR has the upload's code and is the user's", async
   });
 });
 
-Deno.test("run: secrets are masked in errors.pb", async () => {
+Deno.test("run: secrets are masked in error.pb", async () => {
   using setup = await setUp({}, { secrets: ["hunter2hunter2"] });
   setup.dir.write("_ERROR", "login with hunter2hunter2 failed");
   await setup.run(sidecarCommand(setup.dir.path));
@@ -203,20 +204,60 @@ Deno.test("run: the names of the documents are the command's", async () => {
   assert.deepEqual(Object.keys(await objectsIn(setup.store)), ["meta/e.pb"]);
 });
 
-// ---------------------------------------------------------------- errors.pb of an earlier try
+// ---------------------------------------------------------------- error.pb of an earlier try
 
-Deno.test("run: a success removes the errors.pb of an earlier try", async () => {
-  using setup = await setUp({ "in/inputs.pb": INPUTS, f: "F", "out/errors.pb": "old" });
-  assert.equal(await setup.run(downloadCommand(setup.dir.path)), 0);
-  assert.equal(await setup.error(), null);
-  setup.dir.write("up/n", "1");
-  await putAll(setup.store, { "out/errors.pb": "old" });
-  assert.equal(await setup.run(sidecarCommand(setup.dir.at("up"), { interface: ONE_OUTPUT })), 0);
-  assert.equal(await setup.error(), null);
+/** An error document with a code. */
+function documentOf(code: string): Uint8Array {
+  return encode("ErrorDocument", toErrorDocument({ code, message: "of an earlier try" }));
+}
+
+const OWN = documentOf("InputDownloadFailed");
+
+Deno.test("run: a success removes the error document of an earlier try, whatever its name", async () => {
+  for (const name of ["error.pb", "errors.pb"]) {
+    using setup = await setUp({ "in/inputs.pb": INPUTS, f: "F", [`out/${name}`]: OWN });
+    assert.equal(await setup.run(downloadCommand(setup.dir.path)), 0);
+    assert.deepEqual(Object.keys(await objectsIn(setup.store)), ["f", "in/inputs.pb"]);
+    setup.dir.write("up/n", "1");
+    await putAll(setup.store, { [`out/${name}`]: "old" });
+    assert.equal(await setup.run(sidecarCommand(setup.dir.at("up"), { interface: ONE_OUTPUT })), 0);
+    assert.deepEqual(Object.keys(await objectsIn(setup.store)), ["f", "in/inputs.pb", "out/outputs.pb"]);
+  }
 });
 
-Deno.test("run: the removal of an old errors.pb, however slow, does not take the new one", async () => {
-  using setup = await setUp({ "in/inputs.pb": INPUTS, "out/errors.pb": "old" });
+Deno.test("run: a download leaves the error document of anything but a download", async () => {
+  for (const document of [documentOf("OutputUploadFailed"), documentOf("USER:ValueError"), "no document"]) {
+    for (const name of ["error.pb", "errors.pb"]) {
+      using setup = await setUp({ "in/inputs.pb": INPUTS, f: "F", [`out/${name}`]: document });
+      assert.equal(await setup.run(downloadCommand(setup.dir.path)), 0);
+      assert.deepEqual(Object.keys(await objectsIn(setup.store)), ["f", "in/inputs.pb", `out/${name}`]);
+    }
+  }
+});
+
+Deno.test("run: what a task leaves behind is the user's fault, what a store does is the system's", async () => {
+  const cases: [what: string, origin: number, change: (setup: Setup) => void][] = [
+    ["an output that is missing", ErrorOrigin.USER, () => {}],
+    ["an output that does not parse", ErrorOrigin.USER, ({ dir }) => dir.write("n", "seven")],
+    ["a symlink to outside", ErrorOrigin.USER, ({ dir }) => Deno.symlinkSync("/etc/passwd", dir.at("n"))],
+    ["an _ERROR that is a directory", ErrorOrigin.USER, ({ dir }) => Deno.mkdirSync(dir.at("_ERROR"))],
+    ["a store that refuses", ErrorOrigin.SYSTEM, ({ dir, store }) => {
+      dir.write("n", "7");
+      const put = store.put.bind(store);
+      store.put = (key, ...rest) =>
+        key === "out/outputs.pb" ? Promise.reject(storeError("denied")) : put(key, ...rest);
+    }],
+  ];
+  for (const [what, origin, change] of cases) {
+    using setup = await setUp();
+    change(setup);
+    await setup.run(sidecarCommand(setup.dir.path, { interface: ONE_OUTPUT }));
+    assert.equal((await setup.error())?.origin, origin, what);
+  }
+});
+
+Deno.test("run: the removal of an old error.pb, however slow, does not take the new one", async () => {
+  using setup = await setUp({ "in/inputs.pb": INPUTS, "out/error.pb": OWN });
   const remove = setup.store.delete.bind(setup.store);
   let begun = false;
   setup.store.delete = async (key, options) => {
@@ -229,8 +270,8 @@ Deno.test("run: the removal of an old errors.pb, however slow, does not take the
   assert.equal((await setup.error())?.code, "InputDownloadFailed");
 });
 
-Deno.test("run: an old errors.pb that cannot be removed fails the download", async () => {
-  using setup = await setUp({ "in/inputs.pb": INPUTS, f: "F", "out/errors.pb": "old" });
+Deno.test("run: an old error.pb that cannot be removed fails the download", async () => {
+  using setup = await setUp({ "in/inputs.pb": INPUTS, f: "F", "out/error.pb": OWN });
   setup.store.delete = () => Promise.reject(storeError("denied"));
   const get = setup.store.get.bind(setup.store);
   setup.store.get = async (key, options) => {
@@ -259,7 +300,7 @@ for (
     ["reading the inputs", (store: MemoryStore) => store.get = (_, options) => unanswered(options)],
     ["listing a directory", (store: MemoryStore) => store.list = (_, options) => unanswered(options)],
     [
-      "looking for an old errors.pb",
+      "looking for an old error.pb",
       (store: MemoryStore) => store.head = (_, options) => unanswered(options),
     ],
     ["fetching an object", (store: MemoryStore) => {
@@ -268,7 +309,7 @@ for (
     }],
   ] as const
 ) {
-  Deno.test(`run: a deadline that passes while ${what} is told by errors.pb`, async () => {
+  Deno.test(`run: a deadline that passes while ${what} is told by error.pb`, async () => {
     const clock = new FakeClock();
     using setup = await setUp({ "in/inputs.pb": DIRECTORY_INPUTS, "d/x": "X" }, { system: { clock } });
     stand(setup.store);
@@ -288,7 +329,7 @@ for (
 for (
   const [what, key] of [["sending raw data", "raw/f"], ["writing outputs.pb", "out/outputs.pb"]] as const
 ) {
-  Deno.test(`run: a deadline that passes while ${what} is told by errors.pb, without outputs.pb`, async () => {
+  Deno.test(`run: a deadline that passes while ${what} is told by error.pb, without outputs.pb`, async () => {
     const clock = new FakeClock();
     using setup = await setUp({}, { system: { clock } });
     setup.dir.write("f", "F");
@@ -306,7 +347,7 @@ for (
   });
 }
 
-Deno.test("run: retries end before the deadline, so that errors.pb says what was wrong", async () => {
+Deno.test("run: retries end before the deadline, so that error.pb says what was wrong", async () => {
   const clock = new HastyClock();
   using setup = await setUp({}, { system: { clock, random: () => 0.5 } });
   setup.store.get = () => Promise.reject(storeError("unavailable", { message: "Cannot read: status 503" }));
@@ -316,7 +357,7 @@ Deno.test("run: retries end before the deadline, so that errors.pb says what was
   assert(Number(setup.log.events.find(({ level }) => level === "error")!.fields.retries) > 1);
 });
 
-Deno.test("run: an errors.pb that cannot be written within its own time is status 1", async () => {
+Deno.test("run: an error.pb that cannot be written within its own time is status 1", async () => {
   const clock = new FakeClock();
   using setup = await setUp({}, { system: { clock } });
   setup.store.put = (_key, _source, options) => unanswered(options);
@@ -342,7 +383,7 @@ Deno.test("run: a run that is cancelled is status 1 and tells nothing: it can on
   assert.deepEqual(late.dir.tree(), {});
 });
 
-Deno.test("run: places that the run may not reach are told by errors.pb", async () => {
+Deno.test("run: places that the run may not reach are told by error.pb", async () => {
   using setup = await setUp({ "in/inputs.pb": INPUTS });
   const allow = () => Promise.reject(cannot("read", { denied: "not from here" }));
   await setup.run(downloadCommand(setup.dir.path), { allow });
@@ -381,12 +422,15 @@ for (const allowLinkLocal of [false, true]) {
 
 // ---------------------------------------------------------------- failures from outside
 
-const FOREIGN: ForeignFailure = { code: "MainFailed", message: "OOMKilled", unlessDone: false };
+const FOREIGN: RunFailure = { code: "MainFailed", message: "OOMKilled" };
 
 Deno.test("tell: a failure that was seen before the run is told as it is", async () => {
   using setup = await setUp();
   const command = sidecarCommand(setup.dir.path, { interface: ONE_OUTPUT });
-  assert.equal(await tell({ ...FOREIGN, kind: ErrorKind.NON_RECOVERABLE }, command, setup.context()), 0);
+  assert.equal(
+    await reportFailure({ ...FOREIGN, kind: ErrorKind.NON_RECOVERABLE }, command, setup.context()),
+    0,
+  );
   const { code, message, kind, origin } = (await setup.error())!;
   assert.deepEqual({ code, message, kind, origin }, {
     code: "MainFailed",
@@ -399,40 +443,40 @@ Deno.test("tell: a failure that was seen before the run is told as it is", async
 Deno.test("tell: the task's own error wins", async () => {
   using setup = await setUp();
   setup.dir.write("_ERROR", "it broke");
-  await tell(FOREIGN, sidecarCommand(setup.dir.path), setup.context());
+  await reportFailure(FOREIGN, sidecarCommand(setup.dir.path), setup.context());
   assert.equal((await setup.error())!.message, "User Error: it broke");
 });
 
 Deno.test("tell: nothing is told where the outputs are there, if so asked", async () => {
   using setup = await setUp({ "out/outputs.pb": "" });
   const command = sidecarCommand(setup.dir.path, { exitOnError: true });
-  assert.equal(await tell({ ...FOREIGN, unlessDone: true }, command, setup.context()), 0);
+  assert.equal(await reportFailure({ ...FOREIGN, skipIfOutputsExist: true }, command, setup.context()), 0);
   assert.equal(await setup.error(), null);
-  assert.equal(await tell(FOREIGN, command, setup.context()), 1);
+  assert.equal(await reportFailure(FOREIGN, command, setup.context()), 1);
   assert.equal((await setup.error())?.code, "MainFailed");
 });
 
-Deno.test("run: an upload that is told to hurry has an errors.pb out, and takes it back when it makes it", async () => {
-  const hurry = new AbortController();
+Deno.test("run: an upload that is about to be killed has an error.pb out, and takes it back when it makes it", async () => {
+  const killImminent = new AbortController();
   using setup = await setUp();
   setup.dir.write("f", "F");
   const put = setup.store.put.bind(setup.store);
   const seen: (string | undefined)[] = [];
   setup.store.put = async (key, source, options) => {
     if (key === "raw/f") {
-      hurry.abort();
+      killImminent.abort();
       for (let i = 0; i < 20; i++) await settle();
       seen.push((await setup.error())?.message);
     }
     return await put(key, source, options);
   };
   const command = sidecarCommand(setup.dir.path, { interface: FILE_OUTPUT });
-  assert.equal(await setup.run(command, { hurry: hurry.signal }), 0);
+  assert.equal(await setup.run(command, { killImminent: killImminent.signal }), 0);
   assert(seen[0]?.includes("not finished"), String(seen));
   assert.deepEqual(Object.keys(await objectsIn(setup.store)), ["out/outputs.pb", "raw/f"]);
 });
 
-Deno.test("run: an error of the program itself reaches errors.pb", async () => {
+Deno.test("run: an error of the program itself reaches error.pb", async () => {
   using setup = await setUp({ "in/inputs.pb": INPUTS });
   setup.store.get = () => Promise.reject(new TypeError("undefined is not a function"));
   await setup.run(downloadCommand(setup.dir.path));
@@ -448,7 +492,7 @@ Deno.test("run: an eager upload waits for main's end, however long, and its time
   const clock = new FakeClock();
   using setup = await setUp({}, { system: { clock } });
   setup.dir.write("f", "F");
-  const ended = Promise.withResolvers<ForeignFailure | null>();
+  const ended = Promise.withResolvers<RunFailure | null>();
   const command = sidecarCommand(setup.dir.path, {
     mode: "UPLOAD_EAGER",
     interface: FILE_OUTPUT,
@@ -481,7 +525,7 @@ Deno.test("run: an eager upload of a main that ended badly tells that, without o
 Deno.test("run: an eager upload with an interface that cannot be read waits for main, whose _ERROR wins", async () => {
   const clock = new FakeClock();
   using setup = await setUp({}, { system: { clock } });
-  const ended = Promise.withResolvers<ForeignFailure | null>();
+  const ended = Promise.withResolvers<RunFailure | null>();
   const command = sidecarCommand(setup.dir.path, { mode: "UPLOAD_EAGER", interface: Uint8Array.of(0xff) });
   const status = setup.run(command, { ended: ended.promise });
   await clock.advance(10_000);
@@ -504,7 +548,7 @@ Deno.test("tell: a known failure withdraws what an earlier try has declared to b
   setup.dir.write("n", "1");
   assert.equal(await setup.run(command), 0);
   assert(await hasOutputs(setup));
-  assert.equal(await tell(FOREIGN, command, setup.context()), 0);
+  assert.equal(await reportFailure(FOREIGN, command, setup.context()), 0);
   assert.equal((await setup.error())?.code, "MainFailed");
   assert(!await hasOutputs(setup));
 });
@@ -528,7 +572,7 @@ Deno.test("tell: outputs that cannot be withdrawn are logged, and the failure is
   using setup = await setUp({ "out/outputs.pb": "" });
   setup.store.delete = () => Promise.reject(new CopilotError("denied", "Cannot delete: refused"));
   const command = sidecarCommand(setup.dir.path, { interface: ONE_OUTPUT });
-  assert.equal(await tell(FOREIGN, command, setup.context()), 0);
+  assert.equal(await reportFailure(FOREIGN, command, setup.context()), 0);
   assert.equal((await setup.error())?.code, "MainFailed");
 });
 
@@ -546,7 +590,7 @@ Deno.test("run: what main has deleted since it went up early is gone from the st
     await remove.call(setup.store, key, options);
     if (key === "raw/f/gone") outputsAtRemoval = "out/outputs.pb" in await objectsIn(setup.store);
   };
-  const ended = Promise.withResolvers<ForeignFailure | null>();
+  const ended = Promise.withResolvers<RunFailure | null>();
   const command = sidecarCommand(setup.dir.path, { mode: "UPLOAD_EAGER", interface: DIRECTORY_OUTPUT });
   const status = setup.run(command, { ended: ended.promise });
   for (let second = 0; second < 10; second++) await clock.advance(1000);

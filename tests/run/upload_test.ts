@@ -2,23 +2,24 @@ import assert from "assert";
 import { cannot, CopilotError } from "../../src/errors.ts";
 import { codeIs } from "../support/errors.ts";
 import { decodeLiteralMap, encode } from "../../src/flyte/codec/idl.ts";
-import { ErrorKind, ErrorOrigin, type Literal, type LiteralType } from "../../src/flyte/types.ts";
+import type { Literal, LiteralType } from "../../src/flyte/types.ts";
 import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
-import type { Engine } from "../../src/transfer/session.ts";
+import type { TransferSession } from "../../src/transfer/session.ts";
 import type { System } from "../../src/system/mod.ts";
 import { sys } from "../../src/system/deno.ts";
-import { TaskFailure, upload, type UploadJob } from "../../src/run/upload.ts";
-import { withdrawVerdict } from "../../src/run/error_document.ts";
+import { withdrawErrors } from "../../src/run/error_document.ts";
+import { upload, type UploadJob } from "../../src/run/upload.ts";
 import { type Call, type Fault, FlakyStore, storeError } from "../support/fakes.ts";
 import {
   bytesOf,
-  engineOn,
   FixedStores,
   MIB,
   objectsIn,
   openBelow,
   putAll,
   recordingLog,
+  sessionOn,
+  sidecarCommand,
   systemWith,
   type TemporaryDirectory,
   temporaryDirectory,
@@ -29,7 +30,7 @@ interface Setup extends Disposable {
   dir: TemporaryDirectory;
   store: MemoryStore;
   flaky: FlakyStore;
-  engine: Engine;
+  session: TransferSession;
   upload(types: Record<string, LiteralType> | null, change?: Partial<UploadJob>): Promise<void>;
   /** Raw data, without the prefix. */
   raw(): Promise<Record<string, string>>;
@@ -50,7 +51,7 @@ function setUp(
   Deno.mkdirSync(dir.at("out"));
   const store = new MemoryStore("mem://b");
   const flaky = new FlakyStore(store, options.faultOf ?? (() => null));
-  const engine = engineOn(options);
+  const session = sessionOn(options);
   const stores = new FixedStores({ "mem://b": flaky });
   const log = recordingLog();
   const under = async (prefix: string) =>
@@ -63,7 +64,7 @@ function setUp(
     dir,
     store,
     flaky,
-    engine,
+    session,
     events: log.events,
     async upload(types, change = {}) {
       const job: UploadJob = {
@@ -72,17 +73,18 @@ function setUp(
         rawPrefix: "mem://b/raw",
         outputPrefix: "mem://b/meta",
         metaOutputName: "outputs.pb",
-        errOutputName: "errors.pb",
+        errOutputName: "error.pb",
         mode: "UPLOAD_ON_EXIT",
         ...change,
       };
       try {
-        const withdraw = () =>
-          withdrawVerdict("mem://b/meta/errors.pb", { stores, signal: engine.signal, log });
-        await upload(job, { engine, stores, log, beforeOutputs: withdraw, eager: undefined });
+        const { outputPrefix, errOutputName } = job;
+        const command = sidecarCommand(job.localDir, { outputPrefix, errOutputName });
+        const withdraw = () => withdrawErrors(command, { stores, signal: session.signal, log });
+        await upload(job, { session, stores, log, beforeOutputs: withdraw, eager: undefined });
       } finally {
         assert.deepEqual(openBelow(dir.path), [], "descriptors are closed");
-        assert.equal(engine.pool.active, 0, "slots are free");
+        assert.equal(session.pool.active, 0, "slots are free");
         assert.equal(flaky.openBodies, 0, "bodies are closed");
       }
     },
@@ -133,7 +135,7 @@ Deno.test("upload: values, files, directories, lists, maps and unions go up as t
   assert.deepEqual([...literals.keys()].sort(), ["d", "f", "l", "m", "n", "u"]);
   assert.equal(uriOf(literals.get("f")), "mem://b/raw/f");
   assert.equal(uriOf(literals.get("d")), "mem://b/raw/d");
-  assert.deepEqual(setup.engine.progress, { files: 6, bytes: 7, retries: 0 });
+  assert.deepEqual(setup.session.progress, { files: 6, bytes: 7, retries: 0 });
 });
 
 Deno.test("upload: outputs.pb is put after every other object, and after nothing else", async () => {
@@ -144,7 +146,7 @@ Deno.test("upload: outputs.pb is put after every other object, and after nothing
   const calls = setup.flaky.calls.map(({ method, key }) => `${method} ${key}`);
   assert.equal(calls.at(-1), "put meta/outputs.pb");
   assert.equal(calls.filter((call) => call.includes("outputs.pb")).length, 1);
-  assert.equal(calls.length, 100 + 1 + 3 + 1 + 2);
+  assert.equal(calls.length, 100 + 1 + 3 + 1 + 3);
 });
 
 for (const types of [null, {}]) {
@@ -154,66 +156,6 @@ for (const types of [null, {}]) {
     await setup.upload(types);
     assert.deepEqual(await objectsIn(setup.store), {});
     await setup.upload(types, { localDir: setup.dir.at("missing") });
-  });
-
-  Deno.test(`upload: _ERROR comes first, also with ${types === null ? "no interface" : "no outputs"}`, async () => {
-    using setup = setUp();
-    setup.dir.write("out/_ERROR", "it broke");
-    await assert.rejects(setup.upload(types), (error) => {
-      assert(error instanceof TaskFailure);
-      assert.deepEqual(error.details, {
-        message: "User Error: it broke",
-        kind: ErrorKind.RECOVERABLE,
-        origin: ErrorOrigin.USER,
-      });
-      return codeIs("task", "it broke")(error);
-    });
-  });
-}
-
-Deno.test("upload: with an _ERROR nothing is uploaded, whatever else is there", async () => {
-  using setup = setUp();
-  setup.dir.write("out/n", "42");
-  setup.dir.write("out/f", "F");
-  setup.dir.write("out/_ERROR", JSON.stringify({ message: "no", code: "Mine", kind: "NON_RECOVERABLE" }));
-  await assert.rejects(setup.upload({ n: INTEGER, f: FILE }), (error) => {
-    assert(error instanceof TaskFailure);
-    assert.equal(error.details.code, "Mine");
-    assert.equal(error.details.kind, ErrorKind.NON_RECOVERABLE);
-    return true;
-  });
-  assert.equal(setup.flaky.calls.length, 0);
-});
-
-Deno.test("upload: an interface that cannot be read does not hide an _ERROR", async () => {
-  using setup = setUp();
-  setup.dir.write("out/_ERROR", "it broke");
-  await assert.rejects(setup.upload(null, { interface: Uint8Array.of(0xff) }), codeIs("task", "it broke"));
-});
-
-Deno.test("upload: an _ERROR of 1 MiB is read, a larger one is an error that says so", async () => {
-  using setup = setUp();
-  setup.dir.write("out/_ERROR", "x".repeat(MIB));
-  await assert.rejects(setup.upload(null), (error) => error instanceof TaskFailure);
-  setup.dir.write("out/_ERROR", "x".repeat(MIB + 1));
-  await assert.rejects(setup.upload(null), codeIs("task", "too large", String(MIB + 1)));
-});
-
-for (
-  const [what, make] of [
-    ["a directory", (path: string) => Deno.mkdirSync(path)],
-    ["a FIFO", mkfifo],
-    ["a symlink to outside", (path: string) => Deno.symlinkSync("/etc/passwd", path)],
-  ] as const
-) {
-  Deno.test(`upload: an _ERROR that is ${what} fails the run and is not read`, async () => {
-    using setup = setUp();
-    make(setup.dir.at("out/_ERROR"));
-    await assert.rejects(setup.upload({ n: INTEGER }), (error) => {
-      assert(!(error instanceof TaskFailure));
-      return codeIs("task", "_ERROR")(error);
-    });
-    assert.equal(setup.flaky.calls.length, 0);
   });
 }
 
@@ -378,18 +320,20 @@ Deno.test("upload: when outputs.pb cannot be put the run fails", async () => {
   await assert.rejects(setup.upload({ n: INTEGER }), codeIs("denied"));
 });
 
-Deno.test("upload: the error document of an earlier try is removed before outputs.pb is there", async () => {
-  using setup = setUp();
-  await putAll(setup.store, { "meta/errors.pb": "old" });
-  setup.dir.write("out/n", "1");
-  await setup.upload({ n: INTEGER });
-  assert.deepEqual(Object.keys(await objectsIn(setup.store)), ["meta/outputs.pb"]);
-  const calls = setup.flaky.calls.map(({ method, key }) => `${method} ${key}`);
-  assert.deepEqual(calls, ["head meta/errors.pb", "delete meta/errors.pb", "put meta/outputs.pb"]);
-  assert(setup.events.some(({ level }) => level === "warning"));
-});
+for (const name of ["error.pb", "errors.pb", "mine.pb"]) {
+  Deno.test(`upload: the ${name} of an earlier try is removed before outputs.pb is there`, async () => {
+    using setup = setUp();
+    await putAll(setup.store, { [`meta/${name}`]: "old" });
+    setup.dir.write("out/n", "1");
+    await setup.upload({ n: INTEGER }, { errOutputName: "mine.pb" });
+    assert.deepEqual(Object.keys(await objectsIn(setup.store)), ["meta/outputs.pb"]);
+    const calls = setup.flaky.calls.map(({ method, key }) => `${method} ${key}`);
+    assert.deepEqual(calls.slice(3), [`delete meta/${name}`, "put meta/outputs.pb"]);
+    assert(setup.events.some(({ level }) => level === "warning"));
+  });
+}
 
-Deno.test("upload: without the right to see whether errors.pb is there, outputs.pb is put all the same", async () => {
+Deno.test("upload: without the right to see whether error.pb is there, outputs.pb is put all the same", async () => {
   using setup = setUp({
     faultOf: ({ method }) => method === "head" ? { error: storeError("denied") } : null,
   });
@@ -398,18 +342,18 @@ Deno.test("upload: without the right to see whether errors.pb is there, outputs.
   assert.equal(await setup.hasOutputs(), true);
 });
 
-Deno.test("upload: an old errors.pb that cannot be removed fails the run before outputs.pb", async () => {
+Deno.test("upload: an old error.pb that cannot be removed fails the run before outputs.pb", async () => {
   using setup = setUp({
     faultOf: ({ method }) => method === "delete" ? { error: storeError("denied") } : null,
   });
-  await putAll(setup.store, { "meta/errors.pb": "old" });
+  await putAll(setup.store, { "meta/error.pb": "old" });
   setup.dir.write("out/n", "1");
   await assert.rejects(setup.upload({ n: INTEGER }), codeIs("denied"));
   assert.equal(await setup.hasOutputs(), false);
 });
 
 Deno.test("upload: an output that would overwrite a document is refused, where both have one prefix", async () => {
-  for (const name of ["outputs.pb", "errors.pb"]) {
+  for (const name of ["outputs.pb", "error.pb", "errors.pb"]) {
     using setup = setUp();
     setup.dir.write(`out/${name}`, "x");
     const one = { rawPrefix: "mem://b/one/", outputPrefix: "mem://b/one" };

@@ -31,7 +31,7 @@ function options(change: Partial<SandboxOptions> = {}): SandboxOptions {
     cwd: "/cwd",
     realLocalDir: "/local",
     signal,
-    hurry: signal,
+    killImminent: signal,
     logError: () => {},
     ...change,
   };
@@ -192,7 +192,7 @@ function setUp(literals: Record<string, Literal> = {}): Setup {
     dir,
     run: (command, change) =>
       runInSandbox(command(dir), options({ cwd: Deno.cwd(), realLocalDir: dir.at("local"), ...change })),
-    error: (name = "out/errors.pb") => decode("ErrorDocument", Deno.readFileSync(dir.at(name))).error,
+    error: (name = "out/error.pb") => decode("ErrorDocument", Deno.readFileSync(dir.at(name))).error,
     [Symbol.dispose]: () => dir[Symbol.dispose](),
   };
 }
@@ -234,7 +234,7 @@ Deno.test("sandbox: a download runs in it, places that its inputs name included"
     "local/f": "decoded",
     "local/n": "7",
   });
-  assert(!Object.keys(dir.tree()).some((name) => name.includes("errors.pb")));
+  assert(!Object.keys(dir.tree()).some((name) => name.includes("error.pb")));
 });
 
 Deno.test("sandbox: an upload runs in it", async () => {
@@ -290,7 +290,7 @@ Deno.test("sandbox: a write to a place that is not in the scope fails in the Wor
     outputPrefix: "out",
   });
   await within(dir.path, async () => {
-    assert.equal(await setup.run(command, { cwd: "/elsewhere" }), 1, "errors.pb cannot be written");
+    assert.equal(await setup.run(command, { cwd: "/elsewhere" }), 1, "error.pb cannot be written");
     assert.equal(dir.tree()["out/"], undefined);
     assert.equal(await setup.run(command), 0);
     assert.equal(setup.error()!.code, "InputDownloadFailed");
@@ -334,11 +334,11 @@ Deno.test("sandbox: inputs of a remote store that name a local file fail, and th
     from: "s3://b/in/inputs.pb",
     outputPrefix: "s3://b/out",
   }));
-  assert(setup.error("buckets/b/out/errors.pb")!.message.includes("must not name local files"));
+  assert(setup.error("buckets/b/out/error.pb")!.message.includes("must not name local files"));
   assert.deepEqual(Object.keys(dir.tree()).filter((name) => name.startsWith("local/")), ["local/"]);
 });
 
-Deno.test("sandbox: what a Worker crashes of is told by errors.pb", async () => {
+Deno.test("sandbox: what a Worker crashes of is told by error.pb", async () => {
   using setup = setUp({ n: integer(7) });
   // No number: the run fails where nothing catches it.
   assert.equal(await setup.run(downloading, { memoryLimitBytes: 1n as unknown as number }), 0);
@@ -346,7 +346,7 @@ Deno.test("sandbox: what a Worker crashes of is told by errors.pb", async () => 
   assert(setup.error()!.message.includes("BigInt"), setup.error()!.message);
 });
 
-Deno.test("sandbox: a run that is cancelled is status 1, and leaves no errors.pb", async () => {
+Deno.test("sandbox: a run that is cancelled is status 1, and leaves no error.pb", async () => {
   using setup = setUp({ n: integer(7) });
   const controller = new AbortController();
   controller.abort(new CopilotError("aborted", "Ended by a signal"));
@@ -358,7 +358,7 @@ Deno.test("sandbox: a run that is cancelled is status 1, and leaves no errors.pb
 
 Deno.test("sandbox: a failure from outside is told by a Worker that does nothing else", async () => {
   using setup = setUp({ n: integer(7) });
-  const failure = { code: "MainFailed", message: "OOMKilled", unlessDone: false };
+  const failure = { code: "MainFailed", message: "OOMKilled" };
   assert.equal(await setup.run(uploading, { failure }), 0);
   assert.equal(setup.error()!.code, "MainFailed");
 });
@@ -374,14 +374,14 @@ for (
     "http://a~b/x",
   ]
 ) {
-  Deno.test(`sandbox: an input at ${uri} is told by errors.pb`, async () => {
+  Deno.test(`sandbox: an input at ${uri} is told by error.pb`, async () => {
     using setup = setUp({ f: blob(uri) });
     assert.equal(await setup.run(downloading), 0);
     assert.match(setup.error()!.message, /Cannot use the host/);
   });
 }
 
-Deno.test("sandbox: --from-remote at a host that is none is told by errors.pb", async () => {
+Deno.test("sandbox: --from-remote at a host that is none is told by error.pb", async () => {
   using setup = setUp();
   assert.equal(await setup.run((dir) => ({ ...downloading(dir), from: "http://a..b/x" })), 0);
   assert.match(setup.error()!.message, /Cannot use the host "a\.\.b"/);
@@ -405,7 +405,7 @@ Deno.test("sandbox: what no Worker can be given, its report included, is logged"
   assert.match(logged.join("\n"), /cannot write the error document: Cannot run: .*could not be cloned/);
 });
 
-Deno.test("sandbox: places that redirects name one after another without end are told by errors.pb", async () => {
+Deno.test("sandbox: places that redirects name one after another without end are told by error.pb", async () => {
   await using chain = redirectChain();
   using setup = setUp({ f: blob(chain.url) });
   assert.equal(await setup.run(downloading), 0);

@@ -9,8 +9,8 @@ import type { StorageConfig } from "../../src/config/mod.ts";
 import type { ConsoleLog, Fields } from "../../src/system/log.ts";
 import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
 import { bytesSource, type ObjectStore, readAll, type StoreTraits } from "../../src/storage/store.ts";
-import { type Place, Stores } from "../../src/storage/stores.ts";
-import { Engine } from "../../src/transfer/session.ts";
+import { type ObjectLocation, Stores } from "../../src/storage/stores.ts";
+import { TransferSession } from "../../src/transfer/session.ts";
 import { parseUri } from "../../src/storage/uri.ts";
 import { sys } from "../../src/system/deno.ts";
 import type { Files, OpenFile, System } from "../../src/system/mod.ts";
@@ -144,11 +144,11 @@ export function systemWithNewFiles(change: (file: OpenFile, path: string) => Par
   });
 }
 
-/** An engine of its own, and what ends it. */
-export function engineOn(
+/** An session of its own, and what ends it. */
+export function sessionOn(
   options: { system?: System; memoryLimitBytes?: number; signal?: AbortSignal } = {},
-): Engine {
-  return new Engine(options.system ?? sys, {
+): TransferSession {
+  return new TransferSession(options.system ?? sys, {
     memoryLimitBytes: options.memoryLimitBytes ?? ROOMY_BYTES,
     signal: options.signal ?? signal,
   });
@@ -169,7 +169,7 @@ export class FixedStores extends Stores {
   }
 
   // deno-lint-ignore require-await
-  override async at(text: string, what: string): Promise<Place> {
+  override async at(text: string, what: string): Promise<ObjectLocation> {
     const uri = parseUri(text, what);
     const store = this.#stores[`${uri.scheme}://${uri.container}`];
     assert(store !== undefined, `No store for ${text}`);
@@ -218,7 +218,7 @@ const COMMON = {
   memoryLimitBytes: undefined,
   warnings: [],
   timeoutMs: 0,
-  errOutputName: "errors.pb",
+  errOutputName: "error.pb",
 } as const;
 
 /** `copilot download` of `mem://b/in/inputs.pb`, its error document below `mem://b/out`. */

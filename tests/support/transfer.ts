@@ -13,15 +13,15 @@ import {
   type StoreTraits,
 } from "../../src/storage/store.ts";
 import { EtagTrust, Verification } from "../../src/storage/verification.ts";
-import type { Engine } from "../../src/transfer/session.ts";
+import type { TransferSession } from "../../src/transfer/session.ts";
 import { getFile } from "../../src/transfer/get.ts";
 import { Staging, STAGING_NAME } from "../../src/transfer/staging.ts";
 import type { System } from "../../src/system/mod.ts";
 import { type Call, type Fault, FlakyStore } from "./fakes.ts";
 import {
-  engineOn,
   MIB,
   openBelow,
+  sessionOn,
   signal,
   type TemporaryDirectory,
   temporaryDirectory,
@@ -60,13 +60,13 @@ export function verificationOf(key: string): Verification {
 export interface GetSetup extends Disposable {
   dir: TemporaryDirectory;
   flaky: FlakyStore;
-  engine: Engine;
+  session: TransferSession;
   get(key?: string): Promise<void>;
   /** Asserts that nothing is open and nothing is left but `names` in the directory. */
   assertClean(...names: string[]): void;
 }
 
-/** A store with objects, an engine, and a directory to fetch them into. */
+/** A store with objects, an session, and a directory to fetch them into. */
 export async function getSetup(
   objects: Record<string, Uint8Array>,
   options: {
@@ -80,14 +80,14 @@ export async function getSetup(
   const store = options.store ?? new MemoryStore("mem://b");
   for (const [key, bytes] of Object.entries(objects)) await store.put(key, bytesSource(bytes), { signal });
   const flaky = new FlakyStore(store, options.faultOf ?? (() => null));
-  const engine = engineOn(options);
-  const staging = new Staging(engine.system.files, dir.path);
+  const session = sessionOn(options);
+  const staging = new Staging(session.system.files, dir.path);
   return {
     dir,
     flaky,
-    engine,
+    session,
     get: (key = "k") =>
-      getFile(engine, flaky, key, { staging, path: dir.at(key), verification: verificationOf(key) }),
+      getFile(session, flaky, key, { staging, path: dir.at(key), verification: verificationOf(key) }),
     assertClean(...names) {
       assert.equal(flaky.openBodies, 0, "bodies are closed");
       assert.deepEqual(openBelow(dir.path), [], "descriptors are closed");
@@ -97,7 +97,7 @@ export async function getSetup(
       for (const name of names) assert(found.includes(name), `${name} is there`);
       const unfinished = found.includes(STAGING_NAME) ? [...Deno.readDirSync(dir.at(STAGING_NAME))] : [];
       assert.deepEqual(unfinished, [], "no unfinished files");
-      assert.equal(engine.pool.active, 0);
+      assert.equal(session.pool.active, 0);
     },
     [Symbol.dispose]: () => dir[Symbol.dispose](),
   };

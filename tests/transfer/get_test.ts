@@ -13,7 +13,7 @@ for (const size of [0, 1, BUFFER - 1, BUFFER, BUFFER + 1, 3 * BUFFER + 7]) {
     await setup.get();
     assert.deepEqual(Deno.readFileSync(setup.dir.at("k")), bytes);
     assert.equal(setup.flaky.calls.length, 1);
-    assert.deepEqual(setup.engine.progress, { files: 1, bytes: size, retries: 0 });
+    assert.deepEqual(setup.session.progress, { files: 1, bytes: size, retries: 0 });
     setup.assertClean("k");
   });
 }
@@ -78,8 +78,8 @@ Deno.test("get: a disk that is full is an error that names the file, and leaves 
 Deno.test("get: buffers are used again", async () => {
   using setup = await getSetup({ k: randomBytes(1000) });
   const taken = new Set<Uint8Array>();
-  const take = setup.engine.buffers.take.bind(setup.engine.buffers);
-  setup.engine.buffers.take = () => {
+  const take = setup.session.buffers.take.bind(setup.session.buffers);
+  setup.session.buffers.take = () => {
     const buffer = take();
     taken.add(buffer);
     return buffer;

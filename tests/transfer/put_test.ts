@@ -3,7 +3,7 @@ import { CopilotError } from "../../src/errors.ts";
 import { codeIs } from "../support/errors.ts";
 import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
 import type { MultipartUpload, ObjectStore, StoreTraits } from "../../src/storage/store.ts";
-import type { Engine } from "../../src/transfer/session.ts";
+import type { TransferSession } from "../../src/transfer/session.ts";
 import { partBytesFor, putFile } from "../../src/transfer/put.ts";
 import { sys } from "../../src/system/deno.ts";
 import type { LocalFile } from "../../src/transfer/put.ts";
@@ -12,10 +12,10 @@ import { type Call, type Fault, FlakyStore, script, storeError } from "../suppor
 import {
   assertSame,
   bytesOf,
-  engineOn,
   MIB,
   openBelow,
   randomBytes,
+  sessionOn,
   signal,
   type TemporaryDirectory,
   temporaryDirectory,
@@ -32,7 +32,7 @@ interface PutSetup extends Disposable {
   dir: TemporaryDirectory;
   store: MemoryStore;
   flaky: FlakyStore;
-  engine: Engine;
+  session: TransferSession;
   put(name: string): Promise<void>;
 }
 
@@ -47,19 +47,19 @@ function putSetup(
   const dir = temporaryDirectory();
   const store = options.store ?? new MemoryStore("mem://b");
   const flaky = new FlakyStore(store, options.faultOf ?? (() => null));
-  const engine = engineOn(options);
+  const session = sessionOn(options);
   const outer = options.wrap?.(flaky, dir) ?? flaky;
   return {
     dir,
     store,
     flaky,
-    engine,
+    session,
     async put(name) {
       try {
-        await putFile(engine, outer, name, localFile(dir.at(name), engine.system));
+        await putFile(session, outer, name, localFile(dir.at(name), session.system));
       } finally {
         assert.deepEqual(openBelow(dir.path), [], "descriptors are closed");
-        assert.equal(engine.pool.active, 0);
+        assert.equal(session.pool.active, 0);
       }
     },
     [Symbol.dispose]: () => dir[Symbol.dispose](),
@@ -82,7 +82,7 @@ for (const size of [0, 1, BUFFER, BUFFER + 1, MIB, 32 * MIB]) {
     assertSame(await bytesOf(setup.store, "f"), bytes);
     assert.equal((await setup.store.head("f", { signal })).size, size);
     assert.deepEqual(setup.flaky.calls.map(({ method }) => method), ["put"]);
-    assert.deepEqual(setup.engine.progress, { files: 1, bytes: size, retries: 0 });
+    assert.deepEqual(setup.session.progress, { files: 1, bytes: size, retries: 0 });
   });
 }
 
@@ -152,7 +152,7 @@ Deno.test("put: a large file goes up in parts, several at once, and is whole", a
   ]);
   assert.equal(setup.flaky.calls.at(-1)!.method, "complete");
   assertSame(await bytesOf(setup.store, "f"), bytes);
-  assert.equal(setup.engine.progress.files, 1);
+  assert.equal(setup.session.progress.files, 1);
 });
 
 Deno.test("put: a store that wants parts in order gets them so, one at a time", async () => {
@@ -203,7 +203,7 @@ for (const method of ["part", "complete"] as const) {
     assert.equal(setup.flaky.count("abort"), 1);
     assert.equal(setup.flaky.calls.at(-1)!.method, "abort", "after every part has ended");
     await assert.rejects(setup.store.head("f", { signal }), codeIs("not-found"));
-    assert.equal(setup.engine.progress.files, 0);
+    assert.equal(setup.session.progress.files, 0);
   });
 }
 
@@ -212,7 +212,7 @@ Deno.test("put: the upload is aborted also when the run's signal has fired", asy
   let abortSignal: AbortSignal | undefined;
   using dir = temporaryDirectory();
   const store = new MemoryStore("mem://b");
-  const engine = engineOn({ signal: controller.signal });
+  const session = sessionOn({ signal: controller.signal });
   const outer = overriding(store, {
     async beginUpload(key, options) {
       const upload = await store.beginUpload(key, options);
@@ -231,7 +231,7 @@ Deno.test("put: the upload is aborted also when the run's signal has fired", asy
     },
   });
   sparse(dir.at("f"), 40 * MIB);
-  await assert.rejects(putFile(engine, outer, "f", localFile(dir.at("f"))), codeIs("aborted"));
+  await assert.rejects(putFile(session, outer, "f", localFile(dir.at("f"))), codeIs("aborted"));
   assert(abortSignal !== undefined);
 });
 
@@ -239,7 +239,7 @@ Deno.test("put: a run that is cancelled while an upload is begun waits for its n
   const controller = new AbortController();
   using dir = temporaryDirectory();
   const store = new MemoryStore("mem://b");
-  const engine = engineOn({ signal: controller.signal });
+  const session = sessionOn({ signal: controller.signal });
   let aborts = 0;
   const outer = overriding(store, {
     async beginUpload(key, options) {
@@ -255,7 +255,7 @@ Deno.test("put: a run that is cancelled while an upload is begun waits for its n
     },
   });
   sparse(dir.at("f"), 40 * MIB);
-  await assert.rejects(putFile(engine, outer, "f", localFile(dir.at("f"))), codeIs("aborted"));
+  await assert.rejects(putFile(session, outer, "f", localFile(dir.at("f"))), codeIs("aborted"));
   assert.equal(aborts, 1);
 });
 
@@ -296,8 +296,8 @@ for (const [way, size] of WAYS) {
       const system = afterFirstRead((path) => Deno.truncateSync(path, change_));
       const store = new MemoryStore("mem://b");
       sparse(dir.at("f"), size);
-      const engine = engineOn({ system });
-      await assert.rejects(putFile(engine, store, "f", localFile(dir.at("f"), system)), codeIs("changed"));
+      const session = sessionOn({ system });
+      await assert.rejects(putFile(session, store, "f", localFile(dir.at("f"), system)), codeIs("changed"));
       assert.deepEqual((await store.list("", { signal })).objects, []);
       assert.deepEqual(openBelow(dir.path), []);
     });
@@ -312,7 +312,7 @@ Deno.test("put: a file whose content changes while it is read is an error, and n
     const system = afterFirstRead((path) => Deno.utimeSync(path, 2, 2));
     const store = new MemoryStore("mem://b");
     await assert.rejects(
-      putFile(engineOn({ system }), store, "f", localFile(dir.at("f"), system)),
+      putFile(sessionOn({ system }), store, "f", localFile(dir.at("f"), system)),
       codeIs("changed", dir.at("f")),
     );
     assert.deepEqual((await store.list("", { signal })).objects, []);

@@ -43,7 +43,7 @@ for (const name of ["crc32", "crc32c", "crc64nvme", "md5", "sha256", null] as co
       assert.equal(end, Math.min(Number(start) + 8 * MIB, LARGE.length));
       assert.equal(ifMatch, '"1"');
     }
-    assert.deepEqual(setup.engine.progress, { files: 1, bytes: LARGE.length, retries: 0 });
+    assert.deepEqual(setup.session.progress, { files: 1, bytes: LARGE.length, retries: 0 });
     setup.assertClean("k");
   });
 
@@ -71,12 +71,12 @@ async function flipped(got: GetResult, into: Uint8Array): Promise<number | null>
 
 Deno.test("get: a large object takes one stream where no slot is spare", async () => {
   using setup = await getSetup({ k: LARGE }, { store: rangeStore(), memoryLimitBytes: 0 });
-  await setup.engine.pool.acquire();
-  await setup.engine.pool.acquire();
+  await setup.session.pool.acquire();
+  await setup.session.pool.acquire();
   await setup.get();
   assert.equal(setup.flaky.calls.length, 1);
-  setup.engine.pool.release();
-  setup.engine.pool.release();
+  setup.session.pool.release();
+  setup.session.pool.release();
   setup.assertClean("k");
 });
 
@@ -130,7 +130,7 @@ for (
       await setup.get();
       assertSame(Deno.readFileSync(setup.dir.at("k")), LARGE);
       assert(setup.flaky.calls.some(isRange), "ranges were tried");
-      assert.deepEqual(setup.engine.progress, { files: 1, bytes: LARGE.length, retries: 0 });
+      assert.deepEqual(setup.session.progress, { files: 1, bytes: LARGE.length, retries: 0 });
       setup.assertClean("k");
     }
   });
@@ -159,7 +159,7 @@ Deno.test("get: the last range that fails is still left to the first stream", as
   await setup.get();
   assertSame(Deno.readFileSync(setup.dir.at("k")), LARGE);
   assert.equal(setup.flaky.calls.filter(isRange).length, 3);
-  assert.equal(setup.engine.progress.bytes, LARGE.length);
+  assert.equal(setup.session.progress.bytes, LARGE.length);
   setup.assertClean("k");
 });
 
@@ -195,7 +195,7 @@ Deno.test("get: a store that ignores ranges gives its object by one stream", asy
   using setup = await getSetup({}, { store: new Deaf(null, { parallelRanges: true }) });
   await setup.get();
   assertSame(Deno.readFileSync(setup.dir.at("k")), LARGE);
-  assert.deepEqual(setup.engine.progress, { files: 1, bytes: LARGE.length, retries: 0 });
+  assert.deepEqual(setup.session.progress, { files: 1, bytes: LARGE.length, retries: 0 });
   setup.assertClean("k");
 });
 
@@ -205,7 +205,7 @@ Deno.test("get: the front's stream that breaks ends the ranges at once with its 
     faultOf: (call) => isRange(call) ? null : { bodyBytes: MIB, then: storeError("network") },
   });
   await assert.rejects(setup.get(), codeIs("network"));
-  assert(setup.engine.progress.bytes < 40 * MIB, `${setup.engine.progress.bytes} bytes came all the same`);
+  assert(setup.session.progress.bytes < 40 * MIB, `${setup.session.progress.bytes} bytes came all the same`);
   setup.assertClean();
 });
 
@@ -222,7 +222,7 @@ Deno.test("get: a fault that no stream can mend does not wait for one that stand
   const staging = new Staging(sys.files, setup.dir.path);
   const named = (error: unknown) => new CopilotError("changed", `Named: ${error}`);
   await assert.rejects(
-    getFile(setup.engine, setup.flaky, "k", {
+    getFile(setup.session, setup.flaky, "k", {
       staging,
       path: setup.dir.at("k"),
       verification: verificationOf("k"),
@@ -230,7 +230,7 @@ Deno.test("get: a fault that no stream can mend does not wait for one that stand
     }),
     codeIs("changed"),
   );
-  await assert.rejects(setup.engine.settle(), codeIs("changed", "Named: "));
+  await assert.rejects(setup.session.settle(), codeIs("changed", "Named: "));
   setup.assertClean();
 });
 

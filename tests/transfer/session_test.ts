@@ -3,58 +3,58 @@ import { CopilotError } from "../../src/errors.ts";
 import { codeIs } from "../support/errors.ts";
 import { slotsFor } from "../../src/transfer/session.ts";
 import { settle, storeError } from "../support/fakes.ts";
-import { engineOn, MIB } from "../support/flows.ts";
+import { MIB, sessionOn } from "../support/flows.ts";
 
-Deno.test("engine: settle waits for every task, then throws the first error", async () => {
-  const engine = engineOn();
+Deno.test("session: settle waits for every task, then throws the first error", async () => {
+  const session = sessionOn();
   const slow = Promise.withResolvers<void>();
   let slowEnded = false;
-  await engine.start(() => slow.promise.then(() => void (slowEnded = true)));
-  await engine.start(() => Promise.reject(storeError("denied")));
-  await engine.start(() => Promise.reject(storeError("not-found")));
+  await session.start(() => slow.promise.then(() => void (slowEnded = true)));
+  await session.start(() => Promise.reject(storeError("denied")));
+  await session.start(() => Promise.reject(storeError("not-found")));
   let settled = false;
-  const end = engine.settle().finally(() => settled = true);
+  const end = session.settle().finally(() => settled = true);
   await settle();
   assert.equal(settled, false);
-  assert.equal(engine.signal.aborted, true, "the other tasks are told");
+  assert.equal(session.signal.aborted, true, "the other tasks are told");
   slow.resolve();
   await assert.rejects(end, codeIs("denied"));
   assert.equal(slowEnded, true);
-  assert.equal(engine.pool.active, 0);
-  await assert.rejects(engine.start(() => Promise.resolve()), codeIs("denied"));
+  assert.equal(session.pool.active, 0);
+  await assert.rejects(session.start(() => Promise.resolve()), codeIs("denied"));
 });
 
-Deno.test("engine: start waits while all slots are taken, so that tasks are not made ahead", async () => {
-  const engine = engineOn({ memoryLimitBytes: 0 });
+Deno.test("session: start waits while all slots are taken, so that tasks are not made ahead", async () => {
+  const session = sessionOn({ memoryLimitBytes: 0 });
   const ends = [0, 1, 2].map(() => Promise.withResolvers<void>());
   let started = 0;
   const all = (async () => {
     for (const { promise } of ends) {
-      await engine.start(() => promise);
+      await session.start(() => promise);
       started++;
     }
   })();
   await settle();
   assert.equal(started, 2);
-  assert.equal(engine.startSpare(() => Promise.resolve()), null);
+  assert.equal(session.startSpare(() => Promise.resolve()), null);
   ends[0]!.resolve();
   await all;
   for (const { resolve } of ends) resolve();
-  await engine.settle();
-  assert.equal(engine.pool.active, 0);
+  await session.settle();
+  assert.equal(session.pool.active, 0);
 });
 
-Deno.test("engine: the run's signal fails it with the signal's reason, also when it has fired before", async () => {
+Deno.test("session: the run's signal fails it with the signal's reason, also when it has fired before", async () => {
   const controller = new AbortController();
-  const engine = engineOn({ signal: controller.signal });
+  const session = sessionOn({ signal: controller.signal });
   controller.abort(new CopilotError("deadline", "Over"));
-  await assert.rejects(engine.settle(), codeIs("deadline", "Over"));
-  const late = engineOn({ signal: controller.signal });
+  await assert.rejects(session.settle(), codeIs("deadline", "Over"));
+  const late = sessionOn({ signal: controller.signal });
   assert.equal(late.signal.aborted, true);
   await assert.rejects(late.settle(), codeIs("deadline", "Over"));
 });
 
-Deno.test("engine: what was failing when the deadline struck says more than that it struck; what is cancelled by it does not", () => {
+Deno.test("session: what was failing when the deadline struck says more than that it struck; what is cancelled by it does not", () => {
   const over = new CopilotError("deadline", "Over");
   const cause = new CopilotError(
     "unavailable",
@@ -67,14 +67,14 @@ Deno.test("engine: what was failing when the deadline struck says more than that
     [[cause, over], cause],
   ];
   for (const [errors, wanted] of cases) {
-    const engine = engineOn();
-    for (const error of errors) engine.fail(error);
-    assert.equal(engine.failure, wanted);
-    assert.equal(engine.signal.reason, errors[0]);
+    const session = sessionOn();
+    for (const error of errors) session.fail(error);
+    assert.equal(session.failure, wanted);
+    assert.equal(session.signal.reason, errors[0]);
   }
 });
 
-Deno.test("engine: slots fit the memory, within bounds", () => {
+Deno.test("session: slots fit the memory, within bounds", () => {
   assert.equal(slotsFor(0), 2);
   assert.equal(slotsFor(64 * MIB), 2);
   assert.equal(slotsFor(1024 * MIB), 112);

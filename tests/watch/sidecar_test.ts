@@ -1,7 +1,8 @@
 /** The sidecar's life: what it does once main has ended, was never seen, or cannot be watched, and when it ends itself. */
 import assert from "assert";
 import type { SidecarCommand } from "../../src/cli/mod.ts";
-import type { ForeignFailure } from "../../src/run/context.ts";
+import { ErrorOrigin } from "../../src/flyte/types.ts";
+import type { RunFailure } from "../../src/flyte/codec/error_document.ts";
 import { runSidecar, type UploadOccasion } from "../../src/watch/sidecar.ts";
 // Loaded before the clock is set going.
 import "../../src/watch/automatic.ts";
@@ -20,14 +21,14 @@ function scene(change: Partial<SidecarCommand>) {
   const clock = new FakeClock();
   const context = fakeContext({ files: pod.files, clock });
   const uploads: UploadOccasion[] = [];
-  const failures: ForeignFailure[] = [];
+  const failures: RunFailure[] = [];
   let status: number | null = null;
   const begin = () => {
     const life = runSidecar(sidecarCommand("/out", change), {
       ...context,
       hasUploaded: change.metaOutputName === "declared before",
       upload: (_, occasion) => Promise.resolve(uploads.push(occasion) - 1),
-      tell: (_, failure) => Promise.resolve(failures.push(failure) - 1),
+      report: (_, failure) => Promise.resolve(failures.push(failure) - 1),
     });
     life.then((ended) => status = ended);
     return life;
@@ -121,7 +122,8 @@ Deno.test("sidecar: a main that failed is told whatever an earlier life has uplo
     const first = failed.begin();
     await failed.clock.advance(1000);
     await first;
-    assert.equal(failed.failures[0]!.unlessDone, false);
+    assert.equal(failed.failures[0]!.skipIfOutputsExist ?? false, false);
+    assert.equal(failed.failures[0]!.origin, ErrorOrigin.USER);
     const unknown = scene({
       startWatchers: ["shared-process-ns"],
       exitWatchers: ["shared-process-ns"],
@@ -132,6 +134,6 @@ Deno.test("sidecar: a main that failed is told whatever an earlier life has uplo
     unknown.context.terminations.deliver();
     await unknown.clock.advance(1000);
     await second;
-    assert.equal(unknown.failures[0]!.unlessDone, metaOutputName === "declared before");
+    assert.equal(unknown.failures[0]!.skipIfOutputsExist, metaOutputName === "declared before");
   }
 });

@@ -1,10 +1,10 @@
 /**
- * What errors.pb says, and what a task's `_ERROR` file says.
+ * What error.pb says, and what a task's `_ERROR` file says.
  * @module
  */
 import { type ErrorDocument, ErrorKind, ErrorOrigin } from "../types.ts";
 
-/** Bytes of a message in errors.pb; Flyte keeps errors in its database and shows the beginning. */
+/** Bytes of a message in error.pb; Flyte keeps errors in its database and shows the beginning. */
 export const MAX_MESSAGE_BYTES = 64 * 1024;
 
 const USER_ERROR = "User Error: ";
@@ -12,39 +12,26 @@ const USER_ERROR = "User Error: ";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** An error as a task or a flow states it. */
-export interface ErrorDetails {
-  /** A word to group errors by, such as `OutputUploadFailed`. */
-  code: string;
+/** Why a run failed, from where that was seen to the error document. */
+export interface RunFailure {
+  /** A word to group errors by, such as `OutputUploadFailed`; absent means the command's. */
+  code?: string;
   message: string;
   /** A value of ErrorKind; RECOVERABLE where nothing is said, as in the original. */
   kind?: number;
-  /** A value of ErrorOrigin; UNKNOWN where nothing is said. */
+  /** A value of ErrorOrigin; SYSTEM where nothing is said: only what is known to be the task's own fault is USER. */
   origin?: number;
-}
-
-/** What a task's `_ERROR` file says. */
-export interface TaskError {
-  message: string;
-  /** Only a structured file has one. */
-  code?: string;
-  kind: number;
-  origin: number;
+  /** Seen from outside the run: where outputs.pb exists, an earlier life of this container has finished the upload. */
+  skipIfOutputsExist?: boolean;
 }
 
 /**
- * An error as the message of errors.pb. Halves of surrogate pairs become U+FFFD, since no protobuf may hold them, and a
+ * An error as the message of error.pb. Halves of surrogate pairs become U+FFFD, since no protobuf may hold them, and a
  * message over {@linkcode MAX_MESSAGE_BYTES} is cut with a note that says so.
  */
-export function toErrorDocument({ code, message, kind, origin }: ErrorDetails): ErrorDocument {
-  return {
-    error: {
-      code: code.toWellFormed(),
-      message: bounded(message.toWellFormed()),
-      kind: kind ?? ErrorKind.RECOVERABLE,
-      origin: origin ?? ErrorOrigin.UNKNOWN,
-    },
-  };
+export function toErrorDocument(failure: RunFailure & { code: string }): ErrorDocument {
+  const { code, message, kind = ErrorKind.RECOVERABLE, origin = ErrorOrigin.SYSTEM } = failure;
+  return { error: { code: code.toWellFormed(), message: bounded(message.toWellFormed()), kind, origin } };
 }
 
 /** Cuts a text between characters. */
@@ -65,7 +52,7 @@ function bounded(text: string): string {
  *
  * @param bytes the whole file; its size is the caller's to bound
  */
-export function parseTaskError(bytes: Uint8Array): TaskError {
+export function parseTaskError(bytes: Uint8Array): RunFailure {
   const text = decoder.decode(bytes);
   const declared = structured(text);
   const message = USER_ERROR + (declared === undefined ? text : declared.message);

@@ -345,8 +345,3 @@ export function decodeLiteral(bytes: Uint8Array): Literal {
 export function decodeTypedInterface(bytes: Uint8Array): TypedInterface {
   return decode("TypedInterface", bytes);
 }
-
-/** Writes errors.pb. As {@linkcode encode}. */
-export function encodeErrorDocument(message: ErrorDocument): Uint8Array {
-  return encode("ErrorDocument", message);
-}

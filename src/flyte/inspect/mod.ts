@@ -10,7 +10,7 @@ import { messageJson } from "../text/proto_json.ts";
 import type { LiteralMap, TypedInterface, VariableMap } from "../types.ts";
 import { yamlText } from "../text/yaml_text.ts";
 
-/** What can be shown: inputs.pb or outputs.pb, one offloaded literal, errors.pb, a TypedInterface, a VariableMap. */
+/** What can be shown: inputs.pb or outputs.pb, one offloaded literal, error.pb, a TypedInterface, a VariableMap. */
 export type DocumentKind = "literals" | "literal" | "error" | "interface" | "variables";
 
 /** How it is shown. */
@@ -28,8 +28,8 @@ const MESSAGES = {
 const NAMES: ReadonlyMap<string, DocumentKind> = new Map([
   ["inputs.pb", "literals"],
   ["outputs.pb", "literals"],
-  ["errors.pb", "error"],
   ["error.pb", "error"],
+  ["errors.pb", "error"],
 ]);
 
 /** Kinds that nest so much that other bytes hardly ever look like them; the others are tried after these. */
@@ -43,7 +43,7 @@ const CONTROL = /[\0-\x08\x0b\x0c\x0e-\x1f]/;
 const HIDDEN = /[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /**
- * Which document a file is, by its name (`inputs.pb`, `errors.pb`), else by its bytes.
+ * Which document a file is, by its name (`inputs.pb`, `error.pb`), else by its bytes.
  *
  * @param name a path or URI
  * @param bytes a message, or a TypedInterface or VariableMap as base64 text

@@ -4,19 +4,19 @@ import {
   parseTaskError,
   toErrorDocument,
 } from "../../../src/flyte/codec/error_document.ts";
-import { decode, encodeErrorDocument } from "../../../src/flyte/codec/idl.ts";
+import { decode, encode } from "../../../src/flyte/codec/idl.ts";
 import { ErrorKind, ErrorOrigin } from "../../../src/flyte/types.ts";
 import { caseFile, caseNames, caseText } from "../../support/flyte.ts";
 
 const encoder = new TextEncoder();
 
-Deno.test("an error is RECOVERABLE and of UNKNOWN origin where nothing else is said", () => {
+Deno.test("an error is RECOVERABLE and of SYSTEM origin where nothing else is said", () => {
   assert.deepEqual(toErrorDocument({ code: "InputDownloadFailed", message: "m" }), {
     error: {
       code: "InputDownloadFailed",
       message: "m",
       kind: ErrorKind.RECOVERABLE,
-      origin: ErrorOrigin.UNKNOWN,
+      origin: ErrorOrigin.SYSTEM,
     },
   });
   const details = { code: "C", message: "m", kind: ErrorKind.NON_RECOVERABLE, origin: ErrorOrigin.USER };
@@ -26,7 +26,7 @@ Deno.test("an error is RECOVERABLE and of UNKNOWN origin where nothing else is s
 Deno.test("halves of surrogate pairs are replaced, so that the document can be written", () => {
   const document = toErrorDocument({ code: "\udc00", message: "a\ud800b" });
   assert.equal(document.error!.message, "a\ufffdb");
-  assert.deepEqual(decode("ErrorDocument", encodeErrorDocument(document)), document);
+  assert.deepEqual(decode("ErrorDocument", encode("ErrorDocument", document)), document);
 });
 
 Deno.test("a long message is cut between characters, with a note", () => {

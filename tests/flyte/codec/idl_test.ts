@@ -7,7 +7,6 @@ import {
   decodeTypedInterface,
   type Documents,
   encode,
-  encodeErrorDocument,
   encodeLiteralMap,
   MAX_NESTING,
   weigh,
@@ -136,14 +135,20 @@ Deno.test("a member of a oneof is written even when it is zero, other zeros are 
     encode("Literal", scalar({ case: "binary", value: { value: new Uint8Array(), tag: "" } })).toHex(),
     "0a021a00",
   );
-  assert.equal(encodeErrorDocument({ error: { code: "", message: "", kind: 0, origin: 0 } }).toHex(), "0a00");
-  assert.equal(encodeErrorDocument({}).toHex(), "");
+  assert.equal(
+    encode("ErrorDocument", { error: { code: "", message: "", kind: 0, origin: 0 } }).toHex(),
+    "0a00",
+  );
+  assert.equal(encode("ErrorDocument", {}).toHex(), "");
 });
 
 Deno.test("an error document has its fields in their places", () => {
   const error = { code: "C", message: "m", kind: ErrorKind.RECOVERABLE, origin: ErrorOrigin.USER };
-  assert.equal(encodeErrorDocument({ error }).toHex(), "0a0a 0a0143 12016d 1801 2001".replaceAll(" ", ""));
-  assert.deepEqual(decode("ErrorDocument", encodeErrorDocument({ error })), { error });
+  assert.equal(
+    encode("ErrorDocument", { error }).toHex(),
+    "0a0a 0a0143 12016d 1801 2001".replaceAll(" ", ""),
+  );
+  assert.deepEqual(decode("ErrorDocument", encode("ErrorDocument", { error })), { error });
 });
 
 Deno.test("the entries of a map keep their order, a key may be empty, the last of two wins", () => {

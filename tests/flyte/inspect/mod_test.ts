@@ -1,7 +1,7 @@
 import assert from "assert";
 import { CopilotError } from "../../../src/errors.ts";
 import { guessKind, render } from "../../../src/flyte/inspect/mod.ts";
-import { encode, encodeErrorDocument, encodeLiteralMap } from "../../../src/flyte/codec/idl.ts";
+import { encode, encodeLiteralMap } from "../../../src/flyte/codec/idl.ts";
 import { Dimensionality, type Literal, SimpleType, type TypedInterface } from "../../../src/flyte/types.ts";
 import {
   caseInputs,
@@ -78,7 +78,7 @@ Deno.test("a file without a telling name is told by its bytes", () => {
   assert.equal(guessKind("x", encodeLiteralMap(literalMap({ a: integer(5n) }))), "literals");
   assert.equal(guessKind("x", encode("Literal", list(integer(5n)))), "literal");
   const error = { code: "OutputUploadFailed", message: "it failed\n  twice", kind: 1, origin: 0 };
-  assert.equal(guessKind("x", encodeErrorDocument({ error })), "error");
+  assert.equal(guessKind("x", encode("ErrorDocument", { error })), "error");
 });
 
 Deno.test("recorded documents are never taken for another kind", () => {
@@ -195,7 +195,7 @@ Deno.test("nothing that a terminal obeys is written to it", () => {
   const obeyed = /[\0-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028]/;
   for (const format of ["table", "json"] as const) {
     assert.doesNotMatch(render(encodeLiteralMap(entries), "literals", format), obeyed);
-    assert.doesNotMatch(render(encodeErrorDocument({ error }), "error", format), obeyed);
+    assert.doesNotMatch(render(encode("ErrorDocument", { error }), "error", format), obeyed);
   }
 });
 
@@ -214,7 +214,7 @@ Deno.test("a table of an interface has directions, names and types", () => {
 Deno.test("a table of an error has its message whole", () => {
   const error = { code: "OutputUploadFailed", message: "it failed:\n\ttwice", kind: 1, origin: 2 };
   assert.equal(
-    render(encodeErrorDocument({ error }), "error", "table"),
+    render(encode("ErrorDocument", { error }), "error", "table"),
     "code     OutputUploadFailed\nkind     RECOVERABLE\norigin   SYSTEM\nmessage  it failed:\n             twice\n",
   );
 });

@@ -6,7 +6,7 @@ import { Staging } from "../../../src/transfer/staging.ts";
 import { getFile } from "../../../src/transfer/get.ts";
 import type { GetResult } from "../../../src/storage/store.ts";
 import { type Call, type Fault, FlakyStore, storeError } from "../../support/fakes.ts";
-import { assertSame, engineOn, MIB, temporaryDirectory } from "../../support/flows.ts";
+import { assertSame, MIB, sessionOn, temporaryDirectory } from "../../support/flows.ts";
 import { verificationOf } from "../../support/transfer.ts";
 import { type Bench, pattern, type Step } from "./harness.ts";
 
@@ -28,11 +28,11 @@ async function optional(bench: Bench): Promise<void> {
   await bench.put("large", LARGE);
   using directory = temporaryDirectory();
   for (const faultOf of FAULTS) {
-    const engine = engineOn({});
-    const staging = new Staging(engine.system.files, directory.path);
+    const session = sessionOn({});
+    const staging = new Staging(session.system.files, directory.path);
     const path = directory.at("large");
     const store = new FlakyStore(bench.store, faultOf);
-    await getFile(engine, store, bench.key("large"), {
+    await getFile(session, store, bench.key("large"), {
       staging,
       path,
       verification: verificationOf("large"),
