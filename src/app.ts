@@ -84,9 +84,10 @@ function readsProc(command: Command): boolean {
 
 async function carryOut(command: Command, world: World): Promise<number> {
   switch (command.kind) {
-    case "help":
+    case "print":
+      for (const warning of world.warnings) writeStderr(`copilot: ${warning}\n`);
       writeStdout(command.text);
-      return 0;
+      return command.status;
     case "version":
       writeStdout(versionText(RUNTIME));
       return 0;

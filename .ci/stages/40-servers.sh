@@ -11,6 +11,10 @@ scripts/servers.sh start "$COPILOT_CI_STATE/servers" >"$COPILOT_CI_STATE/env"
   echo "export COPILOT_TEST_PYTHON=$(cat "$COPILOT_CI_STATE/python")"
 } >>"$COPILOT_CI_STATE/env"
 . "$COPILOT_CI_STATE/env"
+# The shells in which completion is tried.
+if ! command -v zsh >/dev/null || ! command -v fish >/dev/null; then
+  env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends zsh fish >/dev/null
+fi
 mapfile -t files < <(
   awk '/^running [0-9]+ tests? from / { file = $NF } / \.\.\. ignored/ { print file }' "$COPILOT_CI_STATE/readme-test.log" | sort -u |
     grep -v -e '/tests/pods/' -e '/tests/cluster/' -e '/tests/watch/watchers/kube/server_test.ts' -e '/tests/e2e/\(faults\|kills\|disk\|edges\|permissions\)_test' # stages of their own

@@ -39,14 +39,16 @@ const DOWNLOAD = rows({ of: "download", group: "command" }, [
     arg: "FORMAT",
     short: "m",
     default: "JSON",
-    help:
-      "Document beside inputs.pb: JSON, YAML or PROTO (none); another value ends in error.pb, as the original has it",
+    values: DOCUMENT_FORMATS,
+    lenient: true,
+    help: "Document beside inputs.pb; PROTO: none",
   },
   {
     name: "file-input-layout",
     arg: "LAYOUT",
     default: "DIRECT",
     values: FILE_LAYOUTS,
+    lenient: true,
     help: "A blob's place: <var> itself, or <var>/<name of the file>",
   },
   {
@@ -179,5 +181,10 @@ const INSPECT = rows({ of: "inspect", group: "command" }, [
   },
 ]);
 
+const CONFIG = rows({ of: "config", group: "command" }, [
+  { name: "file", type: "stringArray", help: "As --config; the original's name for it" },
+  { name: "strict", type: "bool", help: "Accepted; unknown keys are an error always" },
+]);
+
 /** Flags that only one command takes. */
-export const COMMAND_FLAGS: readonly Flag[] = [...DOWNLOAD, ...SIDECAR, ...INSPECT];
+export const COMMAND_FLAGS: readonly Flag[] = [...DOWNLOAD, ...SIDECAR, ...INSPECT, ...CONFIG];

@@ -26,6 +26,12 @@ export interface CommandRow {
   usesStores: boolean;
 }
 
+/** Shells that are completed. */
+export const SHELLS = ["bash", "zsh", "fish"] as const;
+
+/** What `config` does. */
+export const CONFIG_ACTIONS = ["validate", "discover", "docs"] as const;
+
 const NOTHING: CommandArguments = { min: 0, max: 0, what: "flags only" };
 
 const TABLE = {
@@ -77,6 +83,25 @@ const TABLE = {
     ],
     arguments: { min: 1, max: 1, what: "one document" },
     usesStores: true,
+  },
+  config: {
+    aliases: [],
+    summary: "Check configuration files, show which are read, or print all keys",
+    usage: "copilot config validate|discover|docs [--config FILE]",
+    examples: [
+      "copilot config validate --config '/etc/flyte/copilot/*.yaml'",
+      "copilot config docs >copilot.yaml",
+    ],
+    arguments: { min: 1, max: 1, what: "validate, discover or docs", values: CONFIG_ACTIONS },
+    usesStores: true,
+  },
+  completion: {
+    aliases: [],
+    summary: "Print the script that makes a shell complete commands, flags and values",
+    usage: "copilot completion bash|zsh|fish",
+    examples: ['eval "$(copilot completion bash)"', "copilot completion fish | source"],
+    arguments: { min: 1, max: 1, what: "bash, zsh or fish", values: SHELLS },
+    usesStores: false,
   },
   version: {
     aliases: [],

@@ -2,7 +2,7 @@
  * What a command line asks for, complete and checked.
  * @module
  */
-import type { DownloadMode, FileLayout, UploadMode } from "../flyte/modes.ts";
+import type { DownloadMode, UploadMode } from "../flyte/modes.ts";
 import type { StorageConfig } from "../config/mod.ts";
 import type { LogSettings } from "../system/log.ts";
 
@@ -27,9 +27,9 @@ export interface DownloadCommand extends StoreCommand {
   outputPrefix: string;
   /** As given: absolute, or relative to the working directory. */
   localDir: string;
-  /** As given: a value that is no format fails the download, which error.pb tells, as the original has it. */
+  /** As given: a value that is no format or layout fails the download, which the error document tells, as the original has it. */
   format: string;
-  layout: FileLayout;
+  layout: string;
   mode: DownloadMode;
   /** 0: no bound. */
   timeoutMs: number;
@@ -112,10 +112,13 @@ export interface VersionCommand {
   kind: "version";
 }
 
-/** `copilot help`, and `--help` of any command. */
-export interface HelpCommand {
-  kind: "help";
+/** Whatever is answered by a text alone: help, completion, what is known of the configuration. */
+export interface PrintCommand {
+  kind: "print";
+  /** For standard output, with a line feed at its end. */
   text: string;
+  /** The exit status. */
+  status: 0 | 1;
 }
 
 /** A complete command. */
@@ -125,4 +128,4 @@ export type Command =
   | TaskCommand
   | InspectCommand
   | VersionCommand
-  | HelpCommand;
+  | PrintCommand;

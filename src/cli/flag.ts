@@ -32,8 +32,8 @@ export interface Flag {
   name: string;
   /** One letter. */
   short?: string;
-  /** The command that has it; `global`: every command, before or after its name; `config`: files and environment only. */
-  of: CommandName | "global" | "config";
+  /** The command that has it; `global`: every command, before or after its name; `file`: files and environment only. */
+  of: CommandName | "global" | "file";
   group: FlagGroup;
   type: FlagType;
   /** Text as on the command line; empty for the type's own zero. */
@@ -44,6 +44,8 @@ export interface Flag {
   help: string;
   /** Accepted values. */
   values?: readonly string[];
+  /** Whether another value fails the run, which the error document tells, and not the command line, as the original has it. */
+  lenient?: true;
   /** Environment names besides those that {@linkcode environmentNames} derives. */
   env?: readonly string[];
   /** Whether the command cannot do without it. */

@@ -16,7 +16,7 @@ export function flagTables(): string {
     return `## \`copilot ${names}\`\n\n${table(own(command))}`;
   });
   for (const { group, title } of GROUPS) {
-    const flags = FLAGS.filter((flag) => flag.group === group && ["global", "config"].includes(flag.of));
+    const flags = FLAGS.filter((flag) => flag.group === group && ["global", "file"].includes(flag.of));
     tables.push(`## ${title}\n\n${table(flags)}`);
   }
   tables.push(storeTables());
@@ -51,7 +51,7 @@ function cell(text: string): string {
 function table(flags: readonly Flag[]): string {
   const code = (text: string) => text === "" ? "" : `\`${text}\``;
   const lines = flags.map((flag) => {
-    const typed = flag.of === "config" ? "" : "--";
+    const typed = flag.of === "file" ? "" : "--";
     const name = `${flag.short === undefined ? "" : `\`-${flag.short}\`, `}\`${typed}${flag.name}\``;
     const values = flag.values === undefined ? "" : ` (${flag.values.map(code).join(", ")})`;
     const initial = flag.required ? "required" : code(flag.default);

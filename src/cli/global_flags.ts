@@ -73,7 +73,7 @@ const CONNECTION = rows(
 );
 
 const REDIS = rows(
-  { of: "config", group: "storage" },
+  { of: "file", group: "storage" },
   Object.keys(REDIS_KEYS).map((key) => ({
     name: `storage.redis.${key}`,
     help: `As ${REDIS_KEYS[key]} of storage.stow.config of kind redis, for storage.type redis`,

@@ -59,16 +59,10 @@ export function parse(argv: readonly string[]): Invocation {
   const help = helpAll || flags.get("help") === true;
   for (const { name } of INSTEAD_OF_COMMANDS) flags.delete(name);
   if (!help) assertArguments(command, rest, args);
-  const configPatterns = help || !COMMAND_TABLE[command].usesStores ? [] : flags.get("config") ?? [];
-  return {
-    command,
-    help,
-    helpAll,
-    args,
-    program,
-    flags,
-    configPatterns: configPatterns as readonly string[],
-  };
+  const patterns = (name: string) => (flags.get(name) ?? []) as readonly string[];
+  const readsFiles = !help && COMMAND_TABLE[command].usesStores;
+  const configPatterns = readsFiles ? [...patterns("config"), ...patterns("file")] : [];
+  return { command, help, helpAll, args, program, flags, configPatterns };
 }
 
 /** Where the command's name stands; -1 without one. A flag's own value is passed over. */
@@ -129,7 +123,7 @@ class Parser {
     this.#command = command;
     // `help sidecar --format x` is a call for help whatever else stands there.
     this.#known = [
-      ...(command === "help" ? FLAGS.filter(({ of }) => of !== "config") : flagsOf(command)),
+      ...(command === "help" ? FLAGS.filter(({ of }) => of !== "file") : flagsOf(command)),
       ...(command === "version" ? INSTEAD_OF_COMMANDS : [HELP, HELP_ALL]),
     ];
   }
@@ -194,7 +188,7 @@ class Parser {
 
   #unknown(name: string): never {
     const other = FLAGS.find((flag) => flag.name === name);
-    if (other?.of === "config") {
+    if (other?.of === "file") {
       const where = "it is set in configuration files and by environment variables only";
       throw cannot(`use --${name} on the command line`, { usage: where });
     }

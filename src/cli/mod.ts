@@ -15,10 +15,10 @@ export { resolveTask, taskParts } from "./task.ts";
 export type {
   Command,
   DownloadCommand,
-  HelpCommand,
   InspectCommand,
   InspectKind,
   KubeSettings,
+  PrintCommand,
   SidecarCommand,
   StoreCommand,
   TaskCommand,

@@ -3,6 +3,7 @@
  * @module
  */
 import { storageConfig } from "../config/mod.ts";
+import type { CONFIG_ACTIONS, SHELLS } from "./command_table.ts";
 import type { ConfigFile } from "./config_files.ts";
 import { cannot } from "../errors.ts";
 import type {
@@ -10,6 +11,7 @@ import type {
   DownloadCommand,
   InspectCommand,
   InspectKind,
+  PrintCommand,
   SidecarCommand,
   StoreCommand,
   WatcherName,
@@ -33,9 +35,20 @@ export async function resolve(
   files: readonly ConfigFile[],
 ): Promise<Command> {
   const { command, help, helpAll: all, args } = invocation;
-  if (command === "help") return { kind: "help", text: helpText(args[0], { all }) };
-  if (help) return { kind: "help", text: helpText(command, { all }) };
-  if (command === "version") return { kind: "version" };
+  if (command === "help") return print(helpText(args[0], { all }));
+  if (help) return print(helpText(command, { all }));
+  switch (command) {
+    case "version":
+      return { kind: "version" };
+    case "completion": {
+      const { completionScript } = await import("./completion/mod.ts");
+      return print(completionScript(args[0] as typeof SHELLS[number]));
+    }
+    case "config": {
+      const { configReport } = await import("./config_report.ts");
+      return await configReport(args[0] as typeof CONFIG_ACTIONS[number], { invocation, env, files });
+    }
+  }
   assertRequired(invocation);
   const settings = new Settings({ invocation, env, entries: await readEntries(files) });
   const common = storeCommand(settings, invocation);
@@ -49,6 +62,10 @@ export async function resolve(
     case "run":
       throw cannot("resolve a task in one piece", { internal: "it is two commands" });
   }
+}
+
+function print(text: string): PrintCommand {
+  return { kind: "print", text, status: 0 };
 }
 
 function assertRequired(invocation: Invocation): void {
@@ -115,7 +132,7 @@ function downloadCommand(settings: Settings, common: StoreCommand): DownloadComm
     outputPrefix: settings.text("to-output-prefix"),
     localDir: settings.text("to-local-dir"),
     format: settings.text("format"),
-    layout: settings.text("file-input-layout") as DownloadCommand["layout"],
+    layout: settings.text("file-input-layout"),
     mode: settings.text("download-mode") as DownloadCommand["mode"],
     timeoutMs: settings.number("timeout"),
     errOutputName: settings.text("err-output-name"),

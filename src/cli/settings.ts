@@ -124,9 +124,7 @@ export class Settings implements StorageSource {
   /** The flag of that name which the command takes. */
   #flag(name: string): Flag {
     const { command } = this.#sources.invocation;
-    const flag = FLAGS.find((known) =>
-      known.name === name && [command, "global", "config"].includes(known.of)
-    );
+    const flag = FLAGS.find((known) => known.name === name && [command, "global", "file"].includes(known.of));
     if (flag === undefined) throw cannot("look up", name, { internal: "no such flag" });
     return flag;
   }

@@ -81,7 +81,7 @@ function short(text: string): string {
 
 function oneOf(flag: Flag, text: string, refuse: Refuse): string {
   const { values } = flag;
-  if (values === undefined || values.includes(text)) return text;
+  if (values === undefined || flag.lenient || values.includes(text)) return text;
   const list = flag.type === "list" ? " (or several, separated by commas)" : "";
   return refuse(`one of ${values.join(", ")}${list}${suggestion(text, values)}`);
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import { subjectOf } from "../flyte/plan/names.ts";
-import type { DownloadMode, FileLayout } from "../flyte/modes.ts";
+import { type DownloadMode, FILE_LAYOUTS, type FileLayout } from "../flyte/modes.ts";
 import { about, cannot, CopilotError, explain } from "../errors.ts";
 import { inputsJson, inputsYaml } from "../flyte/text/documents.ts";
 import { decodeLiteral, decodeLiteralMap, encodeLiteralMap, weigh } from "../flyte/codec/idl.ts";
@@ -36,7 +36,7 @@ export interface DownloadJob {
   /** Absolute path of the directory; it exists. */
   localDir: string;
   format: string;
-  layout: FileLayout;
+  layout: string;
   mode: DownloadMode;
   /** Bound for metadata objects in bytes; 0 for none. */
   maxMetadataBytes: number;
@@ -106,6 +106,12 @@ function documentsOf(format: string): string[] {
   });
 }
 
+function layoutOf(layout: string): FileLayout {
+  const known = FILE_LAYOUTS.find((name) => name === layout);
+  if (known !== undefined) return known;
+  throw cannot("use --file-input-layout", layout, { input: `expected ${FILE_LAYOUTS.join(" or ")}` });
+}
+
 /** Reads the inputs, plans, and asks for the places that the plan names. */
 async function prepare(
   job: DownloadJob,
@@ -116,7 +122,7 @@ async function prepare(
   const own = [...documents, STAGING_NAME, STREAM_DIRECTORY];
   const plan = planDownload(map, {
     root: job.localDir,
-    layout: job.layout,
+    layout: layoutOf(job.layout),
     mode: job.mode,
     reserved: job.mode === "DOWNLOAD_STREAM" ? [...own, FAILED_MARKER] : own,
   });

@@ -93,10 +93,6 @@ Deno.test("grammar: what is refused names the flag and what is accepted", () => 
     [["download", "--exit-on-error", "false"], /a boolean's value stands behind "=": --exit-on-error=false/],
     [["download", "--config", "a.yaml", "b.yaml"], /quote a glob/],
     [["download", "--exit-on-error=yes"], /--exit-on-error "yes": expected true or false/],
-    [
-      ["download", "--file-input-layout", "direct"],
-      /expected one of DIRECT, NAMED_DIR, did you mean "DIRECT"/,
-    ],
     [["download", "--download-mode", "x"], /DOWNLOAD_EAGER, DOWNLOAD_STREAM, DO_NOT_DOWNLOAD/],
     [["sidecar", "--upload-mode", "x"], /UPLOAD_ON_EXIT, UPLOAD_EAGER, DO_NOT_UPLOAD/],
     [["sidecar", "--exit-watcher-type", "file,"], /it is|expected one of auto, signal/],

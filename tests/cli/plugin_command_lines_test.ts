@@ -4,6 +4,7 @@
  */
 import assert from "assert";
 import { type Command, parse, resolve } from "../../src/cli/mod.ts";
+import { parse as parseYaml } from "yaml";
 import { decode } from "../../src/flyte/codec/idl.ts";
 
 interface Recorded {
@@ -17,11 +18,29 @@ const PLACES: Readonly<Record<string, string>> = {
   BUCKET: "flyte",
   PREFIX: "run",
 };
+const PODS = new URL("../data/flyte-pods/pods/", import.meta.url);
 
-const RECORDED: Recorded[] = JSON.parse(
-  Deno.readTextFileSync(new URL("../data/plugin_command_lines.json", import.meta.url))
-    .replace(/\{\{(\w+)\}\}/g, (_, name) => PLACES[name]!),
-);
+interface Container {
+  command?: string[];
+  args?: string[];
+}
+
+/** The command lines of the copilots in one recorded pod. */
+function recordedIn(file: string): Recorded[] {
+  const text = Deno.readTextFileSync(new URL(file, PODS))
+    .replace(/\{\{(\w+)\}\}/g, (whole, name) => PLACES[name] ?? whole);
+  const { spec } = parseYaml(text) as {
+    spec: Record<"containers" | "initContainers", Container[] | undefined>;
+  };
+  return [...spec.initContainers ?? [], ...spec.containers ?? []]
+    .filter(({ command }) => command?.[0] === "/bin/flyte-copilot")
+    .map(({ command, args }) => ({
+      pod: file.replace(/\.yaml$/, ""),
+      argv: [...command!.slice(1), ...args ?? []],
+    }));
+}
+
+const RECORDED: Recorded[] = [...Deno.readDirSync(PODS)].map(({ name }) => name).sort().flatMap(recordedIn);
 
 /** What the Secret of a pod with `--config` holds, key by key. */
 const SECRET = [

@@ -154,9 +154,11 @@ Deno.test("sidecar: the pod's names from flags, else from the downward API", asy
   assert.equal(fromFlags.watchContainerId, "ab12");
 });
 
-Deno.test("a wrong --format is no usage error: the download itself fails, as the original's", async () => {
-  assert.equal((await command<DownloadCommand>([...DOWNLOAD, "--format", "XML"])).format, "XML");
-  assert.equal((await command<DownloadCommand>([...DOWNLOAD, "--format", "json"])).format, "json");
+Deno.test("a wrong --format or --file-input-layout is no usage error: the download itself fails, as the original's", async () => {
+  for (const format of ["XML", "json"]) {
+    assert.equal((await command<DownloadCommand>([...DOWNLOAD, "--format", format])).format, format);
+  }
+  assert.equal((await command<DownloadCommand>([...DOWNLOAD, "--file-input-layout=FLAT"])).layout, "FLAT");
 });
 
 Deno.test("resolve: what cannot be done without is asked for by name, all at once", async () => {
@@ -236,8 +238,8 @@ Deno.test("kube-api: flags of a Kubernetes client that it does not read are warn
 
 async function help(...argv: string[]): Promise<string> {
   const made = await command<Command>(argv);
-  assert.equal(made.kind, "help");
-  return (made as Extract<Command, { kind: "help" }>).text;
+  assert.equal(made.kind, "print");
+  return (made as Extract<Command, { kind: "print" }>).text;
 }
 
 Deno.test("help: a command's own flags with defaults and environment; --help needs nothing else", async () => {

@@ -158,13 +158,17 @@ for (const [flag, expected] of [[[], 0], [["--exit-on-error"], 1]] as const) {
   });
 }
 
-Deno.test("copilot download --format=TOML: a value that is no format is told by error.pb, as the original has it", async () => {
-  using dir = temporaryDirectory();
-  putInputs(dir, { n: integer(1) });
-  const { status } = await run(...downloadFlags(dir), "--format=TOML");
-  assert.equal(status, 0);
-  assert(errorOf(dir).message.includes("TOML"));
-});
+for (const [flag, value] of [["format", "TOML"], ["file-input-layout", "FLAT"]] as const) {
+  Deno.test(`copilot download --${flag}=${value}: the error document says what was expected, as the original's does`, async () => {
+    using dir = temporaryDirectory();
+    putInputs(dir, { n: integer(1) });
+    const { status, stderr } = await run(...downloadFlags(dir), `--${flag}=${value}`);
+    assert.equal(status, 0);
+    const { message } = errorOf(dir);
+    assert(message.includes(flag) && message.includes(value) && message.includes("expected"), message);
+    assert(stderr.startsWith("{"), stderr);
+  });
+}
 
 for (
   const args of [
