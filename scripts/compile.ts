@@ -7,6 +7,8 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { UNBUILT } from "../src/cli/version.ts";
+import { buildInfo } from "./build_info.ts";
 import { denortFromWheel, RUNTIMES } from "./denort.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
@@ -78,18 +80,19 @@ function* scripts(directory: string): Generator<string> {
 }
 
 /**
- * Makes the bundle run as compiled: gives CommonJS parts a `require`, and puts a module where the program looks for its
- * Worker. esbuild leaves `new URL("./worker.ts", import.meta.url)` as it is, while the code around it moves to a chunk.
+ * Makes the bundle run as compiled: gives CommonJS parts a `require`, says which commit it is, and puts a module where the program
+ * looks for its Worker. esbuild leaves `new URL("./worker.ts", import.meta.url)` as it is, while the code around it moves to a chunk.
  *
  * @returns the Worker's module, relative to the directory
  */
-function finishBundle(directory: string): string {
+function finishBundle(directory: string, build: string): string {
   let worker: string | null = null;
   for (const path of scripts(directory)) {
     const text = Deno.readTextFileSync(path);
     const reference = /new URL\("([^"]*worker\.ts)",\s*import\.meta\.url\)/.exec(text)?.[1];
     if (reference !== undefined) worker = new URL(reference, `file://${path}`).pathname;
-    if (text.includes("Dynamic require of")) Deno.writeTextFileSync(path, REQUIRE_BANNER + text);
+    const banner = text.includes("Dynamic require of") ? REQUIRE_BANNER : "";
+    Deno.writeTextFileSync(path, banner + text.replaceAll(UNBUILT, build));
   }
   if (worker === null) fail('Cannot bundle: no `new URL("./worker.ts", import.meta.url)` in the program');
   const shim = worker.slice(directory.length + 1);
@@ -105,7 +108,7 @@ async function bundle(directory: string): Promise<string> {
   const args = ["bundle", "--platform", "deno", "--minify", "--code-splitting", "--outdir", directory];
   const { success, stderr } = await deno([...args, ...ENTRY_POINTS], { cwd: ROOT });
   if (!success) fail(`Cannot bundle ${ENTRY_POINTS.join(" and ")}: ${stderr}`);
-  return finishBundle(directory);
+  return finishBundle(directory, await buildInfo(ROOT));
 }
 
 /** Compiles with the given runtime, with Deno's own download, or with the one from the wheel, in this order. */

@@ -328,6 +328,6 @@ Deno.test("version: as deno.json says", () => {
   assert.equal(VERSION, version);
   assert.equal(
     versionText({ deno: "2.7.14", os: "linux", arch: "x86_64" }),
-    `copilot ${version} (deno 2.7.14, linux x86_64)\n`,
+    `copilot ${version} (from source, deno 2.7.14, linux x86_64)\n`,
   );
 });

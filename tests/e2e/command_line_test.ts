@@ -93,3 +93,18 @@ testWith(
     }
   },
 );
+
+testWith(
+  "version and --version name the commit that the executable was built from",
+  ["binary"],
+  async ({ binary }) => {
+    for (const args of [["version"], ["--version"]]) {
+      const { code, stdout } = await new Deno.Command(binary, { args }).output();
+      assert.equal(code, 0);
+      assert.match(
+        new TextDecoder().decode(stdout),
+        /^copilot \d+\.\d+\.\d+ \(commit ([0-9a-f]{12} (of \d{4}-\d\d-\d\d|with changes)|unknown), deno \S+, linux \S+\)\n$/,
+      );
+    }
+  },
+);
