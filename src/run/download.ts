@@ -230,7 +230,7 @@ type BlobAction = Extract<Action, { kind: "object" | "prefix" }>;
 /** Fetches one object; where its key does not exist and holds `%XX`, the decoded key (tests/conformance/README.md, rule 7). */
 async function fetchObject(action: BlobAction, context: CarryOut): Promise<void> {
   const place = await context.stores.at(action.uri, `variable ${action.variable}`);
-  const fetch = (key: string) => fetchWhole(key, place.store, { action, path: action.path, context });
+  const fetch = (key: string) => fetchWhole({ key }, place.store, { action, path: action.path, context });
   try {
     await fetch(place.key);
   } catch (error) {
@@ -242,14 +242,29 @@ async function fetchObject(action: BlobAction, context: CarryOut): Promise<void>
   }
 }
 
-/** Fetches one object to a path, again while its bytes are damaged on their way. */
-function fetchWhole(key: string, store: ObjectStore, target: Target): Promise<void> {
+/**
+ * Fetches one object to a path, again while its bytes are damaged on their way.
+ *
+ * @param object.size what a listing says, in bytes
+ */
+function fetchWhole(
+  { key, size }: Pick<ObjectInfo, "key"> & Partial<ObjectInfo>,
+  store: ObjectStore,
+  target: Target,
+): Promise<void> {
   const { session, staging, stores } = target.context;
   const named = (error: unknown) => withVariable(error, target.action);
   return stores.whole(
     { store, key },
     session.signal,
-    (verification) => getFile(session, store, key, { staging, path: target.path, verification, named }),
+    (verification) =>
+      getFile(session, store, key, {
+        staging,
+        path: target.path,
+        verification,
+        named,
+        ...(size !== undefined && { size }),
+      }),
   );
 }
 
@@ -314,7 +329,7 @@ function placeObject(object: ObjectInfo, job: PrefixJob): (() => Promise<void>) 
   for (const directory of tree.add(found)) staging.ensureDirectory(`${action.path}/${directory}`);
   if (found.kind === "directory") return null;
   const path = `${action.path}/${found.path}`;
-  return () => fetchWhole(object.key, job.place.store, { action, path, context: job.context });
+  return () => fetchWhole(object, job.place.store, { action, path, context: job.context });
 }
 
 function named(action: Action, task: () => Promise<void>): Promise<void> {

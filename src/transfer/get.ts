@@ -2,6 +2,7 @@
  * Objects to files: one stream for a small object, several ranges at once for a large one, one pass over the bytes.
  * @module
  */
+import { cannot } from "../errors.ts";
 import { createHasher } from "../storage/checksum.ts";
 import type { ObjectStore } from "../storage/store.ts";
 import { shownUri } from "../storage/uri.ts";
@@ -22,6 +23,8 @@ export interface GetFileOptions {
   path: string;
   /** Judges the bytes, over all tries. */
   verification: Verification;
+  /** Bytes that the object must have, where a listing said so. */
+  size?: number;
   /** Puts in front of an error what the object is for. Default: nothing. */
   named?(error: unknown): unknown;
 }
@@ -47,6 +50,7 @@ export async function getFile(
   try {
     staged = options.staging.create(BLOB_MODE);
     const object = shownUri(`${store.root}/${key}`);
+    assertListedSize(first.info.size, options.size, object);
     const large = first.info.size > 2 * rangeBytesFor(first.info.size);
     if (large && store.traits.parallelRanges && canRange(first)) {
       await fetchRanges(session, { store, first, staged, object, verification, named });
@@ -57,6 +61,12 @@ export async function getFile(
     first.body.close();
     staged?.discard();
   }
+}
+
+/** Throws CopilotError `changed` for an object of another size than its listing said: one of the two is not what was asked for. */
+function assertListedSize(size: number, listed: number | undefined, object: string): void {
+  if (listed === undefined || listed === size) return;
+  throw cannot("read", object, { changed: `its listing says ${listed} bytes, and it has ${size}` });
 }
 
 type StreamJob = Pick<RangedJob, "first" | "staged" | "object" | "verification">;

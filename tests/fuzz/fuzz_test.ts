@@ -1,11 +1,9 @@
 /**
  * Hostile bytes and texts for everything that reads them: an answer or a CopilotError, never another error, never a path
- * outside. COPILOT_FUZZ_MS is the time for each target, COPILOT_FUZZ_SEED where it begins; the seed of an execution is in the
- * message of its failure.
+ * outside.
  * @module
  */
 import assert from "assert";
-import { CopilotError } from "../../src/errors.ts";
 import { posix } from "node:path";
 import { readEntries } from "../../src/cli/config_yaml.ts";
 import { inputsJson, inputsYaml } from "../../src/flyte/text/documents.ts";
@@ -34,39 +32,13 @@ import {
   podUidOf,
 } from "../../src/watch/proc/mountinfo.ts";
 import { parseStat } from "../../src/watch/proc/stat.ts";
-import { Random } from "../faults/random.ts";
+import type { Random } from "../faults/random.ts";
 import { caseFile, caseInputs, caseNames } from "../support/flyte.ts";
 import { type Directory, literalMap, MemoryTree, text } from "../support/plans.ts";
 import { mutateBytes, mutateText, NASTY_TEXTS } from "./mutate.ts";
+import { fuzz } from "./target.ts";
 
-const TIME_MS = Number(Deno.env.get("COPILOT_FUZZ_MS") ?? "200");
-const SEED = Number(Deno.env.get("COPILOT_FUZZ_SEED") ?? "1");
 const ROOT = "/run/inputs";
-
-/** Feeds a target until its time is over. */
-function fuzz(name: string, target: (random: Random) => unknown): void {
-  Deno.test(`fuzz: ${name}`, async () => {
-    const untilMs = performance.now() + TIME_MS;
-    let refused = 0;
-    let seed = SEED;
-    for (; performance.now() < untilMs; seed++) {
-      try {
-        await target(new Random(seed));
-      } catch (thrown) {
-        if (!(thrown instanceof CopilotError)) {
-          throw new Error(`Seed ${seed}: ${(thrown as Error).stack}`, { cause: thrown });
-        }
-        assert.notEqual(thrown.code, "internal", `Seed ${seed}: ${thrown.message}`);
-        refused++;
-      }
-    }
-    if (Deno.env.has("COPILOT_FUZZ_MS")) {
-      Deno.stdout.writeSync(
-        new TextEncoder().encode(`\n# ${name}: ${seed - SEED} executions, ${refused} refused\n`),
-      );
-    }
-  });
-}
 
 /** Whether a path is below the root whatever the file system makes of it. */
 function assertBelow(path: string): void {

@@ -4,7 +4,23 @@ import { codeIs } from "../support/errors.ts";
 import type { GetResult } from "../../src/storage/store.ts";
 import { script, storeError } from "../support/fakes.ts";
 import { randomBytes, systemWithNewFiles } from "../support/flows.ts";
-import { BUFFER, ChecksumStore, getSetup } from "../support/transfer.ts";
+import { getFile } from "../../src/transfer/get.ts";
+import { Staging } from "../../src/transfer/staging.ts";
+import { sys } from "../../src/system/deno.ts";
+import { BUFFER, ChecksumStore, getSetup, verificationOf } from "../support/transfer.ts";
+
+Deno.test("get: an object of another size than its listing said is an error, and nothing is left", async () => {
+  for (const size of [0, 4, 6, 10_000]) {
+    using setup = await getSetup({ k: randomBytes(5) });
+    const staging = new Staging(sys.files, setup.dir.path);
+    const options = { staging, path: setup.dir.at("k"), verification: verificationOf("k"), size };
+    await assert.rejects(
+      getFile(setup.session, setup.flaky, "k", options),
+      codeIs("changed", "mem://b/k", `its listing says ${size} bytes, and it has 5`),
+    );
+    setup.assertClean();
+  }
+});
 
 for (const size of [0, 1, BUFFER - 1, BUFFER, BUFFER + 1, 3 * BUFFER + 7]) {
   Deno.test(`get: an object of ${size} bytes arrives as it is, in one request`, async () => {

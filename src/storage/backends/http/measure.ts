@@ -48,11 +48,15 @@ class ExpectedBody implements ByteReader {
   }
 
   async read(into: Uint8Array): Promise<number | null> {
-    const count = await this.#body.read(into);
+    const left = this.#length - this.#at;
+    if (left === 0) return null;
+    const count = await this.#body.read(into.length > left ? into.subarray(0, left) : into);
     this.#at += count ?? 0;
-    if (count === null ? this.#at === this.#length : this.#at <= this.#length) return count;
-    const object = this.#object;
-    throw cannot("read", object, {
+    // The end is looked for before the last bytes are given, since who has as many as were promised reads no further.
+    const isOver = count === null ||
+      (this.#at === this.#length && await this.#body.read(new Uint8Array(1)) === null);
+    if (isOver === (this.#at === this.#length)) return count;
+    throw cannot("read", this.#object, {
       network: `it had ${this.#length} bytes when measured and has another length now`,
     });
   }

@@ -310,6 +310,17 @@ Deno.test("http store: a body without a length is measured", async (t) => {
         }),
     );
   }
+  await t.step(
+    "large, then one byte more: an error also for who reads no further than the length",
+    () =>
+      withStore([chunked(large), chunked(`${large}y`)], async (store) => {
+        const { body, length } = await store.get("k", { signal });
+        await assert.rejects(async () => {
+          for (let left = length; left > 0;) left -= (await body.read(new Uint8Array(left)))!;
+        }, codeIs("network", /another length/));
+        body.close();
+      }),
+  );
   await t.step("head falls back on get", () =>
     withStore([reply(405), chunked("hello")], async (store) => {
       assert.equal((await store.head("k", { signal })).size, 5);
