@@ -4,6 +4,7 @@
  * Pure: knows no runtime, no SDK. A foreign error is recognised by its name, `code` and HTTP status.
  * @module
  */
+import { shownUri } from "./shown_uri.ts";
 
 /**
  * What went wrong, as a closed set. Everything that has to decide (retry or not, exit status, kind of the
@@ -58,7 +59,7 @@ const RETRYABLE: ReadonlySet<ErrorCode> = new Set(["throttled", "unavailable", "
 export interface Fault {
   /** What was being done, as a verb before the object: `read`, `complete the upload of`. */
   action?: string | undefined;
-  /** The thing that the error is about: a URI or a path. Shown in quotes, with control characters escaped. Never a secret. */
+  /** The thing that the error is about: a URI or a path. Shown in quotes, as `shownUri` has it, with control characters escaped. */
   object?: string | undefined;
   /** What was between the program and the object: `from the metadata server`. */
   via?: string | undefined;
@@ -99,7 +100,7 @@ export class CopilotError extends Error {
 
   /** @param fault what happened; a text is a detail without an action */
   constructor(code: ErrorCode, fault: Fault | string) {
-    const parts = typeof fault === "string" ? { detail: fault } : fault;
+    const parts = typeof fault === "string" ? { detail: fault } : shown(fault);
     super(inWords(parts), parts.cause === undefined ? undefined : { cause: parts.cause });
     this.code = code;
     this.fault = parts;
@@ -128,7 +129,7 @@ export class CopilotError extends Error {
   /** The same failure as part of a larger operation. Where that is about the same object, only the detail is repeated. */
   within(around: Operation): CopilotError {
     const { object, via, detail, status, retryAfterMs, cause } = this.fault;
-    const isSame = object !== undefined && object === around.object && via === around.via;
+    const isSame = object !== undefined && object === shown(around).object && via === around.via;
     return new CopilotError(this.code, {
       status,
       retryAfterMs,
@@ -137,6 +138,11 @@ export class CopilotError extends Error {
       detail: isSame ? detail : this.message,
     });
   }
+}
+
+/** With its object as messages may show it: whatever it is, a URI among them has no password and no signature. */
+function shown<F extends { object?: string | undefined }>(fault: F): F {
+  return fault.object === undefined ? fault : { ...fault, object: shownUri(fault.object) };
 }
 
 const OUT_OF = {

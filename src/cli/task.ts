@@ -11,6 +11,7 @@ import { type Invocation, parse } from "./grammar.ts";
 import type { PodTask } from "./pod_manifest.ts";
 import { resolve } from "./resolve.ts";
 import { addValue, type FlagValue } from "./values.ts";
+import { trimEnd } from "../trim.ts";
 
 /** The parts of a task, read but not yet completed by environment and files. */
 export interface TaskParts {
@@ -57,7 +58,7 @@ export function taskParts(invocation: Invocation, pod: PodTask | undefined): Tas
 
 /** `--inputs` names inputs.pb itself, or what holds it. */
 function documentIn(uri: string): string {
-  return uri.endsWith(".pb") ? uri : `${uri.replace(/\/+$/, "")}/inputs.pb`;
+  return uri.endsWith(".pb") ? uri : `${trimEnd(uri, "/")}/inputs.pb`;
 }
 
 /** The flags of one of the two commands: the manifest's, then what was typed, then this command's own defaults. */

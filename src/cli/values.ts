@@ -6,6 +6,7 @@ import { parseDurationMs } from "../flyte/text/durations.ts";
 import { CopilotError, type ErrorCode } from "../errors.ts";
 import type { Flag } from "./flag.ts";
 import { suggestion } from "../config/suggest.ts";
+import { trim } from "../trim.ts";
 
 /** A value by the type of its flag: durations in milliseconds, quantities in bytes. */
 export type FlagValue =
@@ -130,7 +131,7 @@ const PAIRS_WANTED =
  */
 function parsePairs(text: string, refuse: Refuse): Record<string, string> {
   const signs = text.split("=").length - 1;
-  const parts = signs <= 1 ? [text.replace(/^"+|"+$/g, "")] : parseCsvLine(text);
+  const parts = signs <= 1 ? [trim(text, '"')] : parseCsvLine(text);
   if (parts === undefined) return refuse(PAIRS_WANTED);
   return Object.fromEntries(parts.map((part) => {
     const at = part.indexOf("=");
@@ -165,7 +166,7 @@ function isKlogValue(type: keyof typeof KLOG_WANTED, text: string): boolean {
     case "Level":
       return isInt32(text);
     case "traceLocation":
-      return text === "" || /^[^:]*\.[^:]*:\+?0*[1-9]\d*$/.test(text);
+      return text === "" || /^[^:.]*\.[^:]*:\+?0*[1-9]\d*$/.test(text);
     case "moduleSpec":
       return text.split(",").every((part) => part === "" || /^[^=]+=\+?\d+$/.test(part));
   }

@@ -51,8 +51,7 @@ export function parseHttpUrl(text: string, what: string): ParsedUrl {
     url = match === null ? null : new URL(`${match[0].slice(0, match[0].length - match[2]!.length)}/`);
   } catch { /* said below */ }
   if (match === null || url === null || url.hostname === "") {
-    const shown = text.replace(/\/\/[^/?#]*@/, "//***@");
-    throw cannot(`use ${what}`, shown, { config: "not a URL, expected http://HOST[:PORT] or https://…" });
+    throw cannot(`use ${what}`, text, { config: "not a URL, expected http://HOST[:PORT] or https://…" });
   }
   const secure = url.protocol === "https:";
   const port = url.port === "" ? (secure ? 443 : 80) : Number(url.port);

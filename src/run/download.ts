@@ -17,7 +17,7 @@ import { Staging, STAGING_NAME } from "../transfer/staging.ts";
 import type { ListPage, ObjectInfo, ObjectStore } from "../storage/store.ts";
 import type { ObjectLocation, Stores } from "../storage/stores.ts";
 import type { Log } from "../system/log.ts";
-import { shownUri } from "../storage/uri.ts";
+import { shownUri } from "../shown_uri.ts";
 import { FAILED_MARKER, STREAM_DIRECTORY, StreamMarkers } from "./stream_markers.ts";
 
 /** Variables whose objects are looked for at the same time; the objects themselves are bounded by the pool. */

@@ -9,7 +9,8 @@ import type { RunCommand } from "../run/context.ts";
 import type { PermissionContext } from "../storage/backend.ts";
 import { requiredPermissions } from "../storage/permissions.ts";
 import { hostnameOf, isLinkLocal } from "../storage/reach.ts";
-import { parseUri, shownUri, type StoreUri } from "../storage/uri.ts";
+import { parseUri, type StoreUri } from "../storage/uri.ts";
+import { shownUri } from "../shown_uri.ts";
 
 /** What the Worker may do. */
 export interface Scope {

@@ -12,7 +12,8 @@ import { metadataBytesFor, MetadataRoom, MORE_MEMORY } from "./metadata_room.ts"
 import { NotResumable } from "./resume.ts";
 import { Attempts, RetryBudget, type RetryPolicy, withRetry } from "./retry.ts";
 import { type ChecksumName, type ObjectInfo, type ObjectStore, readAll } from "./store.ts";
-import { formatUri, parseUri, shownUri, type StoreUri } from "./uri.ts";
+import { formatUri, parseUri, type StoreUri } from "./uri.ts";
+import { shownUri } from "../shown_uri.ts";
 import { EtagTrust, lengthError, Verification } from "./verification.ts";
 
 /** A key in a store. */

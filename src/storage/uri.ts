@@ -23,29 +23,32 @@ export interface StoreUri {
 }
 
 const SCHEME = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//;
+/** A URL with a signature has some 2,000 characters; a key has at most 1,024 bytes, percent-encoded three times as many. */
+const MAX_CHARACTERS = 32 * 1024;
 
 /**
  * Parses a URI or a bare path.
  *
  * @param what the flag or variable that it came from, for the message
- * @throws CopilotError `input` for an empty text, a NUL byte, or a store URI without container
+ * @throws CopilotError `input` for an empty text, one of more than 32,768 characters, a NUL byte, blanks or control characters in
+ *   a bucket's or host's name, or a store URI without one
  */
 export function parseUri(text: string, what: string): StoreUri {
   if (text === "") {
     throw cannot(`use ${what}`, { input: "it is empty, expected a URI or a path" });
   }
-  if (text.includes("\0")) {
-    throw cannot(`use ${what} ${JSON.stringify(text)}`, { input: "it has a NUL byte" });
+  const refuse = (why: string) => cannot(`use ${what}`, text, { input: why });
+  if (text.length > MAX_CHARACTERS) {
+    throw refuse(`it has ${text.length} characters, expected at most ${MAX_CHARACTERS}`);
   }
+  if (text.includes("\0")) throw refuse("it has a NUL byte");
   const match = SCHEME.exec(text);
   if (match === null) return { scheme: "file", container: "", host: "", key: text };
   const scheme = match[1]!.toLowerCase();
   const rest = text.slice(match[0].length);
   if (scheme === "file") {
     const path = rest.startsWith("localhost/") ? rest.slice("localhost".length) : rest;
-    if (path === "") {
-      throw cannot(`use ${what}`, text, { input: "it has no path" });
-    }
+    if (path === "") throw refuse("it has no path");
     return { scheme, container: "", host: "", key: path };
   }
   const slash = rest.indexOf("/");
@@ -53,9 +56,8 @@ export function parseUri(text: string, what: string): StoreUri {
   const key = slash < 0 ? "" : rest.slice(slash + 1);
   const at = scheme.startsWith("abfs") ? authority.indexOf("@") : -1;
   const container = at < 0 ? authority : authority.slice(0, at);
-  if (container === "") {
-    throw cannot(`use ${what}`, text, { input: "it names no bucket or host" });
-  }
+  if (container === "") throw refuse("it names no bucket or host");
+  if (/[\0-\x20\x7f]/.test(authority)) throw refuse("its bucket or host has a blank or a control character");
   return { scheme, container, host: at < 0 ? "" : authority.slice(at + 1), key };
 }
 
@@ -69,13 +71,4 @@ export function formatUri(uri: StoreUri): string {
 export function joinKey(prefix: string, name: string): string {
   if (prefix === "") return name;
   return prefix.endsWith("/") ? `${prefix}${name}` : `${prefix}/${name}`;
-}
-
-/**
- * A URI as messages may show it: an http URL without user, password and the values of its query, which may be a signature.
- * Other URIs have no secrets in them and come back as they are.
- */
-export function shownUri(text: string): string {
-  if (!/^https?:/i.test(text)) return text;
-  return text.replace(/\/\/[^/?#]*@/, "//").replace(/\?.*$/s, "?***");
 }

@@ -2,6 +2,7 @@
  * Events for operators: one line of JSON each on stderr, or readable text on a terminal.
  * @module
  */
+import { shownUri } from "../shown_uri.ts";
 import type { Clock } from "./mod.ts";
 
 /** As in logrus, which Flyte's `--logger.level` counts: 0 panic, 1 fatal, 2 error, 3 warning, 4 info, 5 debug, 6 trace. */
@@ -66,7 +67,10 @@ export function createLog(options: LogOptions): ConsoleLog {
   let inPlace = false;
   const emit = (level: Level, needed: number) => (message: string, fields: Fields = {}) => {
     if (threshold < needed) return;
-    const line = mask(render({ ts: new Date(clock.nowMs()).toISOString(), level, message, fields }));
+    const shown = Object.fromEntries(
+      Object.entries(fields).map(([name, value]) => [name, shownValue(value)]),
+    );
+    const line = mask(render({ ts: new Date(clock.nowMs()).toISOString(), level, message, fields: shown }));
     write(`${inPlace ? ERASE_LINE : ""}${line}\n`);
     inPlace = false;
   };
@@ -89,6 +93,11 @@ interface LogEvent {
   level: Level;
   message: string;
   fields: Fields;
+}
+
+/** A field that is a URI, as messages show it. */
+function shownValue(value: Fields[string]): Fields[string] {
+  return typeof value === "string" && /^[a-z][a-z0-9+.-]*:\/\/\S*$/i.test(value) ? shownUri(value) : value;
 }
 
 const OWN_FIELDS: ReadonlySet<string> = new Set(["ts", "level", "msg"]);
@@ -130,7 +139,7 @@ export function printable(text: string): string {
 
 /**
  * A function that replaces known secrets by `***`: as they are, as they look within JSON and within a URL, and line by
- * line. For log lines, error documents and whatever else leaves the process.
+ * line; and users with a password in addresses. For log lines, error documents and whatever else leaves the process.
  *
  * @param secrets their values; those shorter than 4 characters would hit ordinary words and are left out
  */
@@ -142,14 +151,19 @@ export function createMasker(secrets: readonly string[]): (text: string) => stri
       for (const form of [part, JSON.stringify(part).slice(1, -1), percentEncoded(part)]) forms.add(form);
     }
   }
-  if (forms.size === 0) return (text) => text;
+  if (forms.size === 0) return withoutUsers;
   // Longest first, or a secret that begins like another would leave the other's rest.
   const longestFirst = [...forms].sort((a, b) => b.length - a.length);
   const pattern = new RegExp(
     longestFirst.map((form) => form.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&")).join("|"),
     "g",
   );
-  return (text) => text.replace(pattern, "***");
+  return (text) => withoutUsers(text.replace(pattern, "***"));
+}
+
+/** A text without the users and passwords of the addresses in it, which whoever wrote it may not know to be secrets. */
+function withoutUsers(text: string): string {
+  return text.replace(/:\/\/[^\s/@"'<>:]*:[^\s/@"'<>]*@/g, "://***@");
 }
 
 function linesOf(secret: string): string[] {

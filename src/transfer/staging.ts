@@ -8,6 +8,7 @@
 import { cannot } from "../errors.ts";
 import type { Files, OpenFile } from "../system/mod.ts";
 import { assertWithin } from "../system/beneath.ts";
+import { trimEnd } from "../trim.ts";
 
 /** Name of the directory for unfinished files, inside the run's directory. No variable may have it. */
 export const STAGING_NAME = ".copilot-tmp";
@@ -48,7 +49,7 @@ export class Staging {
   /** @param root absolute path of the directory that everything is written below; it exists */
   constructor(files: Files, root: string) {
     this.#files = files;
-    this.#root = root === "/" ? "" : root.replace(/\/+$/, "");
+    this.#root = trimEnd(root, "/");
     this.#staging = `${this.#root}/${STAGING_NAME}`;
   }
 

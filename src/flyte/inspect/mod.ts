@@ -36,7 +36,7 @@ const NAMES: ReadonlyMap<string, DocumentKind> = new Map([
 const TELLING: readonly DocumentKind[] = ["literals", "interface", "variables"];
 const BASE64_KINDS: readonly DocumentKind[] = ["interface", "variables"];
 
-const BASE64 = /^[A-Za-z0-9+/\s]+={0,2}\s*$/;
+const BASE64 = /^[A-Za-z0-9+/\s]+={0,2}$/;
 // deno-lint-ignore no-control-regex
 const CONTROL = /[\0-\x08\x0b\x0c\x0e-\x1f]/;
 /** Characters that a terminal obeys instead of showing, besides those that JSON escapes itself. */
@@ -74,7 +74,7 @@ function unclear(name: string, why: string): CopilotError {
 /** The bytes that a text in base64 stands for; undefined where it is none. */
 function base64Of(bytes: Uint8Array): Uint8Array | undefined {
   const text = new TextDecoder().decode(bytes);
-  if (!BASE64.test(text)) return undefined;
+  if (!BASE64.test(text.trimEnd())) return undefined;
   try {
     return Uint8Array.fromBase64(text);
   } catch {

@@ -6,6 +6,7 @@
  * @module
  */
 import { CopilotError, type ErrorCode } from "../../errors.ts";
+import { before, trimEnd } from "../../trim.ts";
 
 /** Bytes of one component of a path, as Linux limits them. */
 const MAX_NAME_BYTES = 255;
@@ -131,13 +132,7 @@ export function elementPlace(parent: string, index: number): string {
  * @returns the host or bucket where there is nothing behind it, the empty text where there is nothing at all
  */
 export function basenameOfUri(uri: string): string {
-  const address = /^https?:\/\//i.test(uri) ? uri.replace(/[?#].*$/s, "") : uri;
-  const trimmed = withoutTrailingSlashes(address);
+  const address = /^https?:\/\//i.test(uri) ? before(uri, "?#") : uri;
+  const trimmed = trimEnd(address, "/");
   return trimmed.slice(trimmed.lastIndexOf("/") + 1);
-}
-
-function withoutTrailingSlashes(text: string): string {
-  let end = text.length;
-  while (end > 0 && text[end - 1] === "/") end--;
-  return text.slice(0, end);
 }

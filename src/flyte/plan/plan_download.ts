@@ -24,6 +24,7 @@ import {
 } from "./names.ts";
 import { scalarText } from "../text/text.ts";
 import type { Literal, LiteralMap, Scalar } from "../types.ts";
+import { trimEnd } from "../../trim.ts";
 
 /** Permission bits, before the umask, of a file with a simple value: the original makes these executable. */
 const VALUE_MODE = 0o777;
@@ -130,7 +131,7 @@ export function planDownload(map: LiteralMap, options: DownloadOptions): Downloa
 
 /** Yields the actions of a message, and returns its literals in their local form. */
 function* walk(map: LiteralMap, options: DownloadOptions): Walk<ReadonlyMap<string, Literal>> {
-  const root = options.root.replace(/\/+$/, "");
+  const root = trimEnd(options.root, "/");
   let changed: Map<string, Literal> | null = null;
   for (const [name, literal] of map.literals) {
     const variable = variablePlace(name);

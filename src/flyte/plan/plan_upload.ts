@@ -15,6 +15,7 @@ import { listed, OutputLookup, Refusal } from "./outputs.ts";
 import { parseScalar } from "../text/text.ts";
 import type { BlobType, Literal, LiteralMap, LiteralType, Scalar, TypedInterface } from "../types.ts";
 import { Dimensionality, SimpleType } from "../types.ts";
+import { trim } from "../../trim.ts";
 
 export type { EntryKind, OutputTree } from "./outputs.ts";
 
@@ -247,7 +248,7 @@ function parsed(simple: number, bytes: Uint8Array, variable: string): Scalar {
 
 /** Whether a file stands for none: nothing but blanks, or the text `null`. */
 function isNull(bytes: Uint8Array): boolean {
-  const text = new TextDecoder().decode(bytes).replace(/^[ \t\n]+|[ \t\n]+$/g, "");
+  const text = trim(new TextDecoder().decode(bytes), " \t\n");
   return text === "" || text === "null";
 }
 

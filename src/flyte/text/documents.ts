@@ -58,7 +58,7 @@ function literalJson({ value }: Literal, place: string): JsonView {
     case "map":
       return entriesOf(value.value.literals, (item, key) => literalJson(item, keyPlace(place, key)));
     case "offloadedMetadata":
-      throw unwritable(place, `it is still a reference to ${value.value.uri}`);
+      throw unwritable(place, "it is still a reference to an offloaded literal");
     case undefined:
       throw unwritable(place, "it holds no value");
   }

@@ -173,11 +173,16 @@ export function parseStruct(text: string): Struct {
 
 /** Where the object at the start of a text ends; the text's end where it does not. */
 function endOfObject(text: string): number {
-  const tokens = /"(?:[^"\\]|\\.)*"|[{}]/gs;
   let depth = 0;
-  for (const { 0: token, index } of text.matchAll(tokens)) {
-    if (token === "{") depth++;
-    else if (token === "}" && --depth === 0) return index + 1;
+  let isQuoted = false;
+  for (let index = 0; index < text.length; index++) {
+    const char = text[index];
+    if (isQuoted) {
+      if (char === "\\") index++;
+      else if (char === '"') isQuoted = false;
+    } else if (char === '"') isQuoted = true;
+    else if (char === "{") depth++;
+    else if (char === "}" && --depth === 0) return index + 1;
   }
   return text.length;
 }

@@ -9,8 +9,8 @@ const MAX_INT64 = (1n << 63n) - 1n;
 const INTEGER = /^[+-]?[0-9]+$/;
 const INFINITY = /^([+-]?)inf(?:inity)?$/i;
 const NAN = /^nan$/i;
-const DECIMAL = /^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?$/i;
-const HEXADECIMAL = /^([+-]?)0x([0-9a-f]*)\.?([0-9a-f]*)p([+-]?[0-9]+)$/i;
+const DECIMAL = /^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?$/i;
+const HEXADECIMAL = /^([+-]?)0x([0-9a-f]*)(?:\.([0-9a-f]*))?p([+-]?[0-9]+)$/i;
 /** An underscore stands between two digits, or between the base and a digit. */
 const MISPLACED_UNDERSCORE = /(?<![0-9a-f]|^[+-]?0x)_|_(?![0-9a-f])/i;
 const MISPLACED_IN_DECIMAL = /(?<![0-9])_|_(?![0-9])/;
@@ -56,8 +56,8 @@ export function parseFloat64(text: string): number | NumberFault {
 }
 
 function parseHexadecimal(text: string): number | undefined {
-  const [, sign, whole, fraction, power] = HEXADECIMAL.exec(text) ?? [];
-  if (whole === undefined || fraction === undefined || whole + fraction === "") return undefined;
+  const [, sign, whole, fraction = "", power] = HEXADECIMAL.exec(text) ?? [];
+  if (whole === undefined || whole + fraction === "") return undefined;
   const exponent = Math.max(-EXPONENT_BOUND, Math.min(EXPONENT_BOUND, Number(power)));
   const value = scaled(BigInt(`0x${whole}${fraction}`), exponent - 4 * fraction.length);
   return sign === "-" ? -value : value;

@@ -4,6 +4,7 @@
  */
 import { parseDurationNs } from "./durations.ts";
 import type { Duration, Timestamp } from "../types.ts";
+import { trimEnd } from "../../trim.ts";
 
 const NANOS = 1_000_000_000n;
 const MIN_INT64 = -(1n << 63n);
@@ -67,7 +68,7 @@ export function formatTimestamp({ seconds, nanos }: Timestamp): TimeText {
 
 /** `.5` for 500000000 of 9 digits; nothing for 0. */
 function fractionText(value: bigint, digits: number): string {
-  return value === 0n ? "" : `.${String(value).padStart(digits, "0").replace(/0+$/, "")}`;
+  return value === 0n ? "" : `.${trimEnd(String(value).padStart(digits, "0"), "0")}`;
 }
 
 /** What time.Parse(time.RFC3339, text) makes of a text; undefined where it refuses. Digits after the ninth are cut. */

@@ -8,6 +8,7 @@ import { formatFloat, parseBoolean, parseFloat64, parseInteger } from "./go_numb
 import { durationNs, formatDuration, formatTimestamp, parseDuration, parseTimestamp } from "./go_time.ts";
 import { quoted } from "../plan/names.ts";
 import { type Primitive, type Scalar, SimpleType } from "../types.ts";
+import { trim } from "../../trim.ts";
 
 /** The tag of binary values that come from a file. */
 const BINARY_TAG = "msgpack";
@@ -74,7 +75,7 @@ export function parseScalar(simple: number, bytes: Uint8Array): Scalar {
   if (simple === SimpleType.BINARY) {
     return { value: { case: "binary", value: { value: bytes, tag: BINARY_TAG } } };
   }
-  const text = decodeText(bytes).replace(/^[ \t\n]+|[ \t\n]+$/g, "");
+  const text = trim(decodeText(bytes), " \t\n");
   if (simple === SimpleType.ERROR) {
     return { value: { case: "error", value: { failedNodeId: "", message: text } } };
   }

@@ -15,6 +15,7 @@ import {
 } from "./go_json.ts";
 import { formatShortFloat } from "./go_number.ts";
 import type { TextSink } from "./text_bytes.ts";
+import { trimEnd } from "../../trim.ts";
 
 /** Texts without quotes that YAML 1.1 or 1.2 read as null, a boolean, a merge or a default. */
 const WORD = /^(?:~|null|true|false|yes|no|on|off|y|n|<<|=)$/i;
@@ -142,7 +143,7 @@ function isAmbiguous(text: string): boolean {
 
 /** A text of several lines as a block; undefined where its blanks or characters would not survive in one. */
 function literal(text: string, indent: string): string | undefined {
-  const content = text.replace(/\n+$/, "");
+  const content = trimEnd(text, "\n");
   if (content === "" || /^[ \t\n]|[ \t](?:\n|$)/.test(content) || UNPRINTABLE.test(text)) return undefined;
   const ending = text.length - content.length;
   const chomping = ending === 0 ? "-" : ending === 1 ? "" : "+";

@@ -161,7 +161,7 @@ Deno.test("what JSON cannot hold is an error that names the place", async (t) =>
     [
       "an offloaded literal",
       literal({ case: "offloadedMetadata", value: { uri: "s3://b/k", sizeBytes: 1n } }),
-      /still a reference to s3:\/\/b\/k/,
+      /still a reference to an offloaded literal/,
     ],
   ];
   for (const [what, x, message] of cases) {

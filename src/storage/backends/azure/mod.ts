@@ -38,6 +38,7 @@ import {
   type StoreTraits,
 } from "../../store.ts";
 import { formatUri, type StoreUri } from "../../uri.ts";
+import { shownUri } from "../../../shown_uri.ts";
 import { BlockUpload } from "./blocks.ts";
 import { payloadOf } from "./payload.ts";
 import { infoOf, parseList } from "./reply.ts";
@@ -185,7 +186,7 @@ class AzureStore implements ObjectStore {
   }
 
   #uri(key: string): string {
-    return `${this.root}/${key}`;
+    return shownUri(`${this.root}/${key}`);
   }
 
   /** What a range without bytes gives: the object's information, and nothing to read. */

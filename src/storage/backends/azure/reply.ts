@@ -31,7 +31,7 @@ export function infoOf(key: string, headers: HttpHeaders, size: number): ObjectI
 
 /** The text of the first element of a name, as it is written; undefined where there is none. */
 function element(xml: string, name: string): string | undefined {
-  return new RegExp(`<${name}(?:\\s[^>]*)?>([^<]*)</${name}>`).exec(xml)?.[1];
+  return new RegExp(`<${name}(?:\\s[^<>]*)?>([^<]*)</${name}>`).exec(xml)?.[1];
 }
 
 /** A page, and whether its keys ascend by their bytes, as far as it shows. */
@@ -70,7 +70,7 @@ function parseBlob(xml: string, object: string): { info: ObjectInfo; isTyped: bo
   // Behind the properties is metadata, whose names anybody may choose.
   const end = xml.indexOf("</Properties>");
   const properties = xml.slice(0, Math.max(end, 0));
-  const name = /<Name( Encoded="true")?[^>]*>([^<]*)<\/Name>/.exec(properties);
+  const name = /<Name( Encoded="true")?[^<>]*>([^<]*)<\/Name>/.exec(properties);
   const length = element(properties, "Content-Length") ?? "";
   if (name === null || !/^[0-9]{1,15}$/.test(length)) {
     throw malformed(object, "an entry has no name or no length");

@@ -21,6 +21,8 @@ import { makeOrigin, type Origin, parseHttpUrl } from "../../../http/origin.ts";
 import type { PermissionContext, Permissions } from "../../backend.ts";
 import { permissionsFor } from "../../cloud/permissions.ts";
 import { formatUri, type StoreUri } from "../../uri.ts";
+import { shownUri } from "../../../shown_uri.ts";
+import { before, trimEnd } from "../../../trim.ts";
 
 type Env = Readonly<Record<string, string>>;
 
@@ -64,7 +66,7 @@ export interface AzureAddress {
  * `denied` for a host that is not Azure's
  */
 export function azureAddress(uri: StoreUri, settings: StoreSettings, env: Env): AzureAddress {
-  const object = formatUri({ ...uri, key: "" });
+  const object = shownUri(formatUri({ ...uri, key: "" }));
   const { container } = uri;
   if (!CONTAINER.test(container) || container.length > 63) {
     throw cannot("use", object, {
@@ -121,7 +123,7 @@ function endpointAddress(
   >,
 ): AzureAddress {
   const { origin, path } = parseHttpUrl(baseUrl, "the endpoint (storage.stow.config base_url)");
-  const root = path.replace(/[?].*$/, "").replace(/\/+$/, "");
+  const root = trimEnd(before(path, "?"), "/");
   const own = configured || root.slice(root.lastIndexOf("/") + 1) || origin.hostname.split(".")[0]!;
   if (account !== "" && account !== own) {
     throw cannot("use", object, {
@@ -190,7 +192,7 @@ function applicationCredential(env: Env): AzureCredential | null {
   if (!/^[A-Za-z0-9.-]+$/.test(env.AZURE_TENANT_ID!)) {
     throw cannot("use AZURE_TENANT_ID", env.AZURE_TENANT_ID!, { config: "expected an id or a domain" });
   }
-  const authority = (env.AZURE_AUTHORITY_HOST || DEFAULT_AUTHORITY).replace(/\/+$/, "");
+  const authority = trimEnd(env.AZURE_AUTHORITY_HOST || DEFAULT_AUTHORITY, "/");
   const url = `${authority}/${env.AZURE_TENANT_ID}/oauth2/v2.0/token`;
   const { origin } = parseHttpUrl(url, "AZURE_AUTHORITY_HOST");
   if (!isPrivate(origin)) {

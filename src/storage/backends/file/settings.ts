@@ -9,6 +9,7 @@ import { cannot } from "../../../errors.ts";
 import type { PermissionContext, Permissions } from "../../backend.ts";
 import { absolutePath } from "../../cloud/permissions.ts";
 import type { StoreUri } from "../../uri.ts";
+import { trimEnd } from "../../../trim.ts";
 
 /** A container of files. */
 export interface FilePlace {
@@ -33,7 +34,7 @@ export function filePlace(uri: StoreUri, settings: StoreSettings): FilePlace {
   if (uri.container === "." || uri.container === "..") {
     throw cannot("open", root, { path: `"${uri.container}" is no name of a container` });
   }
-  return { root, directory: `${path.replace(/\/+$/, "")}/${uri.container}` };
+  return { root, directory: `${trimEnd(path, "/")}/${uri.container}` };
 }
 
 /** The permissions for a URI's files: of a bare path that file or directory, else the container's directory. */

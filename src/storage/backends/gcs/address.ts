@@ -8,6 +8,7 @@ import { cannot } from "../../../errors.ts";
 import { assertUnicode, encodeText } from "../../cloud/percent_encoding.ts";
 import { googleEndpoint } from "./settings.ts";
 import { type Origin, parseHttpUrl } from "../../../http/origin.ts";
+import { before, trimEnd } from "../../../trim.ts";
 
 /** Name and value of a query's parameters; those without value are left out. */
 export type Query = Readonly<Record<string, string | number | undefined>>;
@@ -25,7 +26,7 @@ export class GcsAddress {
     const { origin, path } = parseHttpUrl(url, from);
     this.bucket = bucket;
     this.origin = origin;
-    this.#base = path.replace(/\?.*$/, "").replace(/\/+$/, "");
+    this.#base = trimEnd(before(path, "?"), "/");
   }
 
   /** Path of the bucket's list of objects. */

@@ -106,7 +106,15 @@ function wordsOf(text: string): string {
 function masked(text: string, secrets: readonly string[]): string {
   let shown = text;
   for (const secret of secrets) if (secret !== "") shown = shown.replaceAll(secret, "***");
-  return quoted(shown.replace(/[\w-]{10,}\.[\w-]{10,}\.[\w-]*/g, "***"));
+  return quoted(shown.replace(/[\w.-]+/g, (word) => looksSigned(word) ? "***" : word));
+}
+
+/** Whether a word is a JSON Web Token, whole or cut off: `header.payload.signature`. */
+function looksSigned(word: string): boolean {
+  const parts = word.split(".");
+  return parts.some((part, index) =>
+    index + 2 < parts.length && part.length >= 10 && parts[index + 1]!.length >= 10
+  );
 }
 
 /**

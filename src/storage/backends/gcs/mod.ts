@@ -28,6 +28,7 @@ import type {
   StoreTraits,
 } from "../../store.ts";
 import type { StoreUri } from "../../uri.ts";
+import { shownUri } from "../../../shown_uri.ts";
 import { GcsAddress } from "./address.ts";
 import { crc32cOf, withMetadata } from "./body.ts";
 import { type CredentialSource, openCredentials } from "./credentials.ts";
@@ -233,7 +234,7 @@ class GcsStore implements ObjectStore {
   }
 
   #uri(key: string): string {
-    return `${this.root}/${key}`;
+    return shownUri(`${this.root}/${key}`);
   }
 }
 

@@ -29,7 +29,8 @@ import type {
   ObjectStore,
   StoreTraits,
 } from "../../store.ts";
-import { shownUri, type StoreUri } from "../../uri.ts";
+import type { StoreUri } from "../../uri.ts";
+import { shownUri } from "../../../shown_uri.ts";
 import { fetchFollowing, type Reply } from "./fetch.ts";
 import { guardedNetwork, isForbidden } from "./guard.ts";
 import { GunzipBody, isGzip } from "./gunzip.ts";
@@ -67,7 +68,7 @@ class HttpStore implements ObjectStore {
     options: { context: BackendContext; allowsLinkLocal: boolean },
   ) {
     this.#base = base;
-    this.root = base.replace(/\/\/.*@/, "//");
+    this.root = shownUri(base);
     this.#client = client;
     this.#context = options.context;
     this.#allowsLinkLocal = options.allowsLinkLocal;

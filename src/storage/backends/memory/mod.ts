@@ -25,6 +25,7 @@ import type {
   PutOptions,
   StoreTraits,
 } from "../../store.ts";
+import { shownUri } from "../../../shown_uri.ts";
 
 const PAGE_KEYS = 1000;
 
@@ -58,7 +59,7 @@ export class MemoryStore implements ObjectStore {
   }
 
   #uri(key: string): string {
-    return `${this.root}/${key}`;
+    return shownUri(`${this.root}/${key}`);
   }
 
   #find(key: string, action: string): Stored {

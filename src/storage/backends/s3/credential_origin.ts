@@ -94,5 +94,7 @@ function given(path: string | undefined): string[] {
 
 /** Files that the profiles of a shared file name. */
 function tokenFiles(text: string): string[] {
-  return [...text.matchAll(/^\s*web_identity_token_file\s*=\s*(\S+)\s*$/gim)].map(([, path]) => path!);
+  return [...text.matchAll(/^[ \t]*web_identity_token_file[ \t]*=[ \t]*(\S+)[ \t]*$/gim)].map(([, path]) =>
+    path!
+  );
 }

@@ -4,6 +4,7 @@
  * Pure. The tests hold the regional ones against the AWS SDK's resolver.
  * @module
  */
+import { trimEnd } from "../../../trim.ts";
 
 type Env = Readonly<Record<string, string>>;
 
@@ -79,7 +80,7 @@ export function containerUrl(env: Env): NamedUrl | null {
 
 /** The instance's metadata service. */
 export function metadataUrl(env: Env): NamedUrl {
-  const configured = env.AWS_EC2_METADATA_SERVICE_ENDPOINT?.replace(/\/+$/, "");
+  const configured = trimEnd(env.AWS_EC2_METADATA_SERVICE_ENDPOINT ?? "", "/");
   const isIpv6 = env.AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE?.toLowerCase() === "ipv6";
   return {
     url: configured || (isIpv6 ? "http://[fd00:ec2::254]" : "http://169.254.169.254"),

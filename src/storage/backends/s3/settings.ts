@@ -15,6 +15,7 @@ import { permissionsFor } from "../../cloud/permissions.ts";
 import type { StoreUri } from "../../uri.ts";
 import { credentialNeeds, credentialOrigin } from "./credential_origin.ts";
 import { awsDomain, s3Host } from "./endpoints.ts";
+import { before, trimEnd } from "../../../trim.ts";
 
 /** A bucket's address. */
 export interface BucketAddress {
@@ -68,7 +69,7 @@ export function bucketAddress(
   }
   const endpoint = configured.includes("://") ? configured : `${isSecure ? "https" : "http"}://${configured}`;
   const { origin, path } = parseHttpUrl(endpoint, "the endpoint (storage.stow.config endpoint)");
-  const above = path.replace(/\?.*$/, "").replace(/\/+$/, "");
+  const above = trimEnd(before(path, "?"), "/");
   const common = { bucket, root, region, isAws: false };
   if (style !== "virtual") {
     return { ...common, style: "path", origin, base: `${above}/${encodePath(bucket)}/` };

@@ -42,7 +42,7 @@ const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
 const REGION = /^[a-z0-9-]{1,40}$/;
 
 /** The start of a document that is an error. */
-const LATE_ERROR = /^\s*(<\?xml[^>]*\?>)?\s*<Error[\s>]/;
+const LATE_ERROR = /^\s*(?:<\?xml[^>]*>\s*)?<Error[\s>]/;
 
 const REFUSED_CREDENTIALS: ReadonlySet<string> = new Set([
   "ExpiredToken",

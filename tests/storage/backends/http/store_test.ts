@@ -3,7 +3,7 @@ import { CopilotError } from "../../../../src/errors.ts";
 import { codeIs } from "../../../support/errors.ts";
 import type { BackendContext } from "../../../../src/storage/backend.ts";
 import { backend } from "../../../../src/storage/backends/http/mod.ts";
-import { shownUri } from "../../../../src/storage/uri.ts";
+import { shownUri } from "../../../../src/shown_uri.ts";
 import { isForbidden } from "../../../../src/storage/backends/http/guard.ts";
 import { bytesSource, type GetResult, type ObjectStore, readAll } from "../../../../src/storage/store.ts";
 import { parseUri } from "../../../../src/storage/uri.ts";

@@ -25,20 +25,28 @@ export function parseProfiles(text: string, kind: "config" | "credentials"): Pro
   let current: Record<string, string> | null = null;
   for (const line of text.split(/\r?\n/)) {
     if (/^\s*([#;]|$)/.test(line)) continue;
-    const section = /^\[\s*(.*?)\s*\]/.exec(line)?.[1];
+    const section = /^\[([^\]]*)\]/.exec(line)?.[1]?.trim();
     if (section !== undefined) {
       const name = kind === "credentials" || section === "default"
         ? section
-        : /^profile\s+(.*)$/.exec(section)?.[1];
+        : /^profile\s+(\S.*)$/.exec(section)?.[1];
       current = name === undefined ? null : profiles.get(name) ?? {};
       if (name !== undefined) profiles.set(name, current!);
       continue;
     }
     // What is indented belongs to the setting before it.
-    const pair = /^([^\s=]+)\s*=\s*(.*?)(?:\s+[#;].*)?$/.exec(line);
-    if (pair !== null && current !== null) current[pair[1]!.toLowerCase()] = pair[2]!.trim();
+    const pair = /^([^\s=]+)\s*=(.*)$/.exec(line);
+    if (pair !== null && current !== null) {
+      current[pair[1]!.toLowerCase()] = withoutComment(pair[2]!.trim()).trim();
+    }
   }
   return profiles;
+}
+
+/** A value without the comment that stands behind a blank. */
+function withoutComment(value: string): string {
+  const at = value.search(/\s[#;]/);
+  return at < 0 ? value : value.slice(0, at);
 }
 
 /** Credentials of a profile, and of the profiles that it refers to. */

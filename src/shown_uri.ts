@@ -1,0 +1,62 @@
+/**
+ * How messages show a URI. Pure.
+ * @module
+ */
+import { before } from "./trim.ts";
+
+const SCHEME = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//;
+/** Longer URIs are shown up to here. */
+const SHOWN_CHARACTERS = 1024;
+
+/** Schemes whose authority is `CONTAINER@HOST`. */
+const NAMES_CONTAINER = /^abfss?$/;
+
+/**
+ * A URI as messages may show it, and the only way in which they do: without user and password, without what stands in its query and
+ * fragment, which may be a signature, and not longer than 1,024 characters. That holds for every scheme, since nobody can tell what
+ * somebody has put there, and for texts that are no URI: what looks like a password in one is one. A path without a scheme
+ * keeps its `?` and `#`.
+ */
+export function shownUri(text: string): string {
+  const match = SCHEME.exec(text);
+  if (match === null) return shortened(isPath(text) ? text : `***@${withoutUser(text)}`);
+  const rest = text.slice(match[0].length);
+  const authority = before(rest, "/?#\\");
+  if (!hasPort(authority)) return shortened(match[0] + withoutUser(rest));
+  const behind = rest.slice(authority.length);
+  const path = before(behind, "?#");
+  const mark = behind[path.length];
+  return shortened(match[0] + shownAuthority(match[1]!, authority) + path) +
+    (mark === undefined ? "" : `${mark}***`);
+}
+
+/** Whether a text without a scheme can only be a path or a name: in an address a password stands between a colon and an `@`. */
+function isPath(text: string): boolean {
+  const colon = text.indexOf(":");
+  return /^[./]/.test(text) || colon < 0 || text.lastIndexOf("@") < colon;
+}
+
+/** Whether what follows the last colon of a host is a port, or nothing does; else it is the start of a password. */
+function hasPort(authority: string): boolean {
+  const host = authority.slice(authority.lastIndexOf("@") + 1);
+  return host.endsWith("]") || /^[0-9]*$/.test(host.slice(host.lastIndexOf(":") + 1)) || !host.includes(":");
+}
+
+function shownAuthority(scheme: string, authority: string): string {
+  const at = authority.lastIndexOf("@");
+  if (at < 0) return authority;
+  const user = authority.slice(0, at);
+  const isContainer = NAMES_CONTAINER.test(scheme.toLowerCase()) && !user.includes(":");
+  return isContainer ? authority : authority.slice(at + 1);
+}
+
+/** What stands behind the last `@` of a text that no parser takes apart, query and fragment left out. */
+function withoutUser(text: string): string {
+  const at = text.lastIndexOf("@");
+  if (at < 0) return `${before(text, ":?#")}:***`;
+  return before(text.slice(at + 1), "?#");
+}
+
+function shortened(text: string): string {
+  return text.length <= SHOWN_CHARACTERS ? text : `${text.slice(0, SHOWN_CHARACTERS)}…`;
+}
