@@ -1,8 +1,8 @@
 /**
  * Checksums of streams, and of a whole object from those of its parts.
  *
- * CRC32 comes from zlib and the digests from crypto, both native; CRC32C and CRC64NVME from wasm, which is loaded only
- * when a store gives such a checksum. Bytes are looked at once, in the buffer that they arrived in.
+ * CRC32 comes from zlib and the digests from crypto, both native; CRC32C, CRC64NVME and the MD5 of a large object from wasm, which
+ * is loaded only when a store gives such a checksum. Bytes are looked at once, in the buffer that they arrived in.
  * @module
  */
 import { createHash } from "node:crypto";
@@ -36,8 +36,13 @@ export function isCrc(name: ChecksumName): name is CrcName {
   return name in CRCS;
 }
 
+/** An MD5 of fewer bytes is over before another could share its work. */
+const LANES_FROM_BYTES = 1024 * 1024;
+
 /**
  * A hasher for one stream.
+ *
+ * @param sizeBytes bytes that are to come, where that is known: a large MD5 is hashed beside others
  *
  * @example
  * ```ts
@@ -49,8 +54,13 @@ export function isCrc(name: ChecksumName): name is CrcName {
  * assert.equal(hasher.hex(), "e3069283");
  * ```
  */
-export async function createHasher(name: ChecksumName): Promise<Hasher> {
+export async function createHasher(name: ChecksumName, sizeBytes = 0): Promise<Hasher> {
   if (name === "crc32") return zlibHasher();
+  if (name === "md5" && sizeBytes >= LANES_FROM_BYTES) {
+    const { openMd5 } = await import("./md5/lanes.ts");
+    const md5 = openMd5();
+    if (md5 !== null) return { name, ...md5 };
+  }
   return isCrc(name) ? await wasmHasher(name) : cryptoHasher(name);
 }
 

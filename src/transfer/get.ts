@@ -77,7 +77,7 @@ async function fetchStream(
   { first: { info, body }, staged: { file }, object, verification }: StreamJob,
 ): Promise<void> {
   const wanted = verification.wanted(info);
-  const hasher = wanted === undefined ? null : await createHasher(wanted.name);
+  const hasher = wanted === undefined ? null : await createHasher(wanted.name, info.size);
   const buffer = session.buffers.take();
   try {
     const length = await pump(session, body, { end: info.size, start: 0, buffer, hasher, write: file.write });

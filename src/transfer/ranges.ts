@@ -4,18 +4,21 @@
  * @module
  */
 import { cannot, CopilotError } from "../errors.ts";
-import { combine, createHasher, isCrc } from "../storage/checksum.ts";
+import { combine, createHasher, type Hasher, isCrc } from "../storage/checksum.ts";
 import type { ByteReader, Checksum, ChecksumName, GetResult, ObjectStore } from "../storage/store.ts";
 import type { TransferSession } from "./session.ts";
 import { lengthError, type Verification } from "../storage/verification.ts";
 import { pump } from "./pump.ts";
-import { digestOfFile } from "./read_back.ts";
+import { digestOfFile, hashFile } from "./read_back.ts";
 import type { StagedFile } from "./staging.ts";
 import { pinOf, relation } from "../storage/version.ts";
 
 const MIB = 1024 * 1024;
-/** Streams besides the first: at 60 MB/s each, what stores give a connection, sixteen fill ten gigabits. More cost memory only. */
-const MAX_HELPERS = 15;
+/**
+ * Streams of a run up to which a large object gets helpers: at 60 MB/s each, what stores give a connection, sixteen fill ten
+ * gigabits, and more cost memory only. Many objects at once need no ranges.
+ */
+const MAX_STREAMS = 16;
 
 /**
  * Bytes of a range, so that a large object has many ranges per slot and a range outlasts its request's latency by far.
@@ -64,6 +67,8 @@ class RangedGet {
   readonly #count: number;
   readonly #wanted: Checksum | undefined;
   readonly #hexes: (string | undefined)[] = [];
+  /** A digest cannot be joined from those of ranges: it is taken over what the front's stream reads, in order. */
+  #digest: Hasher | undefined;
   readonly #helpers: Promise<void>[] = [];
   /** Ends the helpers. */
   readonly #helpersEnded = new AbortController();
@@ -90,6 +95,8 @@ class RangedGet {
 
   async run(): Promise<void> {
     this.#job.staged.file.truncate(this.#size);
+    const { name } = this.#wanted ?? {};
+    if (name !== undefined && !isCrc(name)) this.#digest = await createHasher(name, this.#size);
     try {
       await this.#fromFront();
     } catch (error) {
@@ -120,8 +127,8 @@ class RangedGet {
   }
 
   #recruit(): void {
-    const wanted = Math.min(MAX_HELPERS, this.#back - this.#front);
-    while (!this.#isAlone && this.#helpers.length < wanted) {
+    const wanted = this.#back - this.#front;
+    while (!this.#isAlone && this.#helpers.length < wanted && this.#session.pool.active < MAX_STREAMS) {
       const spare = this.#session.startSpare(() => this.#help());
       if (spare === null) break;
       this.#helpers.push(spare);
@@ -186,11 +193,12 @@ class RangedGet {
     const start = index * this.#rangeBytes;
     const end = Math.min(this.#size, start + this.#rangeBytes);
     const name = this.#wanted?.name;
-    const hasher = name !== undefined && isCrc(name) ? await createHasher(name) : null;
+    const inOrder = isHelper ? null : this.#digest ?? null;
+    const hasher = name !== undefined && isCrc(name) ? await createHasher(name) : inOrder;
     const write = (bytes: Uint8Array, offset: number) => this.#write(bytes, { offset, isHelper });
     const reached = await pump(this.#session, body, { start, end, buffer, hasher, write });
     if (reached !== end) throw lengthError(this.#job.object, reached, this.#size);
-    if (!isHelper || !this.#isAlone) this.#hexes[index] = hasher?.hex();
+    if (hasher !== this.#digest && (!isHelper || !this.#isAlone)) this.#hexes[index] = hasher?.hex();
   }
 
   #write(bytes: Uint8Array, { offset, isHelper }: { offset: number; isHelper: boolean }): void {
@@ -210,12 +218,13 @@ class RangedGet {
 
   async #verify(): Promise<void> {
     const { first: { info }, staged, verification } = this.#job;
-    const wanted = this.#wanted;
-    if (wanted === undefined) return;
-    // Digests cannot be joined.
-    const digest = (name: ChecksumName) => digestOfFile(this.#session, staged.file, name);
-    const hex = isCrc(wanted.name) ? this.#combined(wanted) : await digest(wanted.name);
-    await verification.check({ info, hex, digest });
+    if (this.#wanted === undefined) return;
+    const { file } = staged;
+    const digest = (name: ChecksumName) => digestOfFile(this.#session, file, name);
+    if (this.#digest !== undefined) {
+      await hashFile(this.#session, file, { hasher: this.#digest, from: this.#front * this.#rangeBytes });
+    }
+    await verification.check({ info, hex: this.#digest?.hex() ?? this.#combined(this.#wanted), digest });
   }
 
   #combined({ name }: Checksum): string {

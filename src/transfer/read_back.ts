@@ -2,7 +2,7 @@
  * Checksums of a file that was just written, read once more out of the page cache.
  * @module
  */
-import { createHasher } from "../storage/checksum.ts";
+import { createHasher, type Hasher } from "../storage/checksum.ts";
 import type { ChecksumName } from "../storage/store.ts";
 import type { OpenFile } from "../system/mod.ts";
 import type { TransferSession } from "./session.ts";
@@ -16,14 +16,24 @@ export async function digestOfFile(
   file: OpenFile,
   name: ChecksumName,
 ): Promise<string> {
+  const hasher = await createHasher(name, file.stat().size);
+  await hashFile(session, file, { hasher, from: 0 });
+  return hasher.hex();
+}
+
+/** Gives a hasher the bytes of a file from an offset on. Leaves the file's offset at the end. */
+export async function hashFile(
+  session: TransferSession,
+  file: OpenFile,
+  { hasher, from }: { hasher: Hasher; from: number },
+): Promise<void> {
   const { system, buffers, signal } = session;
-  const hasher = await createHasher(name);
   const buffer = buffers.take();
   try {
-    file.seek(0);
+    file.seek(from);
     for (let at = 0, turn = 0;;) {
       const count = file.read(buffer);
-      if (count === null) return hasher.hex();
+      if (count === null) return;
       hasher.update(buffer.subarray(0, count));
       at += count;
       if (at - turn < TURN_BYTES) continue;

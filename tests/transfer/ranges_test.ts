@@ -80,6 +80,16 @@ Deno.test("get: a large object takes one stream where no slot is spare", async (
   setup.assertClean("k");
 });
 
+Deno.test("get: a large object among many takes one stream, and its MD5 is taken as the bytes pass", async () => {
+  using setup = await getSetup({ k: LARGE }, { store: rangeStore() });
+  const others = Array.from({ length: 16 }, () => setup.session.pool.acquire());
+  await Promise.all(others);
+  await setup.get();
+  assert.equal(setup.flaky.calls.length, 1);
+  others.forEach(() => setup.session.pool.release());
+  setup.assertClean("k");
+});
+
 /** Another reply to every range. */
 function ranges(reply: (got: GetResult) => GetResult): (call: Call) => Fault | null {
   return (call) => isRange(call) ? { reply } : null;
