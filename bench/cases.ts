@@ -143,7 +143,7 @@ export function filesBelow(directory: string): Arrived[] {
     for (const entry of Deno.readDirSync(path)) {
       const [below, relative] = [`${path}/${entry.name}`, `${name}/${entry.name}`];
       if (entry.isDirectory) walk(below, relative);
-      else if (!/^\/inputs\.(pb|json|yaml)$/.test(relative)) {
+      else if (!/^\/(inputs\.(pb|json|yaml)$|\.copilot-)/.test(relative)) {
         using file = Deno.openSync(below);
         let [crc, size] = [0, 0];
         for (let count = file.readSync(buffer); count !== null; count = file.readSync(buffer)) {
