@@ -11,7 +11,7 @@ import type {
   StoreCommand,
   TaskCommand,
 } from "./cli/mod.ts";
-import { complete } from "./complete.ts";
+import { complete, completeForReport } from "./complete.ts";
 import { secretValues } from "./config/mod.ts";
 import { cannot, CopilotError, explain, from } from "./errors.ts";
 export { environmentNames } from "./cli/environment.ts";
@@ -44,17 +44,32 @@ export async function main(
   argv: readonly string[],
   world: Pick<World, "env" | "terminations">,
 ): Promise<number> {
+  const env = withoutLineBreaks(world.env);
   try {
-    const env = withoutLineBreaks(world.env);
     const { command, warnings } = await complete(argv, env, sys.files);
     const limits = memoryLimits(sys.files);
     if (command.kind !== "run" && !readsProc(command)) dropRights();
     return await carryOut(command, { ...world, env, warnings, limits });
   } catch (thrown) {
     const error = from(thrown, { action: "run" });
-    writeStderr(`copilot: ${explain(error)}\n`);
-    return error.code === "usage" || error.code === "config" ? USAGE : 1;
+    const isUsage = error.code === "usage" || error.code === "config";
+    const command = await completeForReport(argv, env, sys.files);
+    if (command === null) writeStderr(`copilot: ${explain(error)}\n`);
+    else {await reportUnstarted(error, command, {
+        ...world,
+        env,
+        warnings: [],
+        limits: memoryLimits(sys.files),
+      });}
+    return isUsage ? USAGE : 1;
   }
+}
+
+/** Tells a failure of a command that could not even be begun, to the log and to whoever waits for its error document. */
+async function reportUnstarted(error: CopilotError, command: RunCommand, world: World): Promise<void> {
+  const message = explain(error);
+  openLog(command, world).error("the command cannot be carried out", { code: error.code, error: message });
+  await moveData(command, world, { failure: { message } });
 }
 
 /** A Secret that was made with `echo` ends in a line break, and so does the variable that a pod gets from it. */
@@ -123,11 +138,6 @@ function warn(command: StoreCommand, world: World): ConsoleLog {
 
 async function fetchInputs(command: DownloadCommand, world: World, special: Special = {}): Promise<number> {
   const localDir = absolute(command.localDir);
-  if (/^\/(dev|proc|sys)(\/|$)/.test(localDir)) {
-    throw cannot("use --to-local-dir", localDir, {
-      usage: "expected a directory outside /dev, /proc and /sys",
-    });
-  }
   return await moveData({ ...command, localDir }, world, special);
 }
 
@@ -216,7 +226,7 @@ async function moveData(
     signal: cancel.signal,
     killImminent: killImminent.signal,
     logError: (message, fields) => openLog(command, world).error(message, fields),
-    ...prepared(command, env),
+    ...prepared(command, env, { isReport: options.failure !== undefined }),
     ...options,
   }).finally(() => runEnded.abort());
 }
@@ -224,10 +234,14 @@ async function moveData(
 type Prepared = Partial<Pick<SandboxOptions, "caCerts" | "realLocalDir" | "failure">>;
 
 /** What a run needs of the file system before it begins. What goes wrong here is told as every failure of the run is. */
-function prepared(command: RunCommand, env: Record<string, string>): Prepared {
+function prepared(
+  command: RunCommand,
+  env: Record<string, string>,
+  { isReport }: { isReport: boolean },
+): Prepared {
   const { files } = sys;
   try {
-    if (command.kind === "download") files.mkdir(command.localDir);
+    if (command.kind === "download" && !isReport) makeLocalDir(command.localDir);
     return {
       caCerts: trustedCertificates(env),
       ...files.stat(command.localDir) !== null && { realLocalDir: files.realPath(command.localDir) },
@@ -235,6 +249,13 @@ function prepared(command: RunCommand, env: Record<string, string>): Prepared {
   } catch (thrown) {
     return { failure: { message: explain(from(thrown, { action: "run" })) } };
   }
+}
+
+function makeLocalDir(path: string): void {
+  if (/^\/(dev|proc|sys)(\/|$)/.test(path)) {
+    throw cannot("use --to-local-dir", path, { usage: "expected a directory outside /dev, /proc and /sys" });
+  }
+  sys.files.mkdir(path);
 }
 
 /** A credential file as far as the run's permissions need it: the store says what is wrong with one that cannot be read. */

@@ -4,15 +4,19 @@
  */
 import {
   type Command,
+  type DownloadCommand,
   type Invocation,
   parse,
+  parseLeniently,
   type PodTask,
   readPodManifest,
   resolve,
   resolveTask,
+  salvage,
+  type SidecarCommand,
   taskParts,
 } from "./cli/mod.ts";
-import { readConfigFiles } from "./cli/config_files.ts";
+import { type ConfigFile, readConfigFiles } from "./cli/config_files.ts";
 import { readSecretFiles } from "./config/mod.ts";
 import type { Files } from "./system/mod.ts";
 
@@ -41,6 +45,28 @@ export async function complete(
   const config = readConfigFiles(invocation.configPatterns, files);
   const command = await resolve(invocation, env, config.files);
   return { command: withSecrets(command, files), warnings: config.warnings };
+}
+
+/**
+ * What is left of a command line that cannot be completed, for its error document; null where that has no place, or no store.
+ *
+ * @param env as for {@linkcode complete}
+ */
+export async function completeForReport(
+  argv: readonly string[],
+  env: Readonly<Record<string, string>>,
+  files: Files,
+): Promise<DownloadCommand | SidecarCommand | null> {
+  const attempt = async (read: () => ConfigFile[]) => {
+    try {
+      const command = await salvage(argv, env, read());
+      return command && withSecrets(command, files);
+    } catch {
+      return null;
+    }
+  };
+  const configured = () => readConfigFiles(parseLeniently(argv).configPatterns, files).files;
+  return await attempt(configured) ?? await attempt(() => []);
 }
 
 async function completeTask(

@@ -49,16 +49,29 @@ const INSTEAD_OF_COMMANDS = [HELP, HELP_ALL, VERSION];
  * @throws CopilotError `usage`: names the flag and what is accepted; no secret's value is repeated
  */
 export function parse(argv: readonly string[]): Invocation {
+  return parseWith(argv, { lenient: false });
+}
+
+/**
+ * As much of a command line as can be read: flags that are unknown, and those whose values cannot be used, count as not given.
+ *
+ * @throws CopilotError `usage` where there is no command
+ */
+export function parseLeniently(argv: readonly string[]): Invocation {
+  return parseWith(argv, { lenient: true });
+}
+
+function parseWith(argv: readonly string[], { lenient }: { lenient: boolean }): Invocation {
   const at = commandIndex(argv);
   const command = at < 0 ? noCommand(argv) : commandNamed(argv[at]!);
   const rest = at < 0 ? argv : [...argv.slice(0, at), ...argv.slice(at + 1)];
-  const parser = new Parser(command);
+  const parser = new Parser(command, lenient);
   parser.read(rest);
   const { args, program, flags } = parser;
   const helpAll = flags.get("help-all") === true;
   const help = helpAll || flags.get("help") === true;
   for (const { name } of INSTEAD_OF_COMMANDS) flags.delete(name);
-  if (!help) assertArguments(command, rest, args);
+  if (!help && !lenient) assertArguments(command, rest, args);
   const patterns = (name: string) => (flags.get(name) ?? []) as readonly string[];
   const readsFiles = !help && COMMAND_TABLE[command].usesStores;
   const configPatterns = readsFiles ? [...patterns("config"), ...patterns("file")] : [];
@@ -118,9 +131,11 @@ class Parser {
   readonly flags = new Map<string, FlagValue>();
   readonly #known: readonly Flag[];
   readonly #command: CommandName;
+  readonly #lenient: boolean;
 
-  constructor(command: CommandName) {
+  constructor(command: CommandName, lenient: boolean) {
     this.#command = command;
+    this.#lenient = lenient;
     // `help sidecar --format x` is a call for help whatever else stands there.
     this.#known = [
       ...(command === "help" ? FLAGS.filter(({ of }) => of !== "file") : flagsOf(command)),
@@ -136,8 +151,16 @@ class Parser {
         return;
       }
       if (!isFlag(arg)) this.args.push(arg);
-      else if (arg.startsWith("--")) this.#long(arg, queue);
+      else this.#flag(arg, queue);
+    }
+  }
+
+  #flag(arg: string, queue: string[]): void {
+    try {
+      if (arg.startsWith("--")) this.#long(arg, queue);
       else this.#shorts(arg.slice(1), queue);
+    } catch (thrown) {
+      if (!this.#lenient) throw thrown;
     }
   }
 

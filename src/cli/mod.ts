@@ -8,9 +8,10 @@
 export type { CommandName } from "./command_table.ts";
 export { environmentNames, type Flag } from "./flag.ts";
 export { FLAGS } from "./flags.ts";
-export { type Invocation, parse } from "./grammar.ts";
+export { type Invocation, parse, parseLeniently } from "./grammar.ts";
 export { type PodTask, readPodManifest } from "./pod_manifest.ts";
 export { resolve } from "./resolve.ts";
+export { salvage } from "./salvage.ts";
 export { resolveTask, taskParts } from "./task.ts";
 export type {
   Command,

@@ -186,6 +186,28 @@ for (
   });
 }
 
+for (
+  const [flag, said] of [
+    ["--no-such-flag", /Unknown flag "--no-such-flag"/],
+    ["--timeout=soon", /--timeout "soon"/],
+    ["--config=/nonexistent/c.yaml", /\/nonexistent\/c\.yaml.*does not exist/],
+  ] as const
+) {
+  for (const command of ["download", "sidecar"] as const) {
+    Deno.test(`copilot ${command} ${flag}: status 2, and a document where that has a place`, async () => {
+      using dir = temporaryDirectory();
+      const { status, stdout, events } = await run(command, `--to-output-prefix=${dir.at("out")}`, flag);
+      assert.equal(status, 2);
+      assert.equal(stdout, "");
+      assert.match(String(events[0]?.error), said);
+      const { message, code, origin } = errorOf(dir);
+      assert.match(message, said);
+      assert.equal(code, command === "download" ? "InputDownloadFailed" : "OutputUploadFailed");
+      assert.equal(origin, ErrorOrigin.SYSTEM);
+    });
+  }
+}
+
 Deno.test("copilot sidecar: outputs.pb and raw data", async () => {
   using dir = temporaryDirectory();
   dir.write("local/n", "7\n");
