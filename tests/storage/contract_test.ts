@@ -90,8 +90,13 @@ function localFixture(
     name,
     open: () => open(uri(root), settings),
     openDenied: () =>
-      Promise.resolve(new FileStore({ files: DENIED_FILES, randomHex: sys.randomHex }, place)),
-    openCut: () => Promise.resolve(new FileStore({ files: CUTTING_FILES, randomHex: sys.randomHex }, place)),
+      Promise.resolve(
+        new FileStore({ files: DENIED_FILES, randomHex: sys.randomHex, clock: sys.clock }, place),
+      ),
+    openCut: () =>
+      Promise.resolve(
+        new FileStore({ files: CUTTING_FILES, randomHex: sys.randomHex, clock: sys.clock }, place),
+      ),
     prefix: prefix(root),
     manyObjects: MANY ? 5500 : 2100,
     secrets: [],

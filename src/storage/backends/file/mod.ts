@@ -14,6 +14,7 @@ import type { Backend } from "../../backend.ts";
 import { cannot, type CopilotError, from } from "../../../errors.ts";
 import type { FileInfo, System } from "../../../system/mod.ts";
 import { orAborted, throwIfAborted } from "../../../system/abort.ts";
+import { Turns } from "../../../system/turns.ts";
 import { emptyReply, fileReply, infoOf } from "./body.ts";
 import { LocalPaths } from "./local_path.ts";
 import { PartFile } from "./part_file.ts";
@@ -33,6 +34,11 @@ import type {
   PutOptions,
   StoreTraits,
 } from "../../store.ts";
+
+/** What of the machine a store of files needs. */
+type FileSystem = Pick<System, "files" | "randomHex"> & {
+  clock: Pick<System["clock"], "monotonicMs" | "sleep">;
+};
 
 const PAGE_KEYS = 1000;
 const COPY_BYTES = 256 * 1024;
@@ -54,8 +60,9 @@ const TRAITS: StoreTraits = {
 export class FileStore implements ObjectStore {
   readonly root: string;
   readonly traits: StoreTraits = TRAITS;
-  readonly #system: Pick<System, "files" | "randomHex">;
+  readonly #system: FileSystem;
   readonly #paths: LocalPaths;
+  readonly #turns: Turns;
   /** Where listings stopped, by prefix and token, so that the next page need not begin anew. */
   readonly #walks = new Map<string, Generator<TreeEntry, void>>();
 
@@ -64,17 +71,19 @@ export class FileStore implements ObjectStore {
    * @param options.directory the container's directory; null where keys are paths
    */
   constructor(
-    system: Pick<System, "files" | "randomHex">,
+    system: FileSystem,
     options: { root: string; directory: string | null },
   ) {
     this.#system = system;
+    this.#turns = new Turns(system.clock);
     this.root = options.root;
     this.#paths = new LocalPaths(system.files, options);
   }
 
   /** Runs a step of a call, which is synchronous; errors of the file system get the URI as their object. */
-  async #on<T>(action: string, key: string, signal: AbortSignal, step: () => T): Promise<T> {
+  async #on<T>(action: string, key: string, signal: AbortSignal, step: () => T | Promise<T>): Promise<T> {
     const object = this.#paths.uri(key);
+    await this.#turns.take();
     throwIfAborted(signal, object);
     try {
       return await step();
@@ -112,7 +121,7 @@ export class FileStore implements ObjectStore {
       if (found.kind === "directory") return emptyReply(infoOf(key, found));
       const file = this.#system.files.openRead(this.#paths.path(key));
       try {
-        return fileReply(key, file, { ...options, object: this.#paths.uri(key) });
+        return fileReply(key, file, { ...options, object: this.#paths.uri(key), turns: this.#turns });
       } catch (error) {
         file.close();
         throw error;
@@ -230,7 +239,12 @@ export class FileStore implements ObjectStore {
       },
       complete: async ({ signal }) => {
         assertOpen();
-        const info = await this.#on("store", key, signal, () => this.#complete(key, unfinished, parts));
+        const info = await this.#on(
+          "store",
+          key,
+          signal,
+          () => this.#complete(key, unfinished, { parts, signal }),
+        );
         open = false;
         return info;
       },
@@ -242,11 +256,18 @@ export class FileStore implements ObjectStore {
     };
   }
 
-  #complete(key: string, unfinished: Unfinished, parts: PartFile): ObjectInfo {
+  async #complete(
+    key: string,
+    unfinished: Unfinished,
+    { parts, signal }: CallOptions & { parts: PartFile },
+  ): Promise<ObjectInfo> {
     if (parts.isInOrder()) return unfinished.finish();
     const ordered = this.#create(key);
     try {
-      parts.copyTo(ordered.file);
+      await parts.copyTo(ordered.file, async () => {
+        await this.#turns.take();
+        throwIfAborted(signal, this.#paths.uri(key));
+      });
       const info = ordered.finish();
       unfinished.discard();
       return info;

@@ -73,8 +73,8 @@ export class PartFile {
     return at === this.#length;
   }
 
-  /** Writes the parts to another file in their order. */
-  copyTo(target: OpenFile): void {
+  /** Writes the parts to another file in their order. @param step waited for after each piece */
+  async copyTo(target: OpenFile, step: () => Promise<void>): Promise<void> {
     const buffer = new Uint8Array(COPY_BYTES);
     for (const { offset, size } of this.#ordered()) {
       this.#file.seek(offset);
@@ -85,6 +85,7 @@ export class PartFile {
         }
         target.write(buffer.subarray(0, count));
         left -= count;
+        await step();
       }
     }
   }

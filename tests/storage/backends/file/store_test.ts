@@ -4,8 +4,14 @@
 import assert from "assert";
 import { codeIs } from "../../../support/errors.ts";
 import type { BackendContext } from "../../../../src/storage/backend.ts";
-import { backend } from "../../../../src/storage/backends/file/mod.ts";
-import { bytesSource, type ObjectStore, readAll } from "../../../../src/storage/store.ts";
+import { backend, FileStore } from "../../../../src/storage/backends/file/mod.ts";
+import {
+  type ByteSource,
+  bytesSource,
+  type CallOptions,
+  type ObjectStore,
+  readAll,
+} from "../../../../src/storage/store.ts";
 import { parseUri } from "../../../../src/storage/uri.ts";
 import { sys } from "../../../../src/system/deno.ts";
 
@@ -345,3 +351,73 @@ Deno.test(
     assert.equal(keys.length, 1500);
   }),
 );
+
+/** A store whose new files take everything and keep nothing, so that a write costs no disk. */
+function boundless(directory: string): FileStore {
+  const createNew: typeof sys.files.createNew = (path, mode) => ({
+    ...sys.files.createNew(path, mode),
+    write() {},
+    read: (into) => into.length,
+    seek() {},
+  });
+  return new FileStore({ ...sys, files: { ...sys.files, createNew } }, { root: "s3://c", directory });
+}
+
+/** A source of so many bytes that never waits. */
+function sourceOf(size: number): ByteSource {
+  return {
+    size,
+    open() {
+      let left = size;
+      const read = (into: Uint8Array) => {
+        const count = Math.min(left, into.length);
+        left -= count;
+        return Promise.resolve(count === 0 ? null : count);
+      };
+      return { read, close() {} };
+    },
+  };
+}
+
+/** Options with a signal that fires a millisecond later. */
+function late(): CallOptions {
+  const end = new AbortController();
+  setTimeout(() => end.abort(), 1);
+  return { signal: end.signal };
+}
+
+for (
+  const [what, run] of [
+    ["a get", async (store) => {
+      const { body } = await store.get("large", late());
+      const buffer = new Uint8Array(256 * 1024);
+      const drain = async () => {
+        while (await body.read(buffer) !== null);
+      };
+      await drain().finally(() => body.close());
+    }],
+    ["a put", (store) => store.put("new", sourceOf(2 ** 40), late())],
+    ["a part", async (store) => {
+      const upload = await store.beginUpload("new", call);
+      await upload.part(1, sourceOf(2 ** 40), late()).finally(() => upload.abort(call));
+    }],
+    ["joining parts", async (store) => {
+      const upload = await store.beginUpload("new", call);
+      for (const number of [2, 1]) await upload.part(number, sourceOf(2 ** 35), call);
+      await upload.complete(late()).finally(() => upload.abort(call));
+    }],
+    ["listings", async (store) => {
+      for (const options = late();;) await store.list("", options);
+    }],
+  ] satisfies [string, (store: FileStore) => Promise<unknown>][]
+) {
+  Deno.test(
+    `file store: a timer is heard in the middle of ${what}, however long it takes`,
+    withPlace(async ({ root }) => {
+      using file = Deno.createSync(`${root}/large`);
+      file.truncateSync(2 ** 40);
+      await assert.rejects(run(boundless(root)), codeIs("aborted"));
+      assert.deepEqual([...Deno.readDirSync(root)].map(({ name }) => name), ["large"]);
+    }),
+  );
+}
