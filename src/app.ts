@@ -7,6 +7,7 @@ import type {
   Command,
   DownloadCommand,
   InspectCommand,
+  InterfaceCommand,
   SidecarCommand,
   StoreCommand,
   TaskCommand,
@@ -19,7 +20,7 @@ export { stayAlive } from "./system/deno.ts";
 import { type ConsoleLog, createLog, type LogSettings } from "./system/log.ts";
 import { type MemoryLimits, memoryLimits, sameLimits } from "./system/memory_limits.ts";
 import type { RunCommand } from "./run/context.ts";
-import { dropRights, runInSandbox, type SandboxOptions } from "./sandbox/mod.ts";
+import { dropAllRights, dropRights, runInSandbox, type SandboxOptions } from "./sandbox/mod.ts";
 import {
   isFirstProcess,
   RUNTIME,
@@ -103,6 +104,8 @@ async function carryOut(command: Command, world: World): Promise<number> {
       for (const warning of world.warnings) writeStderr(`copilot: ${warning}\n`);
       writeStdout(command.text);
       return command.status;
+    case "interface":
+      return await interfaceWords(command);
     case "version":
       writeStdout(versionText(RUNTIME));
       return 0;
@@ -115,6 +118,26 @@ async function carryOut(command: Command, world: World): Promise<number> {
     case "run":
       return await task(command, world);
   }
+}
+
+/** Types to base64 or back: nothing of it needs the machine, so that nothing of the machine is in reach of a base64. */
+async function interfaceWords({ inputs, words }: InterfaceCommand): Promise<number> {
+  const { decodeWords, encodeWords } = await import("./flyte/inspect/interface_words.ts");
+  dropAllRights();
+  const isBase64 = inputs.length === 0 && words.length === 1 && !words[0]!.includes(":");
+  if (!isBase64) {
+    writeStdout(`${encodeWords(inputs, words)}\n`);
+    return 0;
+  }
+  const { inputs: given, outputs } = decodeWords(words[0]!);
+  const line = [...given.flatMap((word) => ["--input", word]), ...outputs].map(forShell).join(" ");
+  writeStdout(`${line}\n`);
+  return 0;
+}
+
+/** A word that can be typed again; brackets are left as they are, which no shell minds where no file fits them. */
+function forShell(word: string): string {
+  return /^[\w:.,?|+/[\]{}-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 async function inspect(command: InspectCommand, { env }: World): Promise<number> {

@@ -186,5 +186,14 @@ const CONFIG = rows({ of: "config", group: "command" }, [
   { name: "strict", type: "bool", help: "Accepted; unknown keys are an error always" },
 ]);
 
+const INTERFACE = rows({ of: "interface", group: "command" }, [
+  {
+    name: "input",
+    arg: "NAME:TYPE",
+    type: "stringArray",
+    help: "An input of the task, which an upload has no use for; repeat",
+  },
+]);
+
 /** Flags that only one command takes. */
-export const COMMAND_FLAGS: readonly Flag[] = [...DOWNLOAD, ...SIDECAR, ...INSPECT, ...CONFIG];
+export const COMMAND_FLAGS: readonly Flag[] = [...DOWNLOAD, ...SIDECAR, ...INSPECT, ...INTERFACE, ...CONFIG];

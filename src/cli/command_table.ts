@@ -66,7 +66,7 @@ const TABLE = {
     summary: "Run a task's command: fetch its inputs, run it, upload its outputs, end with its exit status",
     usage: "copilot run --inputs URI --outputs URI [flags] -- CMD ARGS…",
     examples: [
-      "copilot run --inputs s3://bucket/run --outputs s3://bucket/run/out --interface CgA= -- python main.py",
+      "copilot run --inputs s3://bucket/run --outputs s3://bucket/run/out --interface CgA= -- python -m task",
       "copilot run --inputs ./run --outputs ./out --to-local-dir ./in --from-local-dir ./made -- ./task.sh",
       "copilot run --from-pod pod.yaml",
     ],
@@ -83,6 +83,17 @@ const TABLE = {
     ],
     arguments: { min: 1, max: 1, what: "one document" },
     usesStores: true,
+  },
+  interface: {
+    aliases: [],
+    summary: "Print the base64 that --interface takes, from words as rows:int; or the words of such a base64",
+    usage: "copilot interface [--input NAME:TYPE]... NAME:TYPE...",
+    examples: [
+      "copilot interface rows:int sorted:file 'tags:list[str]'",
+      "copilot interface CgASEgoQCgRyb3dzEggKAggBEgRyb3dz",
+    ],
+    arguments: { min: 1, max: 10_000, what: "outputs as NAME:TYPE, or a base64" },
+    usesStores: false,
   },
   config: {
     aliases: [],

@@ -107,6 +107,15 @@ export interface TaskCommand extends StoreCommand {
   };
 }
 
+/** `copilot interface`. */
+export interface InterfaceCommand {
+  kind: "interface";
+  /** As `NAME:TYPE`. */
+  inputs: readonly string[];
+  /** Outputs as `NAME:TYPE`, or one base64. */
+  words: readonly string[];
+}
+
 /** `copilot version`. */
 export interface VersionCommand {
   kind: "version";
@@ -127,5 +136,6 @@ export type Command =
   | SidecarCommand
   | TaskCommand
   | InspectCommand
+  | InterfaceCommand
   | VersionCommand
   | PrintCommand;

@@ -18,6 +18,7 @@ export type {
   DownloadCommand,
   InspectCommand,
   InspectKind,
+  InterfaceCommand,
   KubeSettings,
   PrintCommand,
   SidecarCommand,

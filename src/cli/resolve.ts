@@ -40,6 +40,12 @@ export async function resolve(
   switch (command) {
     case "version":
       return { kind: "version" };
+    case "interface":
+      return {
+        kind: "interface",
+        inputs: (invocation.flags.get("input") ?? []) as readonly string[],
+        words: args,
+      };
     case "completion": {
       const { completionScript } = await import("./completion/mod.ts");
       return print(completionScript(args[0] as typeof SHELLS[number]));

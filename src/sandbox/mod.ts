@@ -41,6 +41,12 @@ export function dropRights(): void {
   for (const name of NEVER_USED) Deno.permissions.revokeSync({ name });
 }
 
+/** Gives up every right: for commands that need nothing of the machine but their arguments. */
+export function dropAllRights(): void {
+  dropRights();
+  for (const name of ["read", "write", "net"] as const) Deno.permissions.revokeSync({ name });
+}
+
 /** What a run in a Worker takes. */
 export interface SandboxOptions extends ScopeContext {
   clock: Clock;
