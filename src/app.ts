@@ -5,6 +5,7 @@
 import { posix } from "node:path";
 import type {
   Command,
+  DoctorCommand,
   DownloadCommand,
   InspectCommand,
   InterfaceCommand,
@@ -22,9 +23,11 @@ import { type MemoryLimits, memoryLimits, sameLimits } from "./system/memory_lim
 import type { RunCommand } from "./run/context.ts";
 import { dropAllRights, dropRights, runInSandbox, type SandboxOptions } from "./sandbox/mod.ts";
 import {
+  freeBytes,
   isFirstProcess,
   RUNTIME,
   stderrIsTerminal,
+  stdoutColumns,
   sys,
   workingDirectory,
   writeStderr,
@@ -49,7 +52,7 @@ export async function main(
   try {
     const { command, warnings } = await complete(argv, env, sys.files);
     const limits = memoryLimits(sys.files);
-    if (command.kind !== "run" && !readsProc(command)) dropRights();
+    if (!/^(run|doctor)$/.test(command.kind) && !readsProc(command)) dropRights();
     return await carryOut(command, { ...world, env, warnings, limits });
   } catch (thrown) {
     const error = from(thrown, { action: "run" });
@@ -117,6 +120,8 @@ async function carryOut(command: Command, world: World): Promise<number> {
       return await sidecar(command, world);
     case "run":
       return await task(command, world);
+    case "doctor":
+      return await doctor(command, world);
   }
 }
 
@@ -145,6 +150,29 @@ async function inspect(command: InspectCommand, { env }: World): Promise<number>
   const warn = (message: string) => writeStderr(`copilot: ${message}\n`);
   writeStdout(await inspectUri(command, { system: sys, env, caCerts: trustedCertificates(env), warn }));
   return 0;
+}
+
+async function doctor(command: DoctorCommand, world: World): Promise<number> {
+  const [{ examine }, { diagnosisJson, diagnosisTable, isHealthy }] = await Promise.all([
+    import("./doctor/mod.ts"),
+    import("./doctor/check.ts"),
+  ]);
+  const { env, limits, terminations } = world;
+  const diagnosis = await examine(command, {
+    system: sys,
+    env,
+    log: warn(command, world),
+    terminations,
+    machine: { freeBytes, limits: limitsOf(command, limits), isFirstProcess: isFirstProcess() },
+    version: versionText(RUNTIME).trim(),
+    absolute,
+    caCerts: () => trustedCertificates(env),
+    dropRights,
+  });
+  const columns = stdoutColumns();
+  const asTable = command.output === "table" || (command.output === "auto" && columns !== null);
+  writeStdout(asTable ? diagnosisTable(diagnosis, columns ?? 100) : diagnosisJson(diagnosis));
+  return isHealthy(diagnosis) ? 0 : 1;
 }
 
 async function download(command: DownloadCommand, world: World): Promise<number> {
@@ -241,7 +269,7 @@ async function moveData(
     clock: sys.clock,
     env,
     caCerts: [],
-    ...command.memoryLimitBytes === undefined ? limits : sameLimits(command.memoryLimitBytes),
+    ...limitsOf(command, limits),
     log: logSettings(command),
     cwd: workingDirectory(),
     realLocalDir: command.localDir,
@@ -252,6 +280,11 @@ async function moveData(
     ...prepared(command, env, { isReport: options.failure !== undefined }),
     ...options,
   }).finally(() => runEnded.abort());
+}
+
+/** The container's limits, unless the command line has its own. */
+function limitsOf({ memoryLimitBytes }: StoreCommand, limits: MemoryLimits): MemoryLimits {
+  return memoryLimitBytes === undefined ? limits : sameLimits(memoryLimitBytes);
 }
 
 type Prepared = Partial<Pick<SandboxOptions, "caCerts" | "realLocalDir" | "failure">>;

@@ -17,6 +17,7 @@ import {
   taskParts,
 } from "./cli/mod.ts";
 import { type ConfigFile, readConfigFiles } from "./cli/config_files.ts";
+import { CopilotError, explain } from "./errors.ts";
 import { readSecretFiles } from "./config/mod.ts";
 import type { Files } from "./system/mod.ts";
 
@@ -89,7 +90,18 @@ async function completeTask(
 
 /** Read as a stream: `--from-pod <(kubectl get pod …)` is no regular file. */
 async function readPod(path: string, files: Files): Promise<PodTask> {
-  return await readPodManifest(new TextDecoder().decode(files.readHead(path, MAX_MANIFEST_BYTES)), path);
+  let bytes: Uint8Array;
+  try {
+    bytes = files.readHead(path, MAX_MANIFEST_BYTES);
+  } catch (thrown) {
+    throw new CopilotError("config", {
+      action: "use --from-pod",
+      object: path,
+      detail: explain(thrown),
+      cause: thrown,
+    });
+  }
+  return await readPodManifest(new TextDecoder().decode(bytes), path);
 }
 
 function withSecrets<C extends Command>(command: C, files: Files): C {

@@ -55,7 +55,7 @@ const product = [...sources, read("main.ts")];
  * that is not listed belongs to the nearest one above it that is.
  */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
-  "": ["cli", "config", "flyte/inspect", "sandbox", "run", "task", "watch", "system"],
+  "": ["cli", "config", "doctor", "flyte/inspect", "sandbox", "run", "task", "watch", "system"],
   cli: ["config", "flyte", "flyte/text", "system"],
   sandbox: ["config", "run", "storage", "flyte/plan", "system"],
   run: [
@@ -73,6 +73,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   watch: ["watch/watchers", "cli", "flyte", "run", "system"],
   "watch/watchers": ["watch", "watch/proc", "config", "http", "system"],
   "watch/proc": ["watch"],
+  doctor: ["cli", "config", "watch", "watch/watchers", "http", "storage", "storage/backends", "system"],
   task: ["cli", "flyte", "watch", "system"],
   transfer: ["storage", "http", "system"],
   storage: ["storage/backends", "config", "system"],

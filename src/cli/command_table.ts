@@ -73,6 +73,17 @@ const TABLE = {
     arguments: { min: 0, max: 0, what: 'flags, then "--" and the command' },
     usesStores: true,
   },
+  doctor: {
+    aliases: [],
+    summary: "Look at everything that a run with these flags would need, and say how to mend what is missing",
+    usage: "copilot doctor [flags of a run]",
+    examples: [
+      "copilot doctor --config '/etc/flyte/copilot/*.yaml' --to-output-prefix s3://bucket/run/out",
+      "copilot doctor --from-remote ./run/inputs.pb --to-local-dir ./in --read-only -o json",
+    ],
+    arguments: NOTHING,
+    usesStores: true,
+  },
   inspect: {
     aliases: [],
     summary: "Show an inputs.pb, outputs.pb, error.pb or interface in a readable way",

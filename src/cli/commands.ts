@@ -116,6 +116,35 @@ export interface InterfaceCommand {
   words: readonly string[];
 }
 
+/** Where a setting came from. */
+export interface SettingOrigin {
+  name: string;
+  /** As it is written; `***` for what may be a secret. */
+  value: string;
+  /** `flag`, `environment NAME`, `FILE:LINE` or `default`. */
+  from: string;
+}
+
+/** `copilot doctor`: the set-up of a run, to be looked at. */
+export interface DoctorCommand extends StoreCommand {
+  kind: "doctor";
+  /** Whether nothing may be written. */
+  readOnly: boolean;
+  /** `auto`: a table on a terminal, JSON elsewhere. */
+  output: "auto" | "table" | "json";
+  /** The places of the run that were given, and whether they are read (an object) or written (a prefix). */
+  places: { flag: string; uri: string; use: "read" | "write" }[];
+  /** Local directories that were given. */
+  directories: { flag: string; path: string }[];
+  /** The watchers that a sidecar with these flags would use. */
+  watchers: WatcherName[];
+  watchContainer: string | undefined;
+  watchContainerId: string | undefined;
+  kube: KubeSettings;
+  /** Every setting that is not left to its default, and the defaults that choose a store. */
+  settings: SettingOrigin[];
+}
+
 /** `copilot version`. */
 export interface VersionCommand {
   kind: "version";
@@ -135,6 +164,7 @@ export type Command =
   | DownloadCommand
   | SidecarCommand
   | TaskCommand
+  | DoctorCommand
   | InspectCommand
   | InterfaceCommand
   | VersionCommand

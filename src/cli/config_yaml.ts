@@ -13,6 +13,8 @@ import { suggestion } from "../config/suggest.ts";
 export interface ConfigEntry {
   text: string;
   file: string;
+  /** Where in the file its value stands, from 1. */
+  line: number;
 }
 
 /** Entries by key in lower case, with dots. */
@@ -49,7 +51,9 @@ export async function readEntries(files: readonly ConfigFile[]): Promise<ConfigE
       throw refuse(file, `line ${line}, column ${col} is not valid YAML (${error.code})`);
     }
     const reader = new Reader(yaml, document, file);
-    for (const [key, text] of reader.read()) entries.set(key, { text, file: file.name });
+    for (const [key, { text, offset }] of reader.read()) {
+      entries.set(key, { text, file: file.name, line: lines.linePos(offset).line });
+    }
   }
   return entries;
 }
@@ -58,11 +62,17 @@ function refuse(file: ConfigFile, what: string): CopilotError {
   return cannot("use the configuration", file.name, { config: what });
 }
 
+/** A value, and where in its file it begins. */
+interface Scalar {
+  text: string;
+  offset: number;
+}
+
 class Reader {
   readonly #yaml: typeof import("../config/yaml.ts");
   readonly #document: Document;
   readonly #file: ConfigFile;
-  readonly #entries = new Map<string, string>();
+  readonly #entries = new Map<string, Scalar>();
   readonly #unknown: string[] = [];
   #nodes = 0;
 
@@ -72,7 +82,7 @@ class Reader {
     this.#file = file;
   }
 
-  read(): Map<string, string> {
+  read(): Map<string, Scalar> {
     const root = this.#document.contents;
     const empty = root === null || (this.#yaml.isScalar(root) && root.value === null);
     if (!empty) this.#walk(root, [], "");
@@ -115,7 +125,7 @@ class Reader {
     else if (OPEN_SECTIONS.test(key) || !isLeaf) {
       throw refuse(this.#file, `"${path}" is no map, expected keys below it`);
     } else if (!isScalar(value)) throw refuse(this.#file, `"${path}" is a list, expected one value`);
-    else this.#entries.set(key, scalarText(value));
+    else this.#entries.set(key, { text: scalarText(value), offset: value.range?.[0] ?? 0 });
   }
 }
 

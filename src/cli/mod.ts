@@ -15,12 +15,14 @@ export { salvage } from "./salvage.ts";
 export { resolveTask, taskParts } from "./task.ts";
 export type {
   Command,
+  DoctorCommand,
   DownloadCommand,
   InspectCommand,
   InspectKind,
   InterfaceCommand,
   KubeSettings,
   PrintCommand,
+  SettingOrigin,
   SidecarCommand,
   StoreCommand,
   TaskCommand,

@@ -8,6 +8,7 @@ import type { ConfigFile } from "./config_files.ts";
 import { cannot } from "../errors.ts";
 import type {
   Command,
+  DoctorCommand,
   DownloadCommand,
   InspectCommand,
   InspectKind,
@@ -65,6 +66,8 @@ export async function resolve(
       return sidecarCommand(settings, common);
     case "inspect":
       return inspectCommand(settings, common, args[0]!);
+    case "doctor":
+      return doctorCommand(settings, common);
     case "run":
       throw cannot("resolve a task in one piece", { internal: "it is two commands" });
   }
@@ -183,6 +186,29 @@ function sidecarCommand(settings: Settings, common: StoreCommand): SidecarComman
 function watchers(names: readonly string[]): WatcherName[] {
   const canonical = names.map((name) => name === "shared-process-namespace" ? "shared-process-ns" : name);
   return [...new Set(canonical)] as WatcherName[];
+}
+
+function doctorCommand(settings: Settings, common: StoreCommand): DoctorCommand {
+  const sidecar = sidecarCommand(settings, common);
+  const given = (names: readonly string[]) =>
+    names.map((name) => ({ flag: `--${name}`, value: settings.text(name) })).filter(({ value }) =>
+      value !== ""
+    );
+  const places = (use: "read" | "write", names: readonly string[]) =>
+    given(names).map(({ flag, value }) => ({ flag, uri: value, use }));
+  return {
+    kind: "doctor",
+    ...common,
+    readOnly: settings.bool("read-only"),
+    output: settings.text("output") as DoctorCommand["output"],
+    places: [...places("read", ["from-remote"]), ...places("write", ["to-output-prefix", "to-raw-output"])],
+    directories: given(["to-local-dir", "from-local-dir"]).map(({ flag, value }) => ({ flag, path: value })),
+    watchers: [...new Set([...sidecar.startWatchers, ...sidecar.exitWatchers])],
+    watchContainer: sidecar.watchContainer,
+    watchContainerId: sidecar.watchContainerId,
+    kube: sidecar.kube,
+    settings: settings.origins(["storage.type", "storage.stow.kind"]),
+  };
 }
 
 function inspectCommand(settings: Settings, common: StoreCommand, uri: string): InspectCommand {

@@ -2,12 +2,13 @@
  * The layers of a setting: flag, then environment, then configuration files, then default.
  * @module
  */
-import type { StorageSource, StowSection } from "../config/mod.ts";
+import { mayBeSecret, type StorageSource, type StowSection } from "../config/mod.ts";
 import { cannot } from "../errors.ts";
 import type { ConfigEntries, ConfigEntry } from "./config_yaml.ts";
 import { environmentNames, type Flag, isConfigKey } from "./flag.ts";
 import { FLAGS } from "./flags.ts";
 import type { Invocation } from "./grammar.ts";
+import type { SettingOrigin } from "./commands.ts";
 import { type FlagValue, parseValue } from "./values.ts";
 
 /** Where settings come from. */
@@ -104,21 +105,52 @@ export class Settings implements StorageSource {
       : parseValue(flag, flag.default, { name: `--${name}`, code: "internal" });
   }
 
+  /**
+   * Where every setting comes from that is not left to its default; of `storage.stow.config`, that of each key.
+   *
+   * @param defaults names of those that are told also where nothing sets them
+   */
+  origins(defaults: readonly string[]): SettingOrigin[] {
+    const { command } = this.#sources.invocation;
+    return FLAGS.filter(({ of }) => [command, "global", "config"].includes(of)).flatMap((flag) => {
+      const found = this.#find(flag);
+      if (found !== undefined) return shownOrigins(flag, found.value, found.from);
+      return defaults.includes(flag.name) ? [{ name: flag.name, value: flag.default, from: "default" }] : [];
+    }).concat(this.#openOrigins());
+  }
+
+  /** Keys of files that only the stores know. */
+  #openOrigins(): SettingOrigin[] {
+    const found: SettingOrigin[] = [];
+    for (const [name, { text, file, line }] of this.#sources.entries) {
+      const key = /^storage\.(?:stow|schemes\.[^.]+)\.config\.([^.]+)$/.exec(name)?.[1];
+      if (key !== undefined) found.push({ name, value: shownValue(key, text), from: `${file}:${line}` });
+    }
+    return found;
+  }
+
   #given(flag: Flag): FlagValue | undefined {
+    return this.#find(flag)?.value;
+  }
+
+  #find(flag: Flag): { value: FlagValue; from: string } | undefined {
     const { invocation, env, entries } = this.#sources;
     const typed = invocation.flags.get(flag.name);
-    if (typed !== undefined) return typed;
+    if (typed !== undefined) return { value: typed, from: "flag" };
     for (const variable of environmentNames(flag)) {
       const text = env[variable];
       if (text === undefined || text === "") continue;
-      return parseValue(flag, text, { name: `the environment variable ${variable}`, code: "usage" });
+      const origin = { name: `the environment variable ${variable}`, code: "usage" as const };
+      return { value: parseValue(flag, text, origin), from: `environment ${variable}` };
     }
     const entry: ConfigEntry | undefined = isConfigKey(flag)
       ? entries.get(flag.name.toLowerCase())
       : undefined;
     if (entry === undefined) return undefined;
+    const { text, file, line } = entry;
     // A file of a mounted Secret may hold a line break that nobody meant.
-    return parseValue(flag, entry.text.trim(), { name: `"${flag.name}" of "${entry.file}"`, code: "config" });
+    const value = parseValue(flag, text.trim(), { name: `"${flag.name}" of "${file}"`, code: "config" });
+    return { value, from: `${file}:${line}` };
   }
 
   /** The flag of that name which the command takes. */
@@ -128,4 +160,22 @@ export class Settings implements StorageSource {
     if (flag === undefined) throw cannot("look up", name, { internal: "no such flag" });
     return flag;
   }
+}
+
+function shownOrigins(flag: Flag, value: FlagValue, from: string): SettingOrigin[] {
+  const { name } = flag;
+  if (flag.type === "stringToString") {
+    return Object.entries(value as Record<string, string>).map(([key, text]) => ({
+      name: `${name}.${key}`,
+      value: shownValue(key, text),
+      from,
+    }));
+  }
+  if (flag.secret) return [{ name, value: "***", from }];
+  return [{ name, value: value instanceof Uint8Array ? `${value.length} bytes` : String(value), from }];
+}
+
+/** A store's setting, unless it may be a secret. */
+function shownValue(key: string, text: string): string {
+  return mayBeSecret(key) ? "***" : text;
 }

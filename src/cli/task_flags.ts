@@ -1,5 +1,6 @@
 /**
- * The flags of `copilot run`: its own, and those of download and sidecar that mean something where nothing is watched.
+ * The flags of the commands that are made of download and sidecar: `copilot run`, without those that are about watching, and
+ * `copilot doctor`.
  * @module
  */
 import { type Flag, rows } from "./flag.ts";
@@ -49,24 +50,35 @@ const CHANGES: Readonly<Record<string, Partial<Flag>>> = {
   },
 };
 
-/**
- * The flags of `copilot run`. Shorthands are left out: download and sidecar use the same letters for different things.
- *
- * @param shared the flags of download and sidecar
- */
-export function taskFlags(shared: readonly Flag[]): Flag[] {
+const DOCTOR = rows({ of: "doctor", group: "command" }, [
+  { name: "read-only", type: "bool", help: "Write nothing: no probe object, no probe file" },
+  {
+    name: "output",
+    arg: "FORMAT",
+    short: "o",
+    default: "auto",
+    values: ["auto", "table", "json"],
+    help: "How the findings are shown; auto: a table on a terminal, JSON elsewhere",
+  },
+]);
+
+/** Flags of download and sidecar, each once, as another command's. Their shorthands mean different things, so there are none. */
+function borrowed(shared: readonly Flag[], of: Flag["of"]): Flag[] {
   const taken = new Set<string>();
-  const flags = shared.filter(({ name, of }) => {
-    if ((of !== "download" && of !== "sidecar") || ABOUT_WATCHING.has(name) || taken.has(name)) return false;
-    taken.add(name);
-    return true;
+  return shared.flatMap(({ short: _short, required: _required, ...flag }) => {
+    if ((flag.of !== "download" && flag.of !== "sidecar") || taken.has(flag.name)) return [];
+    taken.add(flag.name);
+    return [{ ...flag, of }];
   });
-  return [
-    ...OWN,
-    ...flags.map(({ short: _short, required: _required, ...flag }): Flag => ({
-      ...flag,
-      of: "run",
-      ...CHANGES[flag.name],
-    })),
-  ];
+}
+
+/** The flags of `copilot run`. @param shared the flags of download and sidecar */
+export function taskFlags(shared: readonly Flag[]): Flag[] {
+  const flags = borrowed(shared, "run").filter(({ name }) => !ABOUT_WATCHING.has(name));
+  return [...OWN, ...flags.map((flag) => ({ ...flag, ...CHANGES[flag.name] }))];
+}
+
+/** The flags of `copilot doctor`. @param shared the flags of download and sidecar */
+export function doctorFlags(shared: readonly Flag[]): Flag[] {
+  return [...DOCTOR, ...borrowed(shared, "doctor")];
 }

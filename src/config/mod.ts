@@ -22,6 +22,7 @@ export { readSecretFiles } from "./secret_files.ts";
 export { secretValues } from "./secret_values.ts";
 export {
   isOwnPlace,
+  mayBeSecret,
   replacesScheme,
   settingsFor,
   type StorageConfig,

@@ -49,7 +49,7 @@ const SECRET_LOOK = /secret|token|passw|credential|json|key$/i;
  */
 export function storeSettings(kind: string, config: Readonly<Record<string, string>>): StoreSettings {
   const known = keysOfKind(kind);
-  const isSecret = (key: string) => SECRET_KEYS.has(key) || (!known.includes(key) && SECRET_LOOK.test(key));
+  const isSecret = (key: string) => mayBeSecret(key, known);
   const entries = Object.entries(config).map(([key, value]) =>
     [key, kind === "local" ? value : value.trim()] as const
   );
@@ -60,6 +60,11 @@ export function storeSettings(kind: string, config: Readonly<Record<string, stri
       entries.filter(([key]) => isSecret(key)).map(([key, value]) => [key, new Secret(value)]),
     ),
   };
+}
+
+/** Whether a setting's value may be a credential. @param known keys that are what they are called */
+export function mayBeSecret(key: string, known: readonly string[] = []): boolean {
+  return SECRET_KEYS.has(key) || (!known.includes(key) && SECRET_LOOK.test(key));
 }
 
 const OWN_PLACES: ReadonlySet<string> = new Set(["file", "http", "https"]);

@@ -2,6 +2,7 @@
  * The machine as Deno shows it: the only module besides main.ts, pidfd.ts and sandbox/ that says `Deno.`.
  * @module
  */
+import { statfsSync } from "node:fs";
 import { cannot, CopilotError, from } from "../errors.ts";
 import type { Clock, Connection, FileInfo, Files, Network, OpenFile, System, TlsOptions } from "./mod.ts";
 
@@ -262,6 +263,19 @@ export function stayAlive(): void {
 /** Whether a person is looking at standard error. */
 export function stderrIsTerminal(): boolean {
   return Deno.stderr.isTerminal();
+}
+
+/** Columns of the terminal that standard output is; null where it is none. */
+export function stdoutColumns(): number | null {
+  return Deno.stdout.isTerminal() ? Deno.consoleSize().columns : null;
+}
+
+/** Bytes that this user may still write to the file system that a path is on. */
+export function freeBytes(path: string): number {
+  return on("look for room in", path, () => {
+    const { bavail, bsize } = statfsSync(path);
+    return bavail * bsize;
+  });
 }
 
 /** Whether this is the first process of its PID namespace. */
