@@ -78,7 +78,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   transfer: ["storage", "http", "system"],
   storage: ["storage/backends", "config", "system"],
   "storage/backends": ["storage", "storage/cloud", "config", "http", "system"],
-  "storage/cloud": ["storage", "http"],
+  "storage/cloud": ["storage", "http", "system"],
   http: ["storage", "system"],
   flyte: [],
   "flyte/codec": ["flyte"],

@@ -57,7 +57,7 @@ export async function withStore(
       { kind: "s3", values: { endpoint: server.url, region: "r1" }, secrets: {} },
       {},
     ),
-    credentials: new CredentialSource(provider, () => NOW_MS),
+    credentials: new CredentialSource(provider, { nowMs: () => NOW_MS }),
     http: clientFor(context),
     context,
   });

@@ -10,7 +10,8 @@ import { cannot, CopilotError } from "../../../errors.ts";
 import type { ByteSource, CallOptions, MultipartUpload, ObjectInfo, PutOptions } from "../../store.ts";
 import { payloadOf } from "./payload.ts";
 import { infoOf } from "./reply.ts";
-import { discard, Refusal, type Transport } from "./transport.ts";
+import { discard } from "../../cloud/server_words.ts";
+import { Refusal, type Transport } from "./transport.ts";
 
 /** What an upload works with. */
 export interface BlockUploadOptions {

@@ -8,9 +8,8 @@
  * No SDK: @azure/storage-blob asks for permissions that a run does not have and needs 140 MB for one page of a listing.
  * @module
  */
-import { cannot, CopilotError } from "../../../errors.ts";
+import { cannot } from "../../../errors.ts";
 import { Secret, type StoreSettings } from "../../../config/mod.ts";
-import { throwIfAborted } from "../../../system/abort.ts";
 import {
   type AzureAddress,
   azureAddress,
@@ -20,210 +19,15 @@ import {
 } from "./settings.ts";
 import type { Backend, BackendContext } from "../../backend.ts";
 import { Hmac } from "../../cloud/hmac.ts";
-import { contentRange } from "../../../http/head.ts";
-import { clientFor, HttpClient, type HttpResponse } from "../../../http/client.ts";
-import {
-  type ByteReader,
-  type ByteSource,
-  type CallOptions,
-  type GetOptions,
-  type GetResult,
-  type ListOptions,
-  type ListPage,
-  type MultipartUpload,
-  type ObjectInfo,
-  type ObjectStore,
-  type PutOptions,
-  readAll,
-  type StoreTraits,
-} from "../../store.ts";
+import { clientFor, HttpClient } from "../../../http/client.ts";
 import { formatUri, type StoreUri } from "../../uri.ts";
-import { shownUri } from "../../../shown_uri.ts";
-import { BlockUpload } from "./blocks.ts";
-import { payloadOf } from "./payload.ts";
-import { infoOf, parseList } from "./reply.ts";
-import { discard, type Identity, Refusal, Transport } from "./transport.ts";
-import { TokenSource } from "./tokens.ts";
-
-const MIB = 1024 ** 2;
-/** A page of names with their properties is then a few megabytes of XML at most. */
-const PAGE_OBJECTS = 2000;
-const MAX_PAGE_BYTES = 32 * MIB;
-const NO_BODY: ByteReader = { read: () => Promise.resolve(null), close() {} };
+import { AzureStore } from "./store.ts";
+import { tokensFor } from "./tokens.ts";
+import { type Identity, Transport } from "./transport.ts";
 
 /** A connection to where tokens are from is there at once, or is not to be had. */
 const TOKEN_CONNECT_MS = 3_000;
 const TOKEN_REPLY_MS = 20_000;
-
-/** One container. */
-class AzureStore implements ObjectStore {
-  readonly root: string;
-  readonly traits: StoreTraits;
-  readonly #transport: Transport;
-  readonly #randomHex: (length: number) => string;
-  /** Until a page shows another order: by path component, or by UTF-16 as azurite has it. */
-  #isSorted = true;
-
-  constructor(root: string, transport: Transport, randomHex: (length: number) => string) {
-    this.root = root;
-    this.#transport = transport;
-    this.#randomHex = randomHex;
-    const isSorted = () => this.#isSorted;
-    // Limits: https://learn.microsoft.com/rest/api/storageservices/put-block, section "Remarks".
-    this.traits = {
-      minPartBytes: 1,
-      maxPartBytes: 4000 * MIB,
-      maxParts: 50_000,
-      maxPutBytes: 5000 * MIB,
-      orderedParts: false,
-      partMultiple: 1,
-      parallelRanges: true,
-      get sortedList() {
-        return isSorted();
-      },
-    };
-  }
-
-  async get(key: string, options: GetOptions): Promise<GetResult> {
-    const { start = 0, end, ifMatch, signal } = options;
-    if (end !== undefined && end <= start) return await this.#empty(key, options);
-    const headers: [string, string][] = [];
-    if (start > 0 || end !== undefined) {
-      headers.push(["x-ms-range", `bytes=${start}-${end === undefined ? "" : end - 1}`]);
-    }
-    if (ifMatch !== undefined) headers.push(["if-match", ifMatch]);
-    try {
-      const about = { key, object: this.#uri(key), signal };
-      return this.#opened(
-        key,
-        await this.#transport.send({ method: "GET", verb: "read", ...about, headers }),
-        options,
-      );
-    } catch (thrown) {
-      if (thrown instanceof Refusal && thrown.status === 416) return await this.#empty(key, options);
-      throw thrown;
-    }
-  }
-
-  async head(key: string, { signal, ifMatch }: CallOptions & { ifMatch?: string }): Promise<ObjectInfo> {
-    const { headers } = await this.#transport.send({
-      method: "HEAD",
-      verb: "stat",
-      key,
-      headers: ifMatch === undefined ? [] : [["if-match", ifMatch]],
-      object: this.#uri(key),
-      signal,
-    });
-    return infoOf(key, headers, Number(headers.get("content-length") ?? 0));
-  }
-
-  async list(prefix: string, { token, signal }: ListOptions): Promise<ListPage> {
-    const object = this.#uri(prefix);
-    const reply = await this.#transport.send({
-      method: "GET",
-      verb: "list",
-      key: null,
-      query: [
-        ["restype", "container"],
-        ["comp", "list"],
-        // Tells directories of a hierarchical namespace.
-        ["include", "metadata"],
-        ["maxresults", String(PAGE_OBJECTS)],
-        ...(prefix === "" ? [] : [["prefix", prefix] as const]),
-        ...(token === undefined ? [] : [["marker", token] as const]),
-      ],
-      object,
-      signal,
-    });
-    const tooLarge = () =>
-      cannot("list", object, { network: `a page is larger than ${MAX_PAGE_BYTES} bytes` });
-    const bytes = await readAll(reply.body, MAX_PAGE_BYTES, tooLarge);
-    const { isSorted, ...page } = parseList(new TextDecoder().decode(bytes), object);
-    this.#isSorted &&= isSorted;
-    return page;
-  }
-
-  async put(key: string, source: ByteSource, { signal, checksum }: PutOptions): Promise<ObjectInfo> {
-    const object = this.#uri(key);
-    throwIfAborted(signal, object);
-    const { header, body } = await payloadOf(source, { checksum, object, signal });
-    const headers = [["x-ms-blob-type", "BlockBlob"], header] as const;
-    const reply = await this.#transport.send({
-      method: "PUT",
-      verb: "write",
-      key,
-      headers,
-      body,
-      object,
-      signal,
-    });
-    await discard(reply);
-    return infoOf(key, reply.headers, source.size);
-  }
-
-  async beginUpload(key: string, options: CallOptions): Promise<MultipartUpload> {
-    const object = this.#uri(key);
-    const upload = new BlockUpload({ key, object, id: this.#randomHex(16), transport: this.#transport });
-    await upload.begin(options);
-    return upload;
-  }
-
-  async delete(key: string, { signal }: CallOptions): Promise<void> {
-    try {
-      // A blob with snapshots is not deleted without them.
-      const headers = [["x-ms-delete-snapshots", "include"]] as const;
-      const about = { key, headers, object: this.#uri(key), signal };
-      await discard(await this.#transport.send({ method: "DELETE", verb: "delete", ...about }));
-    } catch (thrown) {
-      const isMissing = thrown instanceof Refusal && thrown.code === "not-found" &&
-        thrown.azureCode !== "ContainerNotFound";
-      if (!isMissing) throw thrown;
-    }
-  }
-
-  close(): void {
-    this.#transport.close();
-  }
-
-  #uri(key: string): string {
-    return shownUri(`${this.root}/${key}`);
-  }
-
-  /** What a range without bytes gives: the object's information, and nothing to read. */
-  async #empty(key: string, { start = 0, ifMatch, signal }: GetOptions): Promise<GetResult> {
-    const info = await this.head(key, { signal, ...(ifMatch !== undefined && { ifMatch }) });
-    return { info, start, length: 0, body: NO_BODY };
-  }
-
-  /** A reply to GET, checked against what was asked for. */
-  #opened(key: string, reply: HttpResponse, options: GetOptions): GetResult | Promise<GetResult> {
-    const { start = 0, end } = options;
-    const { status, headers, length, body } = reply;
-    if (status === 200 && length !== undefined) {
-      return { info: infoOf(key, headers, length), start: 0, length, body };
-    }
-    const range = contentRange(headers.get("content-range"));
-    const isAsked = range !== null && range.start === start &&
-      range.end === Math.min(end ?? range.size, range.size);
-    if (status === 206 && isAsked && length === range.end - range.start) {
-      return { info: infoOf(key, headers, range.size), start, length, body };
-    }
-    body.close();
-    // Azurite's answer to a range behind the end, where Azure says 416.
-    if (status === 206 && length === 0) return this.#empty(key, options);
-    const object = this.#uri(key);
-    const got = `status ${status}, Content-Range "${headers.get("content-range") ?? ""}", Content-Length ${
-      length ?? "missing"
-    }`;
-    // A range that is another one would be so the next time too.
-    throw new CopilotError(status === 206 ? "unsupported" : "network", {
-      action: "read",
-      object,
-      detail: `the reply does not fit the request: ${got}`,
-      status,
-    });
-  }
-}
 
 function openContainer(uri: StoreUri, settings: StoreSettings, context: BackendContext): AzureStore {
   const root = formatUri({ ...uri, key: "" }).slice(0, -1);
@@ -269,7 +73,7 @@ function identityOf(credential: AzureCredential, object: string, context: Backen
         headTimeoutMs: TOKEN_REPLY_MS,
       });
       signal.addEventListener("abort", () => http.close(), { once: true });
-      return { kind: "token", tokens: new TokenSource(credential, { http, system, object, signal }) };
+      return { kind: "token", tokens: tokensFor(credential, { http, system, object, signal }), http };
     }
   }
 }

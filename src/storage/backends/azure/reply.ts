@@ -5,9 +5,9 @@
  * names, this takes 9 ms.
  * @module
  */
-import { cannot, codeOfStatus, CopilotError, type ErrorCode, type Operation } from "../../../errors.ts";
+import { cannot, type CopilotError, type ErrorCode, type Operation } from "../../../errors.ts";
 import { base64ToHex } from "../../checksum.ts";
-import { isOutOfSpace } from "../../cloud/out_of_space.ts";
+import { codeOfRefusal, refusalError, type Refused } from "../../cloud/refusal.ts";
 import type { HttpHeaders } from "../../../http/head.ts";
 import { decodeEntities } from "../../cloud/xml.ts";
 import { compareKeys } from "../../key_order.ts";
@@ -106,12 +106,7 @@ function malformed(object: string, detail: string): CopilotError {
 }
 
 /** What a reply says is wrong. */
-export interface AzureFault {
-  status: number;
-  /** Azure's own code; empty where the reply has none. */
-  code: string;
-  message: string;
-  retryAfterMs?: number | undefined;
+export interface AzureFault extends Refused {
   /** The server's clock, in milliseconds since 1970. */
   dateMs?: number | undefined;
 }
@@ -167,32 +162,13 @@ const HINTS: Readonly<Record<string, string>> = {
   PublicAccessNotPermitted: "the account takes no anonymous requests",
 };
 
-/** A server's words, cut and cleaned, so that they cannot take over a log. */
-export function quoted(message: string): string {
-  // deno-lint-ignore no-control-regex -- control characters are what is removed
-  return message.replace(/[\0-\x1f\x7f]+/g, " ").trim().replace(/\.$/, "").slice(0, 300);
-}
-
 /**
  * The error for a refusal.
  *
  * @param from where the credentials are from; named when they are refused
  */
-export function azureError(
-  fault: AzureFault,
-  operation: Operation,
-  from: string,
-): CopilotError {
-  const { status, code, message, retryAfterMs } = fault;
-  const kind = CODES.get(code) ?? (isOutOfSpace(fault) ? "disk-full" : codeOfStatus(status));
-  const words = quoted(message);
-  const what = [`status ${status}`, quoted(code), words && `(${words})`].filter(Boolean).join(" ");
-  const hint = HINTS[code];
-  const identity = kind === "denied" ? `; the credentials are from ${from}` : "";
-  return new CopilotError(kind, {
-    ...operation,
-    detail: `${what}${identity}${hint === undefined ? "" : `; ${hint}`}`,
-    status,
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
-  });
+export function azureError(fault: AzureFault, operation: Operation, from: string): CopilotError {
+  const kind = codeOfRefusal(fault, CODES);
+  const identity = kind === "denied" ? `the credentials are from ${from}` : undefined;
+  return refusalError(kind, fault, { operation, more: [identity, HINTS[fault.code]] });
 }

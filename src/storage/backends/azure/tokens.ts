@@ -9,22 +9,18 @@ import { Secret } from "../../../config/mod.ts";
 import { codeOfStatus, CopilotError, type ErrorCode } from "../../../errors.ts";
 import type { System } from "../../../system/mod.ts";
 import type { AzureCredential } from "./settings.ts";
-import type { HttpClient, HttpRequest, HttpResponse } from "../../../http/client.ts";
+import type { HttpClient, HttpRequest } from "../../../http/client.ts";
 import { retryAfterMs } from "../../../http/head.ts";
 import { parseHttpUrl } from "../../../http/origin.ts";
-import { readAll } from "../../store.ts";
-import { quoted } from "./reply.ts";
+import { Renewed } from "../../cloud/renewed.ts";
+import { smallExchange, type SmallReply } from "../../cloud/small_exchange.ts";
+import { jsonObject, quoted, redacted } from "../../cloud/server_words.ts";
 
 /** The audience of tokens, in every cloud. */
 const RESOURCE = "https://storage.azure.com";
-/** Tokens are renewed this long before they run out. */
-const RENEWAL_MS = 5 * 60_000;
-/** After a renewal that failed, while the token at hand is still good. */
-const RENEWAL_PAUSE_MS = 30_000;
 /** The metadata service answers within milliseconds, or is not there; while a node starts it may take a moment. */
 const METADATA_ATTEMPTS = 3;
 const METADATA_WAIT_MS = 500;
-const MAX_REPLY_BYTES = 64 * 1024;
 const MAX_TOKEN_FILE_BYTES = 64 * 1024;
 
 /** A token. A renewal is another object. */
@@ -47,55 +43,13 @@ export interface TokenOptions {
   signal: AbortSignal;
 }
 
-/** Gives tokens, fetched once for all who ask at the same time. */
-export class TokenSource {
-  readonly #credential: TokenCredential;
-  readonly #options: TokenOptions;
-  #current: Token | null = null;
-  #fetching: Promise<Token> | null = null;
-  #pausedUntilMs = 0;
-
-  constructor(credential: TokenCredential, options: TokenOptions) {
-    this.#credential = credential;
-    this.#options = options;
-  }
-
-  /** A token that is valid now, or a promise of one. */
-  get(): Token | Promise<Token> {
-    const current = this.#current;
-    if (current === null) return this.#fetch();
-    const now = this.#now();
-    if (current.expiresAtMs - now > RENEWAL_MS) return current;
-    if (current.expiresAtMs > now && now < this.#pausedUntilMs) return current;
-    return this.#fetch().catch((thrown) => {
-      if (current.expiresAtMs <= this.#now()) throw thrown;
-      this.#pausedUntilMs = this.#now() + RENEWAL_PAUSE_MS;
-      return current;
-    });
-  }
-
-  /** Forgets a token that a server refused. */
-  forget(refused: Token): void {
-    if (this.#current === refused) this.#current = null;
-  }
-
-  /** Closes connections. Idempotent. */
-  close(): void {
-    this.#options.http.close();
-  }
-
-  #now(): number {
-    return this.#options.system.clock.nowMs();
-  }
-
-  #fetch(): Promise<Token> {
-    const { kind } = this.#credential;
-    const exchange = kind === "application" ? applicationToken : identityToken;
-    this.#fetching ??= exchange(this.#credential as never, this.#options)
-      .then((token) => this.#current = token)
-      .finally(() => this.#fetching = null);
-    return this.#fetching;
-  }
+/** The tokens of one store. */
+export function tokensFor(credential: TokenCredential, options: TokenOptions): Renewed<Token> {
+  const fetch = () =>
+    credential.kind === "application"
+      ? applicationToken(credential, options)
+      : identityToken(credential, options);
+  return new Renewed(fetch, options.system.clock);
 }
 
 function failure(
@@ -199,43 +153,30 @@ interface About extends TokenOptions {
 }
 
 async function exchange(request: Omit<HttpRequest, "object" | "signal">, about: About): Promise<Token> {
-  const { reply, text } = await answer(request, about).catch((thrown) => {
-    if (!(thrown instanceof CopilotError) || thrown.code === "aborted") throw thrown;
-    throw thrown.within({ action: "get a token for", object: about.object, via: `from ${about.from}` });
-  });
-  const fields = parseJson(text);
+  const { http, signal, object, from } = about;
+  const reply = await smallExchange(http, { ...request, object: request.origin.key, signal }).catch(
+    (thrown) => {
+      if (!(thrown instanceof CopilotError) || thrown.code === "aborted") throw thrown;
+      throw thrown.within({ action: "get a token for", object, via: `from ${from}` });
+    },
+  );
+  const fields = jsonObject(reply.text) ?? {};
   if (reply.status !== 200) throw refusal(reply, fields, about);
   return tokenOf(fields, about);
-}
-
-async function answer(request: Omit<HttpRequest, "object" | "signal">, { http, signal }: About) {
-  const reply = await http.request({ ...request, object: request.origin.key, signal });
-  const tooLarge = () => new CopilotError("unavailable", `the reply is larger than ${MAX_REPLY_BYTES} bytes`);
-  const text = new TextDecoder().decode(await readAll(reply.body, MAX_REPLY_BYTES, tooLarge));
-  return { reply, text };
-}
-
-function parseJson(text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? value as Record<string, unknown> : {};
-  } catch {
-    return {};
-  }
 }
 
 /**
  * Never `not-found`, which would be read as an object's: a refused identity is `denied`.
  */
 function refusal(
-  { status, headers }: HttpResponse,
-  { error, error_description: description }: Record<string, unknown>,
+  { status, headers }: SmallReply,
+  { error, error_description: description }: Readonly<Record<string, unknown>>,
   { from, object, secret, passing, system }: About,
 ): CopilotError {
   const byStatus = passing.includes(status) ? "unavailable" : codeOfStatus(status);
   const code = byStatus === "throttled" || byStatus === "unavailable" ? byStatus : "denied";
   const said = [error, description].filter((part) => typeof part === "string").join(": ");
-  const words = quoted(secret === undefined ? said : said.replaceAll(secret.reveal(), "***"));
+  const words = quoted(redacted(said, [secret?.reveal()]));
   const waitMs = retryAfterMs(headers.get("retry-after"), system.clock.nowMs());
   return failure(code, `status ${status}${words && ` (${words})`}`, {
     from,
@@ -246,7 +187,7 @@ function refusal(
 }
 
 /** `expires_in` and `expires_on` are numbers or, from managed identities, their decimal text. */
-function tokenOf(fields: Record<string, unknown>, { from, object, system }: About): Token {
+function tokenOf(fields: Readonly<Record<string, unknown>>, { from, object, system }: About): Token {
   const value = fields["access_token"];
   const now = system.clock.nowMs();
   const inSeconds = Number(fields["expires_in"]);

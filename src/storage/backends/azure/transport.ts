@@ -9,17 +9,16 @@ import type { AzureAddress, AzureCredential } from "./settings.ts";
 import type { HttpClient, HttpResponse, StreamBody } from "../../../http/client.ts";
 import type { Hmac } from "../../cloud/hmac.ts";
 import { encodeText } from "../../cloud/percent_encoding.ts";
+import type { Renewed } from "../../cloud/renewed.ts";
+import { redacted, shortText } from "../../cloud/server_words.ts";
 import { retryAfterMs } from "../../../http/head.ts";
-import { readAll } from "../../store.ts";
 import type { Clock } from "../../../system/mod.ts";
 import { azureError, type AzureFault, parseErrorXml } from "./reply.ts";
 import { encodeKey, type Query, sharedKey } from "./shared_key.ts";
-import type { Token, TokenSource } from "./tokens.ts";
+import type { Token } from "./tokens.ts";
 
 /** The version of the REST API. It encodes names that XML cannot hold, and takes blocks of 4,000 MiB. */
 const API_VERSION = "2021-12-02";
-/** Bodies that are no object's bytes are read up to here. */
-const MAX_TEXT_BYTES = 64 * 1024;
 /** The service takes dates that are at most 15 minutes off. */
 const MAX_SKEW_MS = 10 * 60_000;
 
@@ -28,7 +27,8 @@ export type Identity =
   | { kind: "anonymous" }
   | { kind: "key"; hmac: Hmac; secret: Secret }
   | { kind: "sas"; query: Secret }
-  | { kind: "token"; tokens: TokenSource };
+  /** With the client that tokens are fetched by. */
+  | { kind: "token"; tokens: Renewed<Token>; http: HttpClient };
 
 /** A request. */
 export interface AzureRequest {
@@ -96,7 +96,7 @@ export class Transport {
   close(): void {
     const { http, identity } = this.#options;
     http.close();
-    if (identity.kind === "token") identity.tokens.close();
+    if (identity.kind === "token") identity.http.close();
   }
 
   async #token({ signal, object }: AzureRequest): Promise<Token | null> {
@@ -134,12 +134,8 @@ export class Transport {
   }
 
   async #fault({ status, headers, body }: HttpResponse, token: Token | null): Promise<AzureFault> {
-    const bytes = await readAll(body, MAX_TEXT_BYTES, () => new Error("too large")).catch((thrown) => {
-      if (thrown instanceof CopilotError && thrown.code === "aborted") throw thrown;
-      // The status and the header with the code say enough.
-      return new Uint8Array();
-    });
-    const { code, message } = parseErrorXml(new TextDecoder().decode(bytes));
+    // Where the body cannot be had, the status and the header with the code say enough.
+    const { code, message } = parseErrorXml(await shortText(body));
     const { clock } = this.#options;
     const dateMs = Date.parse(headers.get("date") ?? "");
     const waitMs = Number(headers.get("x-ms-retry-after-ms") ?? NaN);
@@ -162,7 +158,7 @@ export class Transport {
       const signature = new URLSearchParams(query).get("sig") ?? "";
       secrets.push(query, signature, encodeURIComponent(signature));
     }
-    return secrets.reduce<string>((clean, secret) => secret ? clean.replaceAll(secret, "***") : clean, text);
+    return redacted(text, secrets);
   }
 
   /** Takes what a refusal says into account; null where the same request would be refused again. */
@@ -183,10 +179,4 @@ export class Transport {
     const { from } = this.#options.credential;
     return new Refusal(azureError(fault, { action: verb, object }, from), fault.code);
   }
-}
-
-/** Ends a reply whose body says nothing, so that its connection is free. */
-export async function discard({ length, body }: HttpResponse): Promise<void> {
-  if (length === 0) return;
-  await readAll(body, MAX_TEXT_BYTES, () => new Error("too large")).catch(() => {});
 }

@@ -5,15 +5,10 @@
 import { codeOfStatus, CopilotError, type ErrorCode, from } from "../../../errors.ts";
 import type { Clock } from "../../../system/mod.ts";
 import type { HttpClient } from "../../../http/client.ts";
-import { type HttpHeaders, retryAfterMs } from "../../../http/head.ts";
+import { retryAfterMs } from "../../../http/head.ts";
 import { parseHttpUrl } from "../../../http/origin.ts";
-import { readAll } from "../../store.ts";
-import { quoted } from "./reply.ts";
-
-/** Bytes of a reply that are accepted. */
-const MAX_REPLY_BYTES = 1024 * 1024;
-
-const [encoder, decoder] = [new TextEncoder(), new TextDecoder()];
+import { smallExchange, type SmallReply } from "../../cloud/small_exchange.ts";
+import { jsonObject, quoted, redacted } from "../../cloud/server_words.ts";
 
 /** What is asked of a server. */
 export interface Exchange {
@@ -23,13 +18,6 @@ export interface Exchange {
   body?: string;
   /** Texts within the request that no error may repeat. */
   secrets?: readonly string[];
-}
-
-/** What it answered, with success. */
-export interface ExchangeReply {
-  status: number;
-  headers: HttpHeaders;
-  text: string;
 }
 
 /** How servers of tokens are reached. */
@@ -46,31 +34,23 @@ export interface Exchanger {
  * @throws CopilotError `denied` where the server refuses the credentials; by the status else, or as the client throws. The
  * message begins with the server's host.
  */
-export async function exchange(exchanger: Exchanger, request: Exchange): Promise<ExchangeReply> {
+export async function exchange(exchanger: Exchanger, request: Exchange): Promise<SmallReply> {
   const { client, clock, signal } = exchanger;
   const { method, url, headers = [], body, secrets = [] } = request;
   const { origin, path } = parseHttpUrl(url, "a token's URL");
-  let reply: ExchangeReply;
-  try {
-    const response = await client.request({
-      method,
-      origin,
-      path,
-      headers,
-      ...(body !== undefined && { body: encoder.encode(body) }),
-      object: origin.key,
-      signal,
-    });
-    const bytes = await readAll(
-      response.body,
-      MAX_REPLY_BYTES,
-      () => new CopilotError("unavailable", `more than ${MAX_REPLY_BYTES} bytes`),
-    );
-    reply = { status: response.status, headers: response.headers, text: decoder.decode(bytes) };
-  } catch (thrown) {
+  const sent = {
+    method,
+    origin,
+    path,
+    headers,
+    ...(body !== undefined && { body: new TextEncoder().encode(body) }),
+    object: origin.key,
+    signal,
+  };
+  const reply = await smallExchange(client, sent).catch((thrown) => {
     const { code, message } = from(thrown, { action: "ask", object: origin.key, fallback: "network" });
     throw new CopilotError(code, `${origin.key} gave no token: ${message}`);
-  }
+  });
   const { status } = reply;
   if (status >= 200 && status < 300) return reply;
   const waitMs = retryAfterMs(reply.headers.get("retry-after"), clock.nowMs());
@@ -89,13 +69,7 @@ function codeOfRefusal(status: number): ErrorCode {
 
 /** `error` and `error_description` of OAuth, or the message of a Google API. */
 function wordsOf(text: string): string {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    return "";
-  }
-  const { error, error_description: description } = (json ?? {}) as Record<string, unknown>;
+  const { error, error_description: description } = jsonObject(text) ?? {};
   const message = typeof error === "object" && error !== null
     ? (error as Record<string, unknown>).message
     : [error, description].filter((word) => typeof word === "string").join(": ");
@@ -104,9 +78,7 @@ function wordsOf(text: string): string {
 
 /** A server's words without what the request held, and without anything that looks like a signed token. */
 function masked(text: string, secrets: readonly string[]): string {
-  let shown = text;
-  for (const secret of secrets) if (secret !== "") shown = shown.replaceAll(secret, "***");
-  return quoted(shown.replace(/[\w.-]+/g, (word) => looksSigned(word) ? "***" : word));
+  return quoted(redacted(text, secrets).replace(/[\w.-]+/g, (word) => looksSigned(word) ? "***" : word));
 }
 
 /** Whether a word is a JSON Web Token, whole or cut off: `header.payload.signature`. */
@@ -123,13 +95,8 @@ function looksSigned(word: string): boolean {
  * @throws CopilotError `unavailable` for anything but an object
  */
 export function fieldsOf(text: string, url: string): Readonly<Record<string, unknown>> {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    json = undefined;
-  }
-  if (typeof json === "object" && json !== null) return json as Record<string, unknown>;
+  const fields = jsonObject(text);
+  if (fields !== null) return fields;
   throw new CopilotError(
     "unavailable",
     `${parseHttpUrl(url, "a token's URL").origin.key} gave no token: not JSON`,

@@ -4,9 +4,9 @@
  * An object's version is its generation: a number that no other content under that name ever has.
  * @module
  */
-import { codeOfStatus, CopilotError, type ErrorCode, type Operation } from "../../../errors.ts";
+import { CopilotError, type ErrorCode, type Operation } from "../../../errors.ts";
 import { base64ToHex } from "../../checksum.ts";
-import { isOutOfSpace } from "../../cloud/out_of_space.ts";
+import { codeOfRefusal, refusalError, type Refused } from "../../cloud/refusal.ts";
 import type { HttpHeaders } from "../../../http/head.ts";
 import type { Checksum, ChecksumName, ListPage, ObjectInfo } from "../../store.ts";
 
@@ -47,7 +47,8 @@ export function checksumOfHeaders(headers: HttpHeaders): Checksum | undefined {
 /** What the head of a reply with an object's bytes says. @param size bytes of the whole object, as they are stored */
 export function infoOfHeaders(key: string, headers: HttpHeaders, size: number): ObjectInfo {
   const generation = headers.get("x-goog-generation");
-  const sum = checksumOfHeaders(headers);
+  // The hash of a range's reply is that of the whole object only by custom.
+  const sum = headers.get("content-range") === undefined ? checksumOfHeaders(headers) : undefined;
   return {
     key,
     size,
@@ -110,28 +111,19 @@ export function persistedBytes(range: string | undefined): number | null {
   return match === null ? null : Number(match[1]) + 1;
 }
 
-/** What a reply says is wrong. */
-export interface GcsFault {
-  status: number;
-  /** Google's own word for it: `rateLimitExceeded`. Empty where the reply has none. */
-  reason: string;
-  message: string;
-  retryAfterMs?: number | undefined;
-}
-
-/** Reason and message of an error's body. Never throws. */
-export function parseError(body: string): { reason: string; message: string } {
+/** Google's own word (`rateLimitExceeded`) and message of an error's body. Never throws. */
+export function parseError(body: string): { code: string; message: string } {
   try {
     const json: unknown = JSON.parse(body);
     const error = isObject(json) ? json.error : undefined;
     if (isObject(error)) {
       const first: unknown = Array.isArray(error.errors) ? error.errors[0] : undefined;
       const reason = isObject(first) ? textOf(first.reason) : undefined;
-      return { reason: reason ?? textOf(error.status) ?? "", message: textOf(error.message) ?? "" };
+      return { code: reason ?? textOf(error.status) ?? "", message: textOf(error.message) ?? "" };
     }
-    return { reason: "", message: "" };
+    return { code: "", message: "" };
   } catch {
-    return { reason: "", message: body };
+    return { code: "", message: body };
   }
 }
 
@@ -150,27 +142,11 @@ const HINTS: Readonly<Record<number, string>> = {
   403: "check the IAM policy of the bucket and of the service account",
 };
 
-/** A server's words, cut and cleaned, so that they cannot take over a log. */
-export function quoted(message: string): string {
-  // deno-lint-ignore no-control-regex -- control characters are what is removed
-  return message.replace(/[\0-\x1f\x7f]+/g, " ").trim().replace(/\.$/, "").slice(0, 300);
-}
-
 /**
  * The error for a refusal.
  */
-export function gcsError(fault: GcsFault, operation: Operation): CopilotError {
-  const { status, reason, message, retryAfterMs } = fault;
-  const isWrongHash = status === 400 && /^Provided (CRC32C|MD5)\b/i.test(message);
-  const code = isWrongHash ? "integrity" : REASONS.get(reason) ??
-    (isOutOfSpace({ status, code: reason, message }) ? "disk-full" : codeOfStatus(status));
-  const words = quoted(message);
-  const what = [`status ${status}`, quoted(reason), words && `(${words})`].filter(Boolean).join(" ");
-  const hint = HINTS[status];
-  return new CopilotError(code, {
-    ...operation,
-    detail: `${what}${hint === undefined ? "" : `; ${hint}`}`,
-    status,
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
-  });
+export function gcsError(fault: Refused, operation: Operation): CopilotError {
+  const isWrongHash = fault.status === 400 && /^Provided (CRC32C|MD5)\b/i.test(fault.message);
+  const code = isWrongHash ? "integrity" : codeOfRefusal(fault, REASONS);
+  return refusalError(code, fault, { operation, more: [HINTS[fault.status]] });
 }

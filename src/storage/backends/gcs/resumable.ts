@@ -20,7 +20,8 @@ import {
   type ObjectInfo,
   type PutOptions,
 } from "../../store.ts";
-import { changed, joined } from "./body.ts";
+import { wrongLength } from "../../cloud/exact_source.ts";
+import { joined } from "./body.ts";
 import { infoOfResource, malformed, persistedBytes } from "./reply.ts";
 import type { GcsRequest, GcsRequests } from "./transport.ts";
 
@@ -37,12 +38,14 @@ const CRC32C_OF_NOTHING = "00000000";
 class Pass implements ByteReader {
   readonly #reader: ByteReader;
   readonly #object: string;
+  readonly #size: number;
   #hasher: Hasher | null = null;
   #at = 0;
 
   constructor(source: ByteSource, object: string) {
     this.#reader = source.open();
     this.#object = object;
+    this.#size = source.size;
   }
 
   async read(into: Uint8Array): Promise<number | null> {
@@ -72,7 +75,7 @@ class Pass implements ByteReader {
     const bytes = new Uint8Array(size - start);
     while (this.#at < size) await this.#must(bytes.subarray(this.#at - start));
     if (await this.#reader.read(new Uint8Array(1)) !== null) {
-      throw changed(this.#object, "there are more bytes than were announced");
+      throw wrongLength(this.#object, this.#size, "more");
     }
     return bytes;
   }
@@ -94,7 +97,7 @@ class Pass implements ByteReader {
 
   async #must(into: Uint8Array): Promise<void> {
     if (await this.read(into) === null) {
-      throw changed(this.#object, "it ended before the bytes that were announced");
+      throw wrongLength(this.#object, this.#size, "fewer");
     }
   }
 }

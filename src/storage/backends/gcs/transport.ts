@@ -9,10 +9,11 @@ import { retryAfterMs } from "../../../http/head.ts";
 import type { Origin } from "../../../http/origin.ts";
 import { type ByteReader, readAll } from "../../store.ts";
 import { gcsError, malformed, parseError } from "./reply.ts";
-import type { AccessToken, Tokens } from "./tokens.ts";
+import type { Renewed } from "../../cloud/renewed.ts";
+import { shortText } from "../../cloud/server_words.ts";
+import { orAborted } from "../../../system/abort.ts";
+import type { AccessToken } from "./tokens.ts";
 
-/** Bytes of an error's body that are read. */
-const MAX_ERROR_BYTES = 64 * 1024;
 /** Bytes of a page or resource: a thousand names of 1,024 bytes, each escaped. */
 const MAX_JSON_BYTES = 16 * 1024 * 1024;
 
@@ -39,7 +40,7 @@ export interface GcsConnection {
   client: HttpClient;
   origin: Origin;
   /** Null for requests without credentials. */
-  tokens: Tokens | null;
+  tokens: Renewed<AccessToken> | null;
   clock: Clock;
 }
 
@@ -66,7 +67,7 @@ export class GcsRequests {
     const response = await this.#sendWith(request, token);
     if (response.status !== 401 || token === null) return await this.#checked(request, response);
     response.body.close();
-    this.#to.tokens!.reject(token);
+    this.#to.tokens!.forget(token);
     return await this.#checked(request, await this.#sendWith(request, await this.#token(request)));
   }
 
@@ -92,7 +93,8 @@ export class GcsRequests {
     if (tokens === null) return null;
     const { signal, object } = request;
     try {
-      return await tokens.get(signal, object);
+      const token = tokens.get();
+      return token instanceof Promise ? await orAborted(token, signal, object) : token;
     } catch (thrown) {
       const error = from(thrown, { action: "get a token" });
       throw error.code === "aborted" ? error : error.within(operationOf(request));
@@ -118,21 +120,12 @@ export class GcsRequests {
   async #checked(request: GcsRequest, response: HttpResponse): Promise<HttpResponse> {
     const { status, headers, body } = response;
     if ((status >= 200 && status < 300) || request.accepts?.includes(status)) return response;
-    const text = await errorText(body);
+    const text = await shortText(body);
     const fault = {
       status,
       ...parseError(text),
       retryAfterMs: retryAfterMs(headers.get("retry-after"), this.#to.clock.nowMs()),
     };
     throw gcsError(fault, operationOf(request));
-  }
-}
-
-/** The start of an error's body; empty where it does not come whole: the status says enough. */
-async function errorText(body: ByteReader): Promise<string> {
-  try {
-    return decoder.decode(await readAll(body, MAX_ERROR_BYTES, () => new Error("too large")));
-  } catch {
-    return "";
   }
 }

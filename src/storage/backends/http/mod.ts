@@ -31,6 +31,7 @@ import type {
 } from "../../store.ts";
 import type { StoreUri } from "../../uri.ts";
 import { shownUri } from "../../../shown_uri.ts";
+import { emptyResult, isEmptyRange, rangeOf } from "../../cloud/ranged_get.ts";
 import { fetchFollowing, type Reply } from "./fetch.ts";
 import { guardedNetwork, isForbidden } from "./guard.ts";
 import { GunzipBody, isGzip } from "./gunzip.ts";
@@ -75,12 +76,10 @@ class HttpStore implements ObjectStore {
   }
 
   async get(key: string, options: GetOptions): Promise<GetResult> {
-    const { start = 0, end, ifMatch } = options;
-    if (end !== undefined && end <= start) return await this.#empty(key, options);
-    const headers: [string, string][] = [];
-    if (start > 0 || end !== undefined) {
-      headers.push(["Range", `bytes=${start}-${end === undefined ? "" : end - 1}`]);
-    }
+    const { ifMatch } = options;
+    if (isEmptyRange(options)) return await this.#empty(key, options);
+    const range = rangeOf(options);
+    const headers: [string, string][] = range === null ? [] : [["Range", range]];
     if (ifMatch !== undefined) headers.push(conditionOf(ifMatch));
     const reply = await this.#fetch("GET", key, { headers, signal: options.signal });
     if (reply.status === 416) {
@@ -172,9 +171,8 @@ class HttpStore implements ObjectStore {
     throw cannot("read", object, { changed: "it is, or may be, another version than before" });
   }
 
-  async #empty(key: string, { start = 0, signal, ifMatch }: GetOptions): Promise<GetResult> {
-    const info = await this.head(key, { signal, ...(ifMatch !== undefined && { ifMatch }) });
-    return { info, start, length: 0, body: { read: () => Promise.resolve(null), close() {} } };
+  async #empty(key: string, options: GetOptions): Promise<GetResult> {
+    return emptyResult(await this.head(key, options), options);
   }
 
   /** A reply of success with its length, which is found out where the server does not say. */

@@ -4,8 +4,8 @@
  * @module
  */
 import { crc32 } from "node:zlib";
-import { cannot, type CopilotError } from "../../../errors.ts";
 import { hexToBase64 } from "../../checksum.ts";
+import { ExactReader } from "../../cloud/exact_source.ts";
 import type { StreamBody } from "../../../http/client.ts";
 import type { ByteReader, ByteSource } from "../../store.ts";
 
@@ -54,8 +54,6 @@ export function awsChunked(source: ByteSource, object: string): FramedBody {
 
 class ChunkedReader implements ByteReader {
   readonly #reader: ByteReader;
-  readonly #size: number;
-  readonly #object: string;
   readonly #done: (crc: string) => void;
   /** Bytes of the source that no chunk has announced yet. */
   #unannounced: number;
@@ -68,9 +66,7 @@ class ChunkedReader implements ByteReader {
   #ended = false;
 
   constructor(source: ByteSource, object: string, done: (crc: string) => void) {
-    this.#size = source.size;
-    this.#object = object;
-    this.#reader = source.open();
+    this.#reader = new ExactReader(source, object);
     this.#done = done;
     this.#unannounced = source.size;
   }
@@ -82,8 +78,8 @@ class ChunkedReader implements ByteReader {
         filled += this.#takeFraming(into.subarray(filled));
       } else if (this.#chunkLeft > 0) {
         const room = into.subarray(filled, filled + Math.min(this.#chunkLeft, into.length - filled));
-        const count = await this.#reader.read(room);
-        if (count === null) throw this.#changed("ended before");
+        // Never null before all bytes that were announced.
+        const count = (await this.#reader.read(room))!;
         this.#crc = crc32(room.subarray(0, count), this.#crc);
         this.#chunkLeft -= count;
         filled += count;
@@ -99,12 +95,6 @@ class ChunkedReader implements ByteReader {
 
   close(): void {
     this.#reader.close();
-  }
-
-  #changed(detail: string): CopilotError {
-    return cannot("write", this.#object, {
-      changed: `its source ${detail} the ${this.#size} bytes that were announced`,
-    });
   }
 
   #takeFraming(into: Uint8Array): number {
@@ -124,7 +114,8 @@ class ChunkedReader implements ByteReader {
       return;
     }
     this.#ended = true;
-    if (await this.#reader.read(new Uint8Array(1)) !== null) throw this.#changed("has more than");
+    // Throws where there is more.
+    await this.#reader.read(new Uint8Array(1));
     const crc = crcHex(this.#crc);
     this.#done(crc);
     this.#framing = encoder.encode(`${before}0\r\n${TRAILER}:${hexToBase64(crc)}\r\n\r\n`);

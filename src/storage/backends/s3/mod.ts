@@ -21,7 +21,7 @@ function openBucket(uri: StoreUri, settings: StoreSettings, context: BackendCont
   const http = clientFor(context);
   const object = formatUri({ ...uri, key: "" });
   const provider = providerFor({ settings, context, http, region: address.region, object });
-  const credentials = new CredentialSource(provider, () => context.system.clock.nowMs());
+  const credentials = new CredentialSource(provider, context.system.clock);
   const headers = requestHeaders(settings, { isSecure: address.origin.secure });
   return new S3Store({ address, credentials, http, context, headers });
 }

@@ -2,11 +2,11 @@
  * What S3's replies say: object information out of headers, errors out of XML.
  * @module
  */
-import { codeOfStatus, CopilotError, type ErrorCode, type Operation } from "../../../errors.ts";
+import type { CopilotError, ErrorCode, Operation } from "../../../errors.ts";
 import { base64ToHex } from "../../checksum.ts";
 import type { HttpHeaders } from "../../../http/head.ts";
 import type { Checksum, ChecksumName, ObjectInfo } from "../../store.ts";
-import { isOutOfSpace } from "../../cloud/out_of_space.ts";
+import { codeOfRefusal, refusalError, type Refused } from "../../cloud/refusal.ts";
 import { decodeEntities } from "../../cloud/xml.ts";
 
 /** Checksums that S3 gives, the cheapest to verify first, with their length in bytes. */
@@ -63,13 +63,8 @@ export function infoOf(key: string, headers: HttpHeaders, size: number): ObjectI
   };
 }
 
-/** What a reply says is wrong. */
-export interface S3Fault {
-  status: number;
-  /** S3's own code; empty where the reply has none (HEAD). */
-  code: string;
-  message: string;
-  retryAfterMs?: number | undefined;
+/** What a reply says is wrong; HEAD's has no code. */
+export interface S3Fault extends Refused {
   /** Where the server says that the bucket is. */
   region?: string | undefined;
   /** The server's clock, in milliseconds since 1970. */
@@ -162,25 +157,10 @@ const STATUS_HINTS: Readonly<Record<number, string>> = {
   403: "check the credentials in storage.stow.config, and the policy of the bucket and of the role or user",
 };
 
-/** A server's words, cut and cleaned, so that they cannot take over a log. */
-function quoted(message: string): string {
-  // deno-lint-ignore no-control-regex -- control characters are what is removed
-  return message.replace(/[\0-\x1f\x7f]+/g, " ").trim().replace(/\.$/, "").slice(0, 300);
-}
-
 /**
  * The error for a refusal.
  */
 export function s3Error(fault: S3Fault, operation: Operation): CopilotError {
-  const { status, code, message, retryAfterMs } = fault;
-  const hint = code === "" ? STATUS_HINTS[status] : HINTS[code];
-  const what = [`status ${status}`, code, quoted(message) && `(${quoted(message)})`].filter(Boolean).join(
-    " ",
-  );
-  return new CopilotError(CODES.get(code) ?? (isOutOfSpace(fault) ? "disk-full" : codeOfStatus(status)), {
-    ...operation,
-    detail: `${what}${hint === undefined ? "" : `; ${hint}`}`,
-    status,
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
-  });
+  const hint = fault.code === "" ? STATUS_HINTS[fault.status] : HINTS[fault.code];
+  return refusalError(codeOfRefusal(fault, CODES), fault, { operation, more: [hint] });
 }

@@ -5,13 +5,15 @@
 import { crc32 } from "node:zlib";
 import { cannot } from "../../../errors.ts";
 import { base64ToHex, hexToBase64 } from "../../checksum.ts";
+import { sumOf } from "../../cloud/source_sums.ts";
+import { discard } from "../../cloud/server_words.ts";
 import type { HttpHeaders } from "../../../http/head.ts";
 import type { ByteSource, Checksum, PutOptions } from "../../store.ts";
 import { awsChunked, crcHex, type FramedBody, TRAILER } from "./aws_chunked.ts";
 import type { ChecksumPolicy, ChecksumUse } from "./checksum_policy.ts";
 import { checksumHeader } from "./reply.ts";
 import { sha256Hex, UNSIGNED_PAYLOAD, UNSIGNED_TRAILER } from "./sigv4.ts";
-import { discard, type ObjectRequest, type Transport } from "./transport.ts";
+import type { ObjectRequest, Transport } from "./transport.ts";
 
 /** Where bytes go. */
 export interface Target {
@@ -64,7 +66,13 @@ export class Sender {
     const wishes = checksum === undefined ? ["trailer", "header"] as const : ["header"] as const;
     return await this.#policy.send(target.query === "" ? "put" : "part", wishes, async (use) => {
       if (use === "header" && !(bytes instanceof Uint8Array)) {
-        checksum ??= { name: "crc32", hex: await crcOfSource(bytes) };
+        checksum ??= {
+          name: "crc32",
+          hex: await sumOf(bytes, "crc32", {
+            object: this.#transport.uri(target.key),
+            signal: options.signal,
+          }),
+        };
       }
       const shaped = this.#shape(use, { bytes, checksum, key: target.key });
       const reply = await this.#transport.send({
@@ -135,19 +143,4 @@ export class Sender {
 
 function checksumField({ name, hex }: Checksum): [string, string] {
   return [name === "md5" ? "content-md5" : checksumHeader(name), hexToBase64(hex)];
-}
-
-/** Reads a source once only to know its CRC32, for stores that want it before the bytes. */
-async function crcOfSource(source: ByteSource): Promise<string> {
-  const reader = source.open();
-  try {
-    const buffer = new Uint8Array(256 * 1024);
-    for (let crc = 0;;) {
-      const count = await reader.read(buffer);
-      if (count === null) return crcHex(crc);
-      crc = crc32(buffer.subarray(0, count), crc);
-    }
-  } finally {
-    reader.close();
-  }
 }

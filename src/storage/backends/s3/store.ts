@@ -2,12 +2,9 @@
  * A bucket as an object store.
  * @module
  */
-import { CopilotError } from "../../../errors.ts";
 import type { BackendContext } from "../../backend.ts";
 import type { HttpResponse } from "../../../http/client.ts";
-import { contentRange } from "../../../http/head.ts";
 import type {
-  ByteReader,
   ByteSource,
   CallOptions,
   GetOptions,
@@ -20,6 +17,8 @@ import type {
   PutOptions,
   StoreTraits,
 } from "../../store.ts";
+import { emptyResult, isEmptyRange, openedReply, rangeOf } from "../../cloud/ranged_get.ts";
+import { discard } from "../../cloud/server_words.ts";
 import { ChecksumPolicy } from "./checksum_policy.ts";
 import { Control } from "./control.ts";
 import { EarlierUploads } from "./earlier_uploads.ts";
@@ -27,7 +26,7 @@ import { S3Multipart } from "./multipart.ts";
 import { infoOf } from "./reply.ts";
 import { Sender } from "./sender.ts";
 import { EMPTY_PAYLOAD } from "./sigv4.ts";
-import { discard, type ObjectRequest, Refusal, Transport, type TransportOptions } from "./transport.ts";
+import { type ObjectRequest, Refusal, Transport, type TransportOptions } from "./transport.ts";
 
 const GIB = 1024 ** 3;
 
@@ -45,8 +44,6 @@ const TRAITS: StoreTraits = {
 
 /** Asks for the checksum that the object was stored with. */
 const WITH_CHECKSUM = ["x-amz-checksum-mode", "ENABLED"] as const;
-
-const NO_BODY: ByteReader = { read: () => Promise.resolve(null), close() {} };
 
 /** One bucket. */
 export class S3Store implements ObjectStore {
@@ -67,21 +64,22 @@ export class S3Store implements ObjectStore {
   }
 
   async get(key: string, options: GetOptions): Promise<GetResult> {
-    const { start = 0, end, ifMatch, signal } = options;
-    if (end !== undefined && end <= start) return await this.#empty(key, options);
-    const headers: (readonly [string, string])[] = [];
-    if (start > 0 || end !== undefined) {
-      headers.push(["range", `bytes=${start}-${end === undefined ? "" : end - 1}`]);
-    }
+    const { ifMatch, signal } = options;
+    if (isEmptyRange(options)) return emptyResult(await this.head(key, options), options);
+    const range = rangeOf(options);
+    const headers: (readonly [string, string])[] = range === null ? [] : [["range", range]];
     if (ifMatch !== undefined) headers.push(["if-match", ifMatch]);
-    let reply: HttpResponse;
     try {
-      reply = await this.#read("get", { key, headers, signal });
+      const reply = await this.#read("get", { key, headers, signal });
+      return openedReply(reply, options, {
+        object: this.#transport.uri(key),
+        infoOf: (headers, size) => infoOf(key, headers, size),
+      });
     } catch (thrown) {
-      if (thrown instanceof Refusal && thrown.fault.status === 416) return await this.#empty(key, options);
+      const isPastEnd = thrown instanceof Refusal && thrown.fault.status === 416;
+      if (isPastEnd) return emptyResult(await this.head(key, options), options);
       throw this.#transport.error(thrown, "read", key);
     }
-    return this.#opened(key, reply, options);
   }
 
   async head(key: string, options: CallOptions & { ifMatch?: string }): Promise<ObjectInfo> {
@@ -155,37 +153,5 @@ export class S3Store implements ObjectStore {
         headers: use === "mode" ? [WITH_CHECKSUM, ...request.headers] : request.headers,
         payload: EMPTY_PAYLOAD,
       }));
-  }
-
-  /** What a range without bytes gives: the object's information, and nothing to read. */
-  async #empty(key: string, { start = 0, ifMatch, signal }: GetOptions): Promise<GetResult> {
-    const info = await this.head(key, { signal, ...(ifMatch !== undefined && { ifMatch }) });
-    return { info, start, length: 0, body: NO_BODY };
-  }
-
-  /** A reply to GET, checked against what was asked for. */
-  #opened(key: string, reply: HttpResponse, { start = 0, end }: GetOptions): GetResult {
-    const { status, headers, length, body } = reply;
-    if (status === 200 && length !== undefined) {
-      return { info: infoOf(key, headers, length), start: 0, length, body };
-    }
-    const range = contentRange(headers.get("content-range"));
-    const isAsked = range !== null && range.start === start &&
-      range.end === Math.min(end ?? range.size, range.size);
-    if (status === 206 && isAsked && length === range.end - range.start) {
-      return { info: infoOf(key, headers, range.size), start, length, body };
-    }
-    body.close();
-    const object = this.#transport.uri(key);
-    const got = `status ${status}, Content-Range "${headers.get("content-range") ?? ""}", Content-Length ${
-      length ?? "missing"
-    }`;
-    // A range that is another one would be so the next time too.
-    throw new CopilotError(status === 206 ? "unsupported" : "network", {
-      action: "read",
-      object,
-      detail: `the reply does not fit the request: ${got}`,
-      status,
-    });
   }
 }

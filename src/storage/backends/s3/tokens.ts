@@ -6,6 +6,8 @@ import { Secret, type StoreSettings } from "../../../config/mod.ts";
 import { cannot, from, type Operation } from "../../../errors.ts";
 import type { BackendContext } from "../../backend.ts";
 import { HttpClient } from "../../../http/client.ts";
+import { Renewed } from "../../cloud/renewed.ts";
+import type { Clock } from "../../../system/mod.ts";
 import { credentialOrigin } from "./credential_origin.ts";
 import { sharedFiles } from "./endpoints.ts";
 import { containerCredentials } from "./identity/container.ts";
@@ -25,45 +27,25 @@ export interface Provider {
   fetch(): Promise<Credentials>;
 }
 
-/** Credentials are renewed this long before they run out. */
-const RENEWAL_MS = 5 * 60_000;
-
-/** Gives credentials, fetched once for all who ask at the same time. */
+/** The credentials of one store. */
 export class CredentialSource {
-  readonly #provider: Provider;
-  readonly #now: () => number;
-  #current: Credentials | null = null;
-  #fetching: Promise<Credentials> | null = null;
+  readonly #renewed: Renewed<Credentials>;
+  readonly #isFixed: boolean;
 
-  /** @param now milliseconds since 1970 */
-  constructor(provider: Provider, now: () => number) {
-    this.#provider = provider;
-    this.#now = now;
+  constructor({ fetch, isFixed }: Provider, clock: Pick<Clock, "nowMs">) {
+    this.#renewed = new Renewed(fetch, clock);
+    this.#isFixed = isFixed;
   }
 
   /** Credentials that are valid now, or a promise of them. */
   get(): Credentials | Promise<Credentials> {
-    const current = this.#current;
-    if (current === null) return this.#fetch();
-    if (current.expiresAtMs === undefined || current.expiresAtMs - this.#now() > RENEWAL_MS) return current;
-    // A renewal that fails does not matter while the old ones are good.
-    return this.#fetch().catch((thrown) => {
-      if (current.expiresAtMs! > this.#now()) return current;
-      throw thrown;
-    });
+    return this.#renewed.get();
   }
 
   /** Forgets credentials that a server refused; false where others cannot be had. */
   renew(refused: Credentials): boolean {
-    if (this.#provider.isFixed) return false;
-    if (this.#current === refused) this.#current = null;
-    return true;
-  }
-
-  #fetch(): Promise<Credentials> {
-    this.#fetching ??= this.#provider.fetch().then((credentials) => this.#current = credentials)
-      .finally(() => this.#fetching = null);
-    return this.#fetching;
+    if (!this.#isFixed) this.#renewed.forget(refused);
+    return !this.#isFixed;
   }
 }
 

@@ -8,7 +8,8 @@ import { orAborted, throwIfAborted } from "../../../system/abort.ts";
 import type { BackendContext } from "../../backend.ts";
 import type { HttpClient, HttpResponse, StreamBody } from "../../../http/client.ts";
 import { type HttpHeaders, retryAfterMs } from "../../../http/head.ts";
-import { type ByteReader, readAll } from "../../store.ts";
+import { redacted, shortText } from "../../cloud/server_words.ts";
+import { readAll } from "../../store.ts";
 import { cannot, CopilotError } from "../../../errors.ts";
 import { type BucketAddress, inRegion } from "./settings.ts";
 import type { Credentials, CredentialSource } from "./tokens.ts";
@@ -33,8 +34,6 @@ export interface ObjectRequest {
   signal: AbortSignal;
 }
 
-/** Bodies that are no object's bytes are read up to here. */
-const MAX_TEXT_BYTES = 64 * 1024;
 /** A page of a listing with keys of 1,024 bytes, encoded, stays well below it. */
 const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
 
@@ -141,7 +140,7 @@ export class Transport {
       signal,
     });
     if (reply.status >= 200 && reply.status <= 299) return reply;
-    throw new Refusal(this.#fault(reply, await bodyText(reply.body), credentials));
+    throw new Refusal(this.#fault(reply, await shortText(reply.body), credentials));
   }
 
   /**
@@ -195,7 +194,7 @@ export class Transport {
     return {
       status: reply.status,
       code,
-      message: redact(message, credentials),
+      message: redacted(message, secretsOf(credentials)),
       retryAfterMs: retryAfterMs(reply.headers.get("retry-after"), now),
       region: reply.headers.get("x-amz-bucket-region") ?? regionOfError(xml),
       ...(!Number.isNaN(dateMs) && { dateMs }),
@@ -222,26 +221,6 @@ export class Transport {
   }
 }
 
-/** Ends a reply whose body says nothing, so that its connection is free. */
-export async function discard({ length, body }: HttpResponse): Promise<void> {
-  if (length !== 0) await bodyText(body);
-}
-
-/** A short body as far as it can be had: the status says enough where it cannot. */
-async function bodyText(body: ByteReader): Promise<string> {
-  try {
-    return new TextDecoder().decode(await readAll(body, MAX_TEXT_BYTES, () => new Error("too large")));
-  } catch (thrown) {
-    if (thrown instanceof CopilotError && thrown.code === "aborted") throw thrown;
-    return "";
-  }
-}
-
-/** Takes secrets out of a server's words. */
-function redact(text: string, { secretAccessKey, sessionToken }: Credentials): string {
-  let clean = text;
-  for (const secret of [secretAccessKey, sessionToken]) {
-    if (secret !== undefined && secret.reveal() !== "") clean = clean.replaceAll(secret.reveal(), "***");
-  }
-  return clean;
+function secretsOf({ secretAccessKey, sessionToken }: Credentials): (string | undefined)[] {
+  return [secretAccessKey.reveal(), sessionToken?.reveal()];
 }

@@ -125,12 +125,12 @@ for (const [name, env] of Object.entries(PROVIDERS)) {
       reply(200, {}, "<html>"),
       token("bad\ntoken"),
       token("token-1", {}),
-      reply(500, {}, "x".repeat(100_000)),
+      reply(500, {}, "x".repeat(300_000)),
     ], env);
     assert.equal((await bench.fails("throttled", /status 429/)).retryAfterMs, 3000);
     await bench.fails("denied", /status 400 \(invalid_client: AADSTS7000215: \*\*\*!\)/);
     for (let i = 0; i < 3; i++) await bench.fails("unavailable", /no access_token that is still valid/);
-    await bench.fails("unavailable", /larger than 65536 bytes/);
+    await bench.fails("unavailable", /larger than 262144 bytes/);
   });
 
   Deno.test(`azure tokens: ${name}: a server that does not answer ends in a time-out, not in a wait`, async () => {

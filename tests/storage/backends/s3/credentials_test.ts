@@ -179,7 +179,7 @@ Deno.test("s3 credentials: renewed before they run out, once for all who ask, th
         expiresAtMs: now + 60 * MINUTE_MS,
       });
     },
-  }, () => now);
+  }, { nowMs: () => now });
   const [one, two] = await Promise.all([source.get(), source.get()]);
   assert.equal(one, two);
   assert.equal(fetched, 1);

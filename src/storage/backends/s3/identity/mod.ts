@@ -9,9 +9,10 @@ import { Secret } from "../../../../config/mod.ts";
 import { cannot, CopilotError, type Operation } from "../../../../errors.ts";
 import type { Files } from "../../../../system/mod.ts";
 import type { HttpClient } from "../../../../http/client.ts";
-import { type HttpHeaders, retryAfterMs } from "../../../../http/head.ts";
+import { retryAfterMs } from "../../../../http/head.ts";
 import { parseHttpUrl } from "../../../../http/origin.ts";
-import { readAll } from "../../../store.ts";
+import { smallExchange, type SmallReply } from "../../../cloud/small_exchange.ts";
+import { jsonObject, redacted } from "../../../cloud/server_words.ts";
 import { parseErrorXml, s3Error } from "../reply.ts";
 
 /** What requests are signed with. A renewal is another object. */
@@ -51,40 +52,17 @@ export interface IdentityRequest {
   operation: Operation;
 }
 
-/** A service's answer. */
-export interface IdentityReply {
-  status: number;
-  headers: HttpHeaders;
-  text: string;
-}
-
-/** Larger than any answer. */
-const MAX_REPLY_BYTES = 256 * 1024;
 const MAX_FILE_BYTES = 1024 * 1024;
 
 /** Sends a request and reads the answer, whatever its status. */
 export async function ask(
   http: HttpClient,
-  { method, url, from, headers, body, operation }: IdentityRequest,
+  { method, url, from, headers, body }: IdentityRequest,
   { object, signal }: IdentityContext,
-): Promise<IdentityReply> {
+): Promise<SmallReply> {
   const { origin, path } = parseHttpUrl(url, from);
-  const reply = await http.request({
-    method,
-    origin,
-    path,
-    headers,
-    ...(body !== undefined && { body }),
-    object,
-    signal,
-  });
-  const tooLarge = () =>
-    new CopilotError("unavailable", {
-      ...operation,
-      detail: `the reply is larger than ${MAX_REPLY_BYTES} bytes`,
-    });
-  const text = new TextDecoder().decode(await readAll(reply.body, MAX_REPLY_BYTES, tooLarge));
-  return { status: reply.status, headers: reply.headers, text };
+  const sent = { method, origin, path, headers, ...(body !== undefined && { body }), object, signal };
+  return await smallExchange(http, sent);
 }
 
 /**
@@ -93,27 +71,29 @@ export async function ask(
  * @param secrets what the service was sent and its words must not repeat
  */
 export function refusal(
-  { status, headers, text }: IdentityReply,
+  { status, headers, text }: SmallReply,
   { operation, nowMs }: { operation: Operation; nowMs: number },
   secrets: readonly string[] = [],
 ): CopilotError {
-  let { code, message } = text.trimStart().startsWith("{") ? errorOfJson(text) : parseErrorXml(text);
-  for (const secret of secrets) if (secret !== "") message = message.replaceAll(secret, "***");
-  // Codes of the newer services end in "Exception", and not always.
-  code = code.replace(/Exception$/, "");
-  const wait = retryAfterMs(headers.get("retry-after"), nowMs);
-  return s3Error({ status, code, message, retryAfterMs: wait }, operation);
+  const { code, message } = text.trimStart().startsWith("{") ? errorOfJson(text) : parseErrorXml(text);
+  return s3Error({
+    status,
+    // Codes of the newer services end in "Exception", and not always.
+    code: code.replace(/Exception$/, ""),
+    message: redacted(message, secrets),
+    retryAfterMs: retryAfterMs(headers.get("retry-after"), nowMs),
+  }, operation);
 }
 
 function errorOfJson(text: string): { code: string; message: string } {
-  const { code, Code, message, Message } = parsed(text) ?? {};
+  const { code, Code, message, Message } = jsonObject(text) ?? {};
   const word = (...values: unknown[]) => values.find((value) => typeof value === "string") as string ?? "";
   return { code: word(code, Code), message: word(message, Message) };
 }
 
 /** Credentials out of JSON, as the container's endpoint and the metadata service give them. */
 export function credentialsOfJson(text: string, operation: Operation): Credentials {
-  const { AccessKeyId, SecretAccessKey, Token, Expiration } = parsed(text) ?? {};
+  const { AccessKeyId, SecretAccessKey, Token, Expiration } = jsonObject(text) ?? {};
   return credentialsOf({ AccessKeyId, SecretAccessKey, SessionToken: Token, Expiration }, operation);
 }
 
@@ -141,15 +121,6 @@ export function credentialsOf(
     ...(isText(SessionToken) && { sessionToken: new Secret(SessionToken) }),
     ...(!Number.isNaN(expiresAtMs) && { expiresAtMs }),
   };
-}
-
-function parsed(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? value as Record<string, unknown> : null;
-  } catch {
-    return null;
-  }
 }
 
 /** A file's text. @param what the setting that names it, for messages */

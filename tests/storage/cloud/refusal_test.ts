@@ -1,7 +1,7 @@
 import assert from "assert";
-import { isOutOfSpace } from "../../../src/storage/cloud/out_of_space.ts";
+import { isOutOfSpace } from "../../../src/storage/cloud/refusal.ts";
 
-Deno.test("out of space: what a full store says, and what only sounds like it", () => {
+Deno.test("refusal: what a full store says, and what only sounds like it", () => {
   const cases: [number, string, string, boolean][] = [
     [507, "", "", true],
     [507, "XMinioStorageFull", "", true],
