@@ -10,7 +10,9 @@ import { Terminations } from "./src/watch/terminations.ts";
 
 const terminations = new Terminations();
 Deno.addSignalListener("SIGTERM", () => terminations.deliver());
-Deno.addSignalListener("SIGINT", () => terminations.deliver());
+Deno.addSignalListener("SIGINT", () => {
+  if (!terminations.interrupt()) Deno.exit(130);
+});
 
 const { environmentNames, main, stayAlive } = await import("./src/app.ts");
 const env: Record<string, string> = {};

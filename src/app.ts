@@ -18,7 +18,7 @@ import { secretValues } from "./config/mod.ts";
 import { cannot, CopilotError, explain, from } from "./errors.ts";
 export { environmentNames } from "./cli/environment.ts";
 export { stayAlive } from "./system/deno.ts";
-import { type ConsoleLog, createLog, type LogSettings } from "./system/log.ts";
+import { type ConsoleLog, createLog, type Fields, type LogSettings } from "./system/log.ts";
 import { type MemoryLimits, memoryLimits, sameLimits } from "./system/memory_limits.ts";
 import type { RunCommand } from "./run/context.ts";
 import { dropAllRights, dropRights, runInSandbox, type SandboxOptions } from "./sandbox/mod.ts";
@@ -33,9 +33,11 @@ import {
   writeStderr,
   writeStdout,
 } from "./system/deno.ts";
-import { versionText } from "./cli/version.ts";
+import { VERSION, versionText } from "./cli/version.ts";
 import type { Terminations } from "./watch/terminations.ts";
 
+/** Exit status of what a person has stopped with Ctrl-C, as shells count it: 128 and SIGINT's number. */
+const INTERRUPTED = 130;
 /** Exit status of wrong flags, arguments and settings. */
 const USAGE = 2;
 
@@ -53,7 +55,8 @@ export async function main(
     const { command, warnings } = await complete(argv, env, sys.files);
     const limits = memoryLimits(sys.files);
     if (!/^(run|doctor)$/.test(command.kind) && !readsProc(command)) dropRights();
-    return await carryOut(command, { ...world, env, warnings, limits });
+    const status = await carryOut(command, { ...world, env, warnings, limits });
+    return world.terminations.interrupted.aborted ? INTERRUPTED : status;
   } catch (thrown) {
     const error = from(thrown, { action: "run" });
     const isUsage = error.code === "usage" || error.code === "config";
@@ -176,8 +179,19 @@ async function doctor(command: DoctorCommand, world: World): Promise<number> {
 }
 
 async function download(command: DownloadCommand, world: World): Promise<number> {
-  warn(command, world);
+  warn(command, world).summary("downloading", about(command, world));
   return await fetchInputs(command, world);
+}
+
+/** What a run's first line says, whatever the level: which program, what for, and the limits that it has found. */
+function about(command: RunCommand, { limits }: World): Fields {
+  const bytes = command.memoryLimitBytes ?? limits.memoryLimitBytes;
+  return {
+    version: VERSION,
+    command: command.kind,
+    memoryLimitMiB: Math.round(bytes / 1024 / 1024),
+    ...(command.timeoutMs === 0 ? {} : { timeoutSeconds: command.timeoutMs / 1000 }),
+  };
 }
 
 /** Says what is odd about the settings. */
@@ -206,6 +220,7 @@ async function sidecar(command: SidecarCommand, world: World): Promise<number> {
     ...world,
     system: sys,
     log,
+    about: about(command, world),
     hasUploaded: hasMark(sys.files, mark),
     upload: (ready, occasion) =>
       moveData(ready, world, { ...occasion, uploaded: () => leaveMark(sys.files, mark, log) }),
@@ -220,6 +235,7 @@ async function task(command: TaskCommand, world: World): Promise<number> {
     import("./system/child.ts"),
     import("./system/reaper.ts"),
   ]);
+  world.terminations.leaveInterruptsToTask();
   const launcher = openLauncher(() => world.terminations.deliver());
   const log = warn(command, world);
   const upload = { ...command.upload, localDir: absolute(command.upload.localDir) };
@@ -252,7 +268,7 @@ async function moveData(
   const { env, terminations, limits } = world;
   // While main still runs its watcher may need to read /proc.
   const { keepsRights = false, killedAfter = 1, ...options } = special;
-  if (options.ended !== undefined) options.ended.then(dropRights);
+  if (options.ended !== undefined) options.ended.then(dropRights, () => {});
   else if (!keepsRights) dropRights();
   const cancel = new AbortController();
   const killImminent = new AbortController();
@@ -265,6 +281,7 @@ async function moveData(
     )
     : terminations.next(killedAfter, runEnded.signal).then(() => killImminent.abort());
   onSignal.catch(() => {});
+  const { interrupted } = terminations;
   return await runInSandbox(command, {
     clock: sys.clock,
     env,
@@ -274,7 +291,7 @@ async function moveData(
     cwd: workingDirectory(),
     realLocalDir: command.localDir,
     readText: readCredentials,
-    signal: cancel.signal,
+    signal: AbortSignal.any([cancel.signal, interrupted]),
     killImminent: killImminent.signal,
     logError: (message, fields) => openLog(command, world).error(message, fields),
     ...prepared(command, env, { isReport: options.failure !== undefined }),

@@ -3,6 +3,7 @@
  * @module
  */
 import type { SidecarCommand } from "../cli/mod.ts";
+import { orAborted } from "../system/abort.ts";
 import { deadlineIn } from "../system/deadline.ts";
 import { download } from "./download.ts";
 import { EagerUploads } from "./early_upload.ts";
@@ -113,8 +114,8 @@ async function uploadEarly(
   const end = ended.finally(() => mainEnded.abort());
   const typed = interfaceOf(command);
   const uploads = typed && new EagerUploads({ ...command, typed }, { session, stores, log });
-  await uploads?.run(mainEnded.signal);
-  return { uploads, badEnd: await end };
+  await uploads?.run(AbortSignal.any([mainEnded.signal, session.signal]));
+  return { uploads, badEnd: await orAborted(end, session.signal, command.localDir) };
 }
 
 function interfaceOf(command: SidecarCommand): TypedInterface | undefined {

@@ -26,6 +26,10 @@ const LAST_ANSWER_MS = 700;
 /** Milliseconds for a Worker that only writes the error document, which bounds itself at 20 s. */
 const REPORT_MS = 25_000;
 
+/** How long, and how often, a thread is asked for where there is none left. Less than the 30 s of a pod's usual grace. */
+const THREAD_WAIT_MS = 25_000;
+const THREAD_POLL_MS = 100;
+
 /** What the program never uses, apart from the one watcher that needs the whole set: see {@linkcode dropRights}. */
 const NEVER_USED = ["run", "ffi", "import", "sys", "env"] as const;
 
@@ -129,8 +133,8 @@ interface Job {
 
 type Outcome = number | "again" | RunFailure;
 
-function runWorker(command: RunCommand, options: SandboxOptions, job: Job): Promise<Outcome> {
-  const worker = startWorker(job.scope);
+async function runWorker(command: RunCommand, options: SandboxOptions, job: Job): Promise<Outcome> {
+  const worker = await startWorker(job.scope, options.clock);
   const send = (message: ToWorker) => worker.postMessage(message);
   const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
   const watchdog = new Watchdog(options.clock, {
@@ -165,7 +169,7 @@ function runWorker(command: RunCommand, options: SandboxOptions, job: Job): Prom
   };
   worker.onmessageerror = () => resolve(crash("a message between its threads could not be read"));
   const disconnect = connect(command, options, { send, watchdog, spentMs: job.spentMs, fail: reject });
-  return promise.finally(() => {
+  return await promise.finally(() => {
     disconnect();
     watchdog.close();
     worker.terminate();
@@ -245,7 +249,35 @@ function silent(command: RunCommand, { signal, logError }: SandboxOptions): Outc
   return { message: `${what} not finished${bound}` };
 }
 
-function startWorker(scope: Scope): Worker {
+/**
+ * Starts a Worker. Where the machine or the pod has no thread left for it, which passes as main's processes go, it is tried again.
+ * A Worker needs a second thread as soon as it looks a name up, without which the runtime ends the process, so after a refusal
+ * there has to be room for two.
+ */
+async function startWorker(scope: Scope, clock: Clock): Promise<Worker> {
+  const untilMs = clock.monotonicMs() + THREAD_WAIT_MS;
+  for (let wasRefused = false;;) {
+    const spares: Worker[] = [];
+    try {
+      const worker = newWorker(scope);
+      spares.push(worker);
+      if (wasRefused) newWorker(scope).terminate();
+      return worker;
+    } catch (thrown) {
+      for (const spare of spares) spare.terminate();
+      if (!isOutOfThreads(thrown) || clock.monotonicMs() >= untilMs) throw thrown;
+      wasRefused = true;
+    }
+    await clock.sleep(THREAD_POLL_MS);
+  }
+}
+
+/** EAGAIN, which the runtime gives no name of its own. */
+function isOutOfThreads(thrown: unknown): boolean {
+  return thrown instanceof Error && /\(os error 11\)/.test(thrown.message);
+}
+
+function newWorker(scope: Scope): Worker {
   const options: WorkerOptions = {
     type: "module",
     name: "run",

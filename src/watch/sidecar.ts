@@ -9,11 +9,14 @@ import type { RunFailure } from "../run/context.ts";
 import type { SidecarCommand } from "../cli/mod.ts";
 import { deadlineIn } from "../system/deadline.ts";
 import { CopilotError, explain, from } from "../errors.ts";
-import type { Log } from "../system/log.ts";
+import type { ConsoleLog, Fields } from "../system/log.ts";
 import type { System } from "../system/mod.ts";
 import type { Terminations } from "./terminations.ts";
 import type { Exit, Watcher } from "./watcher.ts";
 import { openWatchers, type Watchers } from "./watchers/mod.ts";
+
+/** After so long the log says what is waited for. */
+const HINT_AFTER_MS = 60_000;
 
 /** What is special about an upload. */
 export interface UploadOccasion {
@@ -27,7 +30,9 @@ export interface UploadOccasion {
 export interface SidecarContext {
   system: System;
   env: Readonly<Record<string, string>>;
-  log: Log;
+  log: ConsoleLog;
+  /** What the first line of the log says of this program and its limits. */
+  about: Fields;
   terminations: Terminations;
   /** Uploads; resolves to the exit status. */
   upload(command: SidecarCommand, occasion: UploadOccasion): Promise<number>;
@@ -35,6 +40,30 @@ export interface SidecarContext {
   hasUploaded: boolean;
   /** Writes error.pb instead; resolves to the exit status. */
   report(command: SidecarCommand, failure: RunFailure): Promise<number>;
+}
+
+/** Says once what the sidecar waits for, when it has waited for a while: nothing else is logged that somebody would see. */
+class Hint {
+  readonly #closed = new AbortController();
+  #awaited = "start";
+
+  constructor({ system, log }: SidecarContext, watchers: Watchers) {
+    system.clock.sleep(HINT_AFTER_MS, this.#closed.signal).then(
+      () => {
+        const watcher = this.#awaited === "start" ? watchers.start : watchers.exit;
+        log.summary(`still waiting for the main container's ${this.#awaited}`, { seen: watcher.describe() });
+      },
+      () => {},
+    );
+  }
+
+  waitsForEnd(): void {
+    this.#awaited = "end";
+  }
+
+  close(): void {
+    this.#closed.abort();
+  }
 }
 
 /**
@@ -51,9 +80,13 @@ export async function runSidecar(command: SidecarCommand, context: SidecarContex
 
 /** Waits to be told to end, for so long at most. */
 async function linger(ms: number, { log, system, terminations }: SidecarContext): Promise<void> {
-  if (ms === 0 || terminations.count > 0) return;
+  const { interrupted } = terminations;
+  if (ms === 0 || terminations.count > 0 || interrupted.aborted) return;
   log.info("waiting to be told to end", ms === Infinity ? {} : { seconds: ms / 1000 });
-  const bound = deadlineIn(system.clock, ms === Infinity ? 0 : ms, { what: "Wait to be told to end" });
+  const bound = deadlineIn(system.clock, ms === Infinity ? 0 : ms, {
+    what: "Wait to be told to end",
+    parent: interrupted,
+  });
   await terminations.next(0, bound.signal).catch(() => {});
   bound.clear();
 }
@@ -67,18 +100,30 @@ interface Acted {
 async function watchAndAct(command: SidecarCommand, context: SidecarContext): Promise<Acted> {
   const { env, log, system, terminations } = context;
   const names = { start: command.startWatchers, exit: command.exitWatchers };
-  log.info("waiting for the main container", { start: names.start.join(","), exit: names.exit.join(",") });
+  log.summary("waiting for the main container", {
+    ...context.about,
+    start: names.start.join(","),
+    exit: names.exit.join(","),
+    main: wanted(command),
+  });
   let watchers: Watchers | undefined;
   try {
     watchers = await openWatchers(names, { system, env, log, terminations, command });
     const status = await watchWith(watchers, command, context)
-      .catch((thrown) => context.report(command, cannotWatch(thrown, context)));
+      .catch((thrown) => reportUnlessInterrupted(thrown, command, context));
     return { status, lingerMs: Math.max(watchers.start.lingerMs(), watchers.exit.lingerMs()) };
   } catch (thrown) {
-    return { status: await context.report(command, cannotWatch(thrown, context)), lingerMs: 0 };
+    return { status: await reportUnlessInterrupted(thrown, command, context), lingerMs: 0 };
   } finally {
     watchers?.close();
   }
+}
+
+/** By what main is told from the other containers, in words. */
+function wanted({ watchContainer, watchContainerId, localDir }: SidecarCommand): string {
+  if (watchContainerId !== undefined) return `the container with the id ${watchContainerId}`;
+  if (watchContainer !== undefined) return `the container named ${watchContainer}`;
+  return `the container that mounts the volume of ${localDir}`;
 }
 
 async function watchWith(
@@ -86,25 +131,58 @@ async function watchWith(
   command: SidecarCommand,
   context: SidecarContext,
 ): Promise<number> {
-  const caveat = await started(watchers.start, command, context);
-  if (caveat !== null) {
-    context.log.warning(`${caveat}: its outputs are uploaded if all of them are there`);
-    return await context.upload(command, { caveat });
+  const hint = new Hint(context, watchers);
+  try {
+    const caveat = await started(watchers.start, command, context);
+    if (caveat !== null) {
+      context.log.warning(`${caveat}: its outputs are uploaded if all of them are there`);
+      return await context.upload(command, { caveat });
+    }
+    hint.waitsForEnd();
+    const ended = watchEnd(watchers.exit, context).finally(() => hint.close());
+    if (command.mode === "UPLOAD_EAGER") {
+      return await context.upload(command, { ended: untilInterrupted(ended) });
+    }
+    const failure = await ended;
+    return failure === null ? await context.upload(command, {}) : await context.report(command, failure);
+  } finally {
+    hint.close();
   }
-  const ended = watchEnd(watchers.exit, context);
-  if (command.mode === "UPLOAD_EAGER") return await context.upload(command, { ended });
-  const failure = await ended;
-  return failure === null ? await context.upload(command, {}) : await context.report(command, failure);
 }
 
-/** Resolves when main has ended, with what is wrong about its end. */
+/** The same promise, but one that is interrupted is never over: the upload that runs beside it is interrupted itself. */
+function untilInterrupted<T>(ended: Promise<T>): Promise<T> {
+  return ended.catch(() => new Promise<T>(() => {}));
+}
+
+async function reportUnlessInterrupted(
+  thrown: unknown,
+  command: SidecarCommand,
+  context: SidecarContext,
+): Promise<number> {
+  if (!context.terminations.interrupted.aborted) {
+    return await context.report(command, cannotWatch(thrown, context));
+  }
+  context.log.summary(
+    "interrupted while waiting for the main container: nothing is uploaded, no document is written",
+  );
+  return 1;
+}
+
+/**
+ * Resolves when main has ended, with what is wrong about its end.
+ *
+ * @throws CopilotError `aborted` where somebody has interrupted the wait
+ */
 async function watchEnd(watcher: Watcher, context: SidecarContext): Promise<RunFailure | null> {
+  const { interrupted } = context.terminations;
   try {
-    const exit = await watcher.waitForExit(new AbortController().signal);
+    const exit = await watcher.waitForExit(interrupted);
     const { by, outcome, reason, exitCode } = exit;
     context.log.info("the main container has ended", { by, outcome, reason, exitCode });
     return outcome === "ended" ? null : badEnd(exit);
   } catch (thrown) {
+    if (interrupted.aborted) throw interrupted.reason;
     return cannotWatch(thrown, context);
   }
 }
@@ -147,9 +225,12 @@ function badEnd({ outcome, reason, exitCode, message, by }: Exit): RunFailure {
 async function started(
   watcher: Watcher,
   command: SidecarCommand,
-  { system }: SidecarContext,
+  { system, terminations }: SidecarContext,
 ): Promise<string | null> {
-  const bound = deadlineIn(system.clock, command.startTimeoutMs, { what: "Start of the main container" });
+  const bound = deadlineIn(system.clock, command.startTimeoutMs, {
+    what: "Start of the main container",
+    parent: terminations.interrupted,
+  });
   try {
     await watcher.waitForStart(bound.signal);
     return null;
@@ -157,7 +238,7 @@ async function started(
     // A cancelled wait says so of itself; here it was cancelled by the bound, whose reason says more.
     const error = bound.signal.aborted ? bound.signal.reason : thrown;
     const { code, fault } = from(error, { action: "tell whether the main container has started" });
-    if (bound.signal.aborted && watcher.mayHaveMissedMain()) {
+    if (code === "deadline" && watcher.mayHaveMissedMain()) {
       return `The main container was not seen within --start-timeout (${
         command.startTimeoutMs / 1000
       } s): ${watcher.describe()}`;

@@ -1,5 +1,6 @@
 /**
- * The SIGTERMs that the process has received, for everyone who waits for one.
+ * The SIGTERMs that the process has received, for everyone who waits for one, and SIGINT, which is another wish: in a native
+ * sidecar SIGTERM asks for the upload, at a terminal Ctrl-C asks to stop.
  *
  * The program's first act is to make one of these and to let the signal handler feed it, so a signal that came before anyone
  * waited is not lost (flyteorg/flyte#6501).
@@ -11,6 +12,39 @@ import { CopilotError } from "../errors.ts";
 export class Terminations {
   #count = 0;
   readonly #waiting = new Set<() => void>();
+
+  readonly #interrupted = new AbortController();
+  #interruptsEndTask = false;
+
+  /** Fires, with a CopilotError `aborted`, once somebody at the terminal (SIGINT) wants everything to end. */
+  get interrupted(): AbortSignal {
+    return this.#interrupted.signal;
+  }
+
+  /** From now on SIGINT counts as a termination: it is meant for the task's command, which the terminal sends it to as well. */
+  leaveInterruptsToTask(): void {
+    this.#interruptsEndTask = true;
+  }
+
+  /**
+   * Called by the signal handler for SIGINT.
+   *
+   * @returns whether there is still something to end in order: not for the second one
+   */
+  interrupt(): boolean {
+    if (this.#interruptsEndTask) {
+      this.deliver();
+      return true;
+    }
+    if (this.#interrupted.signal.aborted) return false;
+    this.#interrupted.abort(
+      new CopilotError(
+        "aborted",
+        "Interrupted by SIGINT: nothing more is moved, and what is unfinished is removed",
+      ),
+    );
+    return true;
+  }
 
   /** How many have been received so far. */
   get count(): number {

@@ -104,7 +104,7 @@ function below(dir: TemporaryDirectory, name: string): Record<string, string | n
   );
 }
 
-Deno.test("copilot download: files and documents, one closing line, nothing on standard output", async () => {
+Deno.test("copilot download: files and documents, a first and a closing line, nothing on standard output", async () => {
   using dir = temporaryDirectory();
   dir.write("data/d/x", "X");
   dir.write("data/f.csv", "F");
@@ -118,9 +118,8 @@ Deno.test("copilot download: files and documents, one closing line, nothing on s
   const { status, stdout, stderr, events } = await run(...downloadFlags(dir));
   assert.equal(status, 0, stderr);
   assert.equal(stdout, "");
-  assert.equal(events.length, 1, stderr);
-  assert.equal(events[0]!.msg, "download finished");
-  assert.deepEqual([events[0]!.files, events[0]!.bytes, events[0]!.retries], [6, 2, 0]);
+  assert.deepEqual(events.map(({ msg }) => msg), ["downloading", "download finished"], stderr);
+  assert.deepEqual([events[1]!.files, events[1]!.bytes, events[1]!.retries], [6, 2, 0]);
   const { ["inputs.pb"]: _, ["inputs.json"]: json, ...files } = below(dir, "local");
   assert.deepEqual(files, {
     "d/": null,
@@ -402,4 +401,18 @@ Deno.test("copilot sidecar --exit-watcher-type=signal: uploads what is there whe
   await child.stdout.cancel();
   assert.equal((await child.status).code, 0, rest);
   assert.deepEqual(Object.keys(below(dir, "out")), ["outputs.pb"], rest);
+});
+
+Deno.test("copilot sidecar: Ctrl-C ends the wait at once with status 130, and nothing is uploaded", async () => {
+  using dir = temporaryDirectory();
+  dir.write("local/n", "7");
+  const child = start([...sidecarFlags(dir, { n: INTEGER }), "--exit-watcher-type=signal"]);
+  const reader = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+  let told = (await reader.read()).value ?? "";
+  child.kill("SIGINT");
+  for (let chunk; !(chunk = await reader.read()).done;) told += chunk.value;
+  await child.stdout.cancel();
+  assert.equal((await child.status).code, 130, told);
+  assert.match(told, /interrupted while waiting for the main container: nothing is uploaded/);
+  assert.deepEqual(below(dir, "out"), {});
 });

@@ -3,7 +3,7 @@
  * @module
  */
 import { cannot } from "../../src/errors.ts";
-import type { Fields, Log } from "../../src/system/log.ts";
+import type { ConsoleLog, Fields } from "../../src/system/log.ts";
 import type { Clock, FileInfo, Files, Network, ProcessHandle, System } from "../../src/system/mod.ts";
 import type { WatcherContext, WatchSettings } from "../../src/watch/context.ts";
 import { Terminations } from "../../src/watch/terminations.ts";
@@ -91,10 +91,14 @@ function unused(): never {
 }
 
 /** Keeps what is logged. */
-export class KeptLog implements Log {
+export class KeptLog implements ConsoleLog {
   readonly lines: string[] = [];
   #keep(level: string, message: string, fields: Fields = {}): void {
     this.lines.push(`${level} ${message} ${JSON.stringify(fields)}`);
+  }
+  progress(): void {}
+  summary(message: string, fields?: Fields): void {
+    this.#keep("summary", message, fields);
   }
   error(message: string, fields?: Fields): void {
     this.#keep("error", message, fields);
@@ -175,7 +179,10 @@ export class FakeProcesses {
 
   /** A wait fails. */
   fail(pid: number): void {
-    this.#handles.get(pid)?.tell(false);
+    const handle = this.#handles.get(pid);
+    if (handle === undefined) return;
+    handle.status = null;
+    handle.tell(false);
   }
 }
 

@@ -26,8 +26,15 @@ function scene(change: Partial<SidecarCommand>) {
   const begin = () => {
     const life = runSidecar(sidecarCommand("/out", change), {
       ...context,
+      about: { version: "1" },
       hasUploaded: change.metaOutputName === "declared before",
-      upload: (_, occasion) => Promise.resolve(uploads.push(occasion) - 1),
+      upload(_, occasion) {
+        uploads.push(occasion);
+        // One that runs beside main ends when it is interrupted itself.
+        if (occasion.ended === undefined) return Promise.resolve(0);
+        const { interrupted } = context.terminations;
+        return new Promise((resolve) => interrupted.addEventListener("abort", () => resolve(1)));
+      },
       report: (_, failure) => Promise.resolve(failures.push(failure) - 1),
     });
     life.then((ended) => status = ended);
@@ -136,4 +143,56 @@ Deno.test("sidecar: a main that failed is told whatever an earlier life has uplo
     await second;
     assert.equal(unknown.failures[0]!.skipIfOutputsExist, metaOutputName === "declared before");
   }
+});
+
+Deno.test("sidecar: the first line says what main is looked for, and a wait of a minute is told once", async () => {
+  const { pod, clock, context, begin } = scene({ ...AUTO, watchContainer: "trainer" });
+  begin();
+  await clock.advance(59_000);
+  const lines = () => context.log.lines.filter((line) => line.startsWith("summary"));
+  assert.deepEqual(lines(), [
+    'summary waiting for the main container {"version":"1","start":"auto","exit":"auto","main":"the container named trainer"}',
+  ]);
+  await clock.advance(2000);
+  assert.match(lines()[1]!, /still waiting for the main container's start .*no other container was seen/);
+  pod.start({ ...MAIN, name: "trainer" }, "sh");
+  await clock.advance(600_000);
+  assert.equal(lines().length, 2);
+});
+
+Deno.test("sidecar: Ctrl-C ends a wait at once, and nothing is uploaded or told", async () => {
+  for (const mainRuns of [false, true]) {
+    const { pod, clock, context, uploads, failures, begin } = scene(AUTO);
+    const life = begin();
+    if (mainRuns) pod.start(MAIN, "sh");
+    await clock.advance(5000);
+    assert.equal(context.terminations.interrupt(), true);
+    await clock.advance(0);
+    await life;
+    assert.deepEqual([uploads.length, failures.length, context.terminations.count], [0, 0, 0]);
+    assert(context.log.lines.some((line) => line.includes("interrupted while waiting")));
+    assert.equal(context.terminations.interrupt(), false);
+  }
+});
+
+Deno.test("sidecar: Ctrl-C ends the wait for SIGTERM after the upload", async () => {
+  const { clock, context, begin } = scene({ startWatchers: ["signal"], exitWatchers: ["noop"] });
+  const life = begin();
+  await clock.advance(60_000);
+  context.terminations.interrupt();
+  await life;
+});
+
+Deno.test("sidecar: Ctrl-C while main runs leaves an early upload to its own interruption", async () => {
+  const { pod, clock, context, uploads, begin } = scene({ ...AUTO, mode: "UPLOAD_EAGER" });
+  const life = begin();
+  pod.start(MAIN, "sh");
+  await clock.advance(5000);
+  context.terminations.interrupt();
+  await clock.advance(1000);
+  await life;
+  let isOver = false;
+  uploads[0]!.ended!.finally(() => isOver = true);
+  await clock.advance(1000);
+  assert.equal(isOver, false);
 });

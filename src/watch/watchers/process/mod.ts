@@ -35,9 +35,13 @@ const END_POLL_MS = 20;
 /** Memory events are looked at so often, to tell a kill at main's end from one long before. */
 const SAMPLE_MS = 1000;
 
-/** How long main's parent may take to note its end, before which its exit code is not told. */
-const REAP_MS = 200;
+/**
+ * How long main's parent may take to note its end, before which its exit code is not told: seconds on a busy node. Asked less and
+ * less often.
+ */
+const REAP_MS = 8000;
 const REAP_POLL_MS = 5;
+const MAX_REAP_POLL_MS = 100;
 
 /** While nothing new shows, all processes are still looked at this often. */
 const FULL_LOOK_MS = 200;
@@ -282,10 +286,14 @@ export class ProcessWatcher implements Watcher {
 
   async #waitStatus(id: string): Promise<number | null> {
     const handle = this.#held.of(id);
-    for (let leftMs = REAP_MS; handle !== null && leftMs > 0; leftMs -= REAP_POLL_MS) {
+    const { clock } = this.#context.system;
+    const untilMs = clock.monotonicMs() + REAP_MS;
+    for (let pauseMs = REAP_POLL_MS; handle !== null; pauseMs = Math.min(pauseMs * 2, MAX_REAP_POLL_MS)) {
       const status = await handle.waitStatus();
       if (status !== "pending") return status;
-      await this.#context.system.clock.sleep(REAP_POLL_MS);
+      // The second SIGTERM says that two seconds are left, which are for the upload.
+      if (clock.monotonicMs() >= untilMs || this.#context.terminations.count > 1) break;
+      await clock.sleep(pauseMs);
     }
     return null;
   }

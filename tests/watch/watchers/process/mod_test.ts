@@ -368,9 +368,10 @@ Deno.test("process watcher: an exit code that is not told yet is waited for, but
     await clock.advance(2000);
     pod.end(pid);
     processes.end(pid, "pending");
-    await clock.advance(50);
+    // A busy node's runtime takes seconds to note an end.
+    await clock.advance(5000);
     if (status !== "pending") processes.end(pid, status);
-    await clock.advance(500);
+    await clock.advance(5000);
     assert.equal((await exit).exitCode, expected);
   }
 });
@@ -404,4 +405,18 @@ Deno.test("process watcher: where a handle fails main is looked at as without on
   pod.end(pid);
   await clock.advance(500);
   assert.equal((await exit).outcome, "ended");
+});
+
+Deno.test("process watcher: the exit code is not waited for once two seconds are all that is left", async () => {
+  const processes = new FakeProcesses();
+  const { pod, clock, context, watcher } = scene({ openProcess: processes.open });
+  const pid = pod.start(MAIN, "sh");
+  const exit = watcher.waitForExit(never());
+  await clock.advance(2000);
+  pod.end(pid);
+  processes.end(pid, "pending");
+  context.terminations.deliver();
+  context.terminations.deliver();
+  await clock.advance(200);
+  assert.equal((await exit).exitCode, undefined);
 });
