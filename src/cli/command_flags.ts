@@ -2,6 +2,7 @@
  * The flags of each command.
  * @module
  */
+import { VERIFY_MODES } from "../config/verify_modes.ts";
 import { DOCUMENT_FORMATS, DOWNLOAD_MODES, FILE_LAYOUTS, UPLOAD_MODES } from "../flyte/modes.ts";
 import { type Flag, rows } from "./flag.ts";
 
@@ -66,6 +67,13 @@ const DOWNLOAD = rows({ of: "download", group: "command" }, [
     type: "duration",
     default: "1h0m0s",
     help: "Bound for the download; 0 for none",
+  },
+  {
+    name: "verify",
+    arg: "WHEN",
+    default: "auto",
+    values: VERIFY_MODES,
+    help: "Compare MD5s of large objects: not over TLS, always, or never; CRCs are always compared",
   },
   {
     name: "allow-link-local",

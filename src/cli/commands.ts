@@ -2,6 +2,7 @@
  * What a command line asks for, complete and checked.
  * @module
  */
+import type { VerifyMode } from "../config/verify_modes.ts";
 import type { DownloadMode, UploadMode } from "../flyte/modes.ts";
 import type { StorageConfig } from "../config/mod.ts";
 import type { LogSettings } from "../system/log.ts";
@@ -36,6 +37,7 @@ export interface DownloadCommand extends StoreCommand {
   errOutputName: string;
   /** A VariableMap in protobuf. */
   inputInterface: Uint8Array | undefined;
+  verify: VerifyMode;
   /** Whether http inputs may come from link-local addresses. */
   allowLinkLocal: boolean;
 }

@@ -146,6 +146,7 @@ function downloadCommand(settings: Settings, common: StoreCommand): DownloadComm
     timeoutMs: settings.number("timeout"),
     errOutputName: settings.text("err-output-name"),
     inputInterface: settings.bytes("input-interface"),
+    verify: settings.text("verify") as DownloadCommand["verify"],
     allowLinkLocal: settings.bool("allow-link-local"),
   };
 }

@@ -47,6 +47,8 @@ export type RunCommand = DownloadCommand | SidecarCommand;
 export interface OpenOptions {
   /** No attempt begins after this time on the monotonic clock. */
   deadlineMs: number;
+  /** An object was not compared with its store's checksum. */
+  onUnverified?(): void;
   /** An attempt has failed and will be followed by another. */
   onRetry?(event: RetryEvent): void;
 }
@@ -58,6 +60,8 @@ export function openStores(command: RunCommand, context: RunContext, options: Op
     config: configOf(command),
     context: { system, env, caCerts, allow },
     memoryLimitBytes: context.documentLimitBytes,
+    ...(command.kind === "download" ? { verify: command.verify } : {}),
+    ...(options.onUnverified === undefined ? {} : { onUnverified: options.onUnverified }),
     warn: (message) => log.warning(message),
     retry: {
       clock: system.clock,

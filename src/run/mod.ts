@@ -45,6 +45,7 @@ export async function run(command: RunCommand, context: RunContext): Promise<num
       session.progress.retries++;
       if (error.code === "throttled") session.pool.throttled();
     },
+    onUnverified: () => session.progress.unverified++,
   });
   const stopProgress = system.clock.every(PROGRESS_MS, () => log.progress(progressText(what, session)));
   const early = new EarlyErrorDocument(command, context);
@@ -67,9 +68,9 @@ export async function run(command: RunCommand, context: RunContext): Promise<num
     deadline?.clear();
     await stores.close();
   }
-  const { files, bytes, retries } = session.progress;
+  const { files, bytes, retries, unverified } = session.progress;
   const seconds = Math.round(system.clock.monotonicMs() - startMs) / 1000;
-  const figures = { files, bytes, seconds, retries };
+  const figures = { files, bytes, seconds, retries, ...(unverified > 0 && { unverified }) };
   if (failure === null) {
     if (command.kind === "sidecar") context.uploaded?.();
     log.summary(`${what.toLowerCase()} finished`, figures);

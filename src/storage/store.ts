@@ -139,6 +139,8 @@ export interface StoreTraits {
   parallelRanges: boolean;
   /** Listing is byte-wise ascending. */
   sortedList: boolean;
+  /** Bytes come and go under TLS, which finds what is damaged on the way. */
+  encrypted: boolean;
 }
 
 /** A container (bucket, file system, host) of objects. */

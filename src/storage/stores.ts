@@ -4,6 +4,7 @@
  */
 import { settingsFor, type StorageConfig } from "../config/mod.ts";
 import { cannot, CopilotError, from } from "../errors.ts";
+import type { VerifyMode } from "../config/verify_modes.ts";
 import type { BackendContext } from "./backend.ts";
 import { openStore } from "./backends/mod.ts";
 import { createHasher } from "./checksum.ts";
@@ -11,7 +12,7 @@ import { withEndingLists } from "./listing.ts";
 import { metadataBytesFor, MetadataRoom, MORE_MEMORY } from "./metadata_room.ts";
 import { NotResumable } from "./resume.ts";
 import { Attempts, RetryBudget, type RetryPolicy, withRetry } from "./retry.ts";
-import { type ChecksumName, type ObjectInfo, type ObjectStore, readAll } from "./store.ts";
+import { type ChecksumName, type ObjectInfo, type ObjectStore, readAll, type StoreTraits } from "./store.ts";
 import { formatUri, parseUri, type StoreUri } from "./uri.ts";
 import { shownUri } from "../shown_uri.ts";
 import { EtagTrust, lengthError, Verification } from "./verification.ts";
@@ -30,6 +31,10 @@ export interface StoresOptions {
   /** Bytes that the whole process may use; metadata that would not fit is refused. Default: no bound. */
   memoryLimitBytes?: number;
   retry: RetryPolicy;
+  /** Which MD5s are compared. Default: `always`. */
+  verify?: VerifyMode;
+  /** An object was not compared with its store's checksum. */
+  onUnverified?(): void;
   /** Tells of what was odd and did not fail the run. */
   warn(message: string): void;
 }
@@ -44,6 +49,15 @@ interface ReadOptions {
 
 /** How often an object is fetched whose bytes are not those that the store has; each time costs all of it. */
 const DAMAGED_ATTEMPTS = 5;
+
+/** A smaller object's MD5 costs less than its request. */
+const LARGE_MD5_BYTES = 8 * 1024 * 1024;
+
+/** From how many bytes on an object's MD5 is not worth its price: TLS has found what was damaged on the way. */
+function skipMd5FromBytes(verify: VerifyMode, { encrypted }: StoreTraits): number {
+  if (verify === "never") return 0;
+  return verify === "auto" && encrypted ? LARGE_MD5_BYTES : Infinity;
+}
 
 /** Opens stores on demand. */
 export class Stores {
@@ -94,7 +108,14 @@ export class Stores {
     fetch: (verification: Verification) => Promise<T>,
   ): Promise<T> {
     const object = shownUri(`${store.root}/${key}`);
-    const verification = new Verification({ object, trust: this.#trustIn(store), warn: this.#options.warn });
+    const { warn, verify = "always", onUnverified } = this.#options;
+    const verification = new Verification({
+      object,
+      trust: this.#trustIn(store),
+      skipMd5FromBytes: skipMd5FromBytes(verify, store.traits),
+      skipped: () => onUnverified?.(),
+      warn,
+    });
     const job = { action: "read", object, signal, compares: true };
     const damaged = new Attempts({ ...this.#options.retry, attempts: DAMAGED_ATTEMPTS }, job);
     const broken = new Attempts(this.#options.retry, job);

@@ -49,6 +49,10 @@ export interface VerificationOptions {
   /** URI, for messages. */
   object: string;
   trust: EtagTrust;
+  /** Bytes from which on an MD5 is not compared; Infinity: it always is. */
+  skipMd5FromBytes: number;
+  /** An MD5 is not compared, and nothing else is there to compare. */
+  skipped(): void;
   warn(message: string): void;
 }
 
@@ -63,9 +67,13 @@ export class Verification {
   }
 
   /** What has to be computed while the bytes come; undefined where nothing can be compared. */
-  wanted({ checksum, etagMd5 }: ObjectInfo): Checksum | undefined {
-    if (checksum !== undefined || etagMd5 === undefined) return checksum;
-    return this.#options.trust.isLeft ? { name: "md5", hex: etagMd5 } : undefined;
+  wanted({ size, checksum, etagMd5 }: ObjectInfo): Checksum | undefined {
+    const { trust, skipMd5FromBytes, skipped } = this.#options;
+    const known = checksum ??
+      (etagMd5 !== undefined && trust.isLeft ? { name: "md5" as const, hex: etagMd5 } : undefined);
+    if (known?.name !== "md5" || size < skipMd5FromBytes) return known;
+    skipped();
+    return undefined;
   }
 
   /**

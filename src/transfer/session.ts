@@ -21,6 +21,8 @@ export interface Progress {
   files: number;
   bytes: number;
   retries: number;
+  /** Objects that were not compared with their store's checksum, as `--verify` has it. */
+  unverified: number;
 }
 
 /**
@@ -38,7 +40,7 @@ export class TransferSession {
   readonly system: System;
   readonly pool: Pool;
   readonly buffers = new Buffers(BUFFER_BYTES);
-  readonly progress: Progress = { files: 0, bytes: 0, retries: 0 };
+  readonly progress: Progress = { files: 0, bytes: 0, retries: 0, unverified: 0 };
   readonly #controller = new AbortController();
   readonly #running = new Set<Promise<void>>();
   #failure: unknown;

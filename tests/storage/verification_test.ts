@@ -10,7 +10,13 @@ const CRC = { right: "11111111", other: "22222222" };
 function judge(trust = new EtagTrust()) {
   const warnings: string[] = [];
   const warn = (message: string) => void warnings.push(message);
-  const verification = new Verification({ object: "s3://b/k", trust, warn });
+  const verification = new Verification({
+    object: "s3://b/k",
+    trust,
+    skipMd5FromBytes: Infinity,
+    skipped: assert.fail,
+    warn,
+  });
   const check = (info: Partial<ObjectInfo>, hex: string, md5 = MD5.right) => {
     const received: Received = {
       info: { key: "k", size: 1, ...info },
@@ -91,4 +97,24 @@ Deno.test("verification: a store whose ETags were never an MD5 is not asked for 
     for (let count = 0; count < 5; count++) await wrong(trust);
     assert.ok(judge(trust).verification.wanted(info) !== undefined);
   });
+});
+
+Deno.test("verification: an MD5 from the given size on is skipped, declared or guessed, and told; a CRC never is", () => {
+  let skips = 0;
+  const verification = new Verification({
+    object: "s3://b/k",
+    trust: new EtagTrust(),
+    skipMd5FromBytes: 100,
+    skipped: () => void skips++,
+    warn: assert.fail,
+  });
+  const hex = "0".repeat(32);
+  const md5 = { name: "md5" as const, hex };
+  const crc = { name: "crc32" as const, hex: "00000000" };
+  assert.deepEqual(verification.wanted({ key: "k", size: 99, etagMd5: hex }), md5);
+  assert.equal(verification.wanted({ key: "k", size: 100, etagMd5: hex }), undefined);
+  assert.equal(verification.wanted({ key: "k", size: 100, checksum: md5 }), undefined);
+  assert.deepEqual(verification.wanted({ key: "k", size: 100, checksum: crc, etagMd5: hex }), crc);
+  assert.equal(verification.wanted({ key: "k", size: 100 }), undefined);
+  assert.equal(skips, 2);
 });

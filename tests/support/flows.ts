@@ -233,6 +233,7 @@ export function downloadCommand(localDir: string, change: Partial<DownloadComman
     layout: "DIRECT",
     mode: "DOWNLOAD_EAGER",
     inputInterface: undefined,
+    verify: "always",
     allowLinkLocal: false,
     ...change,
   };

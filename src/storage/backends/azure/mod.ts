@@ -43,7 +43,7 @@ function openContainer(uri: StoreUri, settings: StoreSettings, context: BackendC
   const identity = identityOf(credential, root, context);
   const { clock, randomHex } = context.system;
   const transport = new Transport({ address, credential, identity, http: clientFor(context), clock });
-  return new AzureStore(root, transport, randomHex);
+  return new AzureStore(root, transport, { randomHex, encrypted: address.origin.secure });
 }
 
 /** A signature cannot be used for anything else; a token or a SAS can, by whoever reads it on the way. */

@@ -40,10 +40,14 @@ export class AzureStore implements ObjectStore {
   /** Until a page shows another order: by path component, or by UTF-16 as azurite has it. */
   #isSorted = true;
 
-  constructor(root: string, transport: Transport, randomHex: (length: number) => string) {
+  constructor(
+    root: string,
+    transport: Transport,
+    options: { randomHex(length: number): string; encrypted: boolean },
+  ) {
     this.root = root;
     this.#transport = transport;
-    this.#randomHex = randomHex;
+    this.#randomHex = options.randomHex;
     const isSorted = () => this.#isSorted;
     // Limits: https://learn.microsoft.com/rest/api/storageservices/put-block, section "Remarks".
     this.traits = {
@@ -54,6 +58,7 @@ export class AzureStore implements ObjectStore {
       orderedParts: false,
       partMultiple: 1,
       parallelRanges: true,
+      encrypted: options.encrypted,
       get sortedList() {
         return isSorted();
       },

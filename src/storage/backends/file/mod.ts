@@ -54,6 +54,7 @@ const TRAITS: StoreTraits = {
   partMultiple: 1,
   parallelRanges: false,
   sortedList: true,
+  encrypted: false,
 };
 
 /** Files of one directory, or of all where keys are paths. */

@@ -42,6 +42,7 @@ const TRAITS: StoreTraits = {
   partMultiple: CHUNK_BYTES,
   parallelRanges: true,
   sortedList: true,
+  encrypted: false,
 };
 
 /** What a store works with. */
@@ -56,11 +57,12 @@ export interface GcsParts {
 /** A bucket. */
 export class GcsStore implements ObjectStore {
   readonly root: string;
-  readonly traits = TRAITS;
+  readonly traits: StoreTraits;
   readonly #parts: GcsParts;
 
   constructor(root: string, parts: GcsParts) {
     this.root = root;
+    this.traits = { ...TRAITS, encrypted: parts.address.origin.secure };
     this.#parts = parts;
   }
 

@@ -48,6 +48,7 @@ const TRAITS: StoreTraits = {
   partMultiple: 1,
   parallelRanges: true,
   sortedList: true,
+  encrypted: false,
 };
 
 /** Statuses of servers that do not know HEAD. */
@@ -56,7 +57,7 @@ const NO_HEAD: ReadonlySet<number> = new Set([403, 405, 501]);
 /** One host. */
 class HttpStore implements ObjectStore {
   readonly root: string;
-  readonly traits = TRAITS;
+  readonly traits: StoreTraits;
   /** Scheme and host, credentials included. */
   readonly #base: string;
   readonly #client: HttpClient;
@@ -69,6 +70,7 @@ class HttpStore implements ObjectStore {
     options: { context: BackendContext; allowsLinkLocal: boolean },
   ) {
     this.#base = base;
+    this.traits = { ...TRAITS, encrypted: /^https:/i.test(base) };
     this.root = shownUri(base);
     this.#client = client;
     this.#context = options.context;

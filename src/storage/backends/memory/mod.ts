@@ -38,6 +38,7 @@ const TRAITS: StoreTraits = {
   partMultiple: 1,
   parallelRanges: false,
   sortedList: true,
+  encrypted: false,
 };
 
 interface Stored {

@@ -41,18 +41,20 @@ const TRAITS: StoreTraits = {
   // Redis answers one command at a time, and a copy of the range is in its memory until it is sent.
   parallelRanges: false,
   sortedList: true,
+  encrypted: false,
 };
 
 /** One server. */
 export class RedisStore implements ObjectStore {
   readonly root: string;
-  readonly traits = TRAITS;
+  readonly traits: StoreTraits;
   readonly #client: RedisClient;
   readonly #newId: () => string;
 
   /** @param newId gives a name that no other upload has */
   constructor(root: string, client: RedisClient, newId: () => string) {
     this.root = root;
+    this.traits = { ...TRAITS, encrypted: root.startsWith("rediss:") };
     this.#client = client;
     this.#newId = newId;
   }

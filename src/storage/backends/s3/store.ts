@@ -40,6 +40,7 @@ const TRAITS: StoreTraits = {
   partMultiple: 1,
   parallelRanges: true,
   sortedList: true,
+  encrypted: false,
 };
 
 /** Asks for the checksum that the object was stored with. */
@@ -48,7 +49,7 @@ const WITH_CHECKSUM = ["x-amz-checksum-mode", "ENABLED"] as const;
 /** One bucket. */
 export class S3Store implements ObjectStore {
   readonly root: string;
-  readonly traits = TRAITS;
+  readonly traits: StoreTraits;
   readonly #transport: Transport;
   readonly #control: Control;
   readonly #policy = new ChecksumPolicy();
@@ -57,6 +58,7 @@ export class S3Store implements ObjectStore {
 
   constructor(options: TransportOptions & { context: BackendContext }) {
     this.root = options.address.root;
+    this.traits = { ...TRAITS, encrypted: options.address.origin.secure };
     this.#transport = new Transport(options);
     this.#control = new Control(this.#transport, this.#policy);
     this.#sender = new Sender(this.#transport, this.#policy);
