@@ -2,22 +2,19 @@
  * The download flow: LiteralMap in, files and documents out. See README.md, "Download".
  * @module
  */
-import { subjectOf } from "../flyte/plan/names.ts";
 import { type DownloadMode, FILE_LAYOUTS, type FileLayout } from "../flyte/modes.ts";
-import { about, cannot, CopilotError, explain } from "../errors.ts";
+import { about, cannot, explain } from "../errors.ts";
 import { inputsJson, inputsYaml } from "../flyte/text/documents.ts";
 import { decodeLiteral, decodeLiteralMap, encodeLiteralMap, weigh } from "../flyte/codec/idl.ts";
-import { decodedKey, KeyTree, listPrefix, relativePathOfKey } from "../flyte/plan/keys.ts";
 import { offloadedIn, resolveOffloaded } from "../flyte/plan/offloaded.ts";
 import { type Action, type DownloadPlan, planDownload } from "../flyte/plan/plan_download.ts";
 import type { LiteralMap } from "../flyte/types.ts";
 import type { TransferSession } from "../transfer/session.ts";
-import { getFile } from "../transfer/get.ts";
 import { Staging, STAGING_NAME } from "../transfer/staging.ts";
-import type { ListPage, ObjectInfo, ObjectStore } from "../storage/store.ts";
-import type { ObjectLocation, Stores } from "../storage/stores.ts";
+import type { Stores } from "../storage/stores.ts";
 import type { Log } from "../system/log.ts";
 import { shownUri } from "../shown_uri.ts";
+import { fetchObject, fetchPrefix, withVariable } from "./fetch_blob.ts";
 import { FAILED_MARKER, STREAM_DIRECTORY, StreamMarkers } from "./stream_markers.ts";
 
 /** Variables whose objects are looked for at the same time; the objects themselves are bounded by the pool. */
@@ -216,131 +213,13 @@ async function act(action: Action, context: CarryOut, done: () => void): Promise
         session.progress.files++;
         return done();
       case "object":
-        return await session.start(() => named(action, () => fetchObject(action, context).then(done)));
+        return await session.start(() => fetchObject(action, context).then(done));
       case "prefix":
         return await fetchPrefix(action, context, done);
     }
   } catch (error) {
     throw withVariable(error, action);
   }
-}
-
-type BlobAction = Extract<Action, { kind: "object" | "prefix" }>;
-
-/** Fetches one object; where its key does not exist and holds `%XX`, the decoded key (tests/conformance/README.md, rule 7). */
-async function fetchObject(action: BlobAction, context: CarryOut): Promise<void> {
-  const place = await context.stores.at(action.uri, `variable ${action.variable}`);
-  const fetch = (key: string) => fetchWhole({ key }, place.store, { action, path: action.path, context });
-  try {
-    await fetch(place.key);
-  } catch (error) {
-    const other = error instanceof CopilotError && error.code === "not-found" ? otherKey(place) : null;
-    if (other === null) throw error;
-    await fetch(other).catch((second) => {
-      throw second instanceof CopilotError && second.code === "not-found" ? error : second;
-    });
-  }
-}
-
-/**
- * Fetches one object to a path, again while its bytes are damaged on their way.
- *
- * @param object.size what a listing says, in bytes
- */
-function fetchWhole(
-  { key, size }: Pick<ObjectInfo, "key"> & Partial<ObjectInfo>,
-  store: ObjectStore,
-  target: Target,
-): Promise<void> {
-  const { session, staging, stores } = target.context;
-  const named = (error: unknown) => withVariable(error, target.action);
-  return stores.whole(
-    { store, key },
-    session.signal,
-    (verification) =>
-      getFile(session, store, key, {
-        staging,
-        path: target.path,
-        verification,
-        named,
-        ...(size !== undefined && { size }),
-      }),
-  );
-}
-
-interface Target {
-  action: BlobAction;
-  path: string;
-  context: CarryOut;
-}
-
-function otherKey(place: ObjectLocation): string | null {
-  return place.uri.scheme === "http" || place.uri.scheme === "https" ? null : decodedKey(place.key);
-}
-
-/** Fetches all objects below a prefix, a page at a time; a page is asked for while the one before is on its way. */
-async function fetchPrefix(action: BlobAction, context: CarryOut, done: () => void): Promise<void> {
-  const { session, staging } = context;
-  const place = await context.stores.at(action.uri, `variable ${action.variable}`);
-  const { store } = place;
-  staging.ensureDirectory(action.path);
-  let prefix = listPrefix(place.key);
-  let page = await store.list(prefix, { signal: session.signal });
-  const decoded = page.objects.length === 0 ? otherKey(place) : null;
-  if (decoded !== null) {
-    prefix = listPrefix(decoded);
-    page = await store.list(prefix, { signal: session.signal });
-  }
-  const tree = new KeyTree({ sorted: store.traits.sortedList });
-  let open = 1;
-  const finished = () => {
-    if (--open === 0) done();
-  };
-  for (;;) {
-    const following: Promise<ListPage> | null = page.next === undefined
-      ? null
-      : store.list(prefix, { signal: session.signal, token: page.next });
-    following?.catch(() => {});
-    for (const object of page.objects) {
-      const task = placeObject(object, { prefix, action, context, place, tree });
-      if (task === null) continue;
-      open++;
-      await session.start(() => named(action, () => task().then(finished)));
-    }
-    if (following === null) break;
-    page = await following;
-  }
-  finished();
-}
-
-interface PrefixJob {
-  prefix: string;
-  action: BlobAction;
-  context: CarryOut;
-  place: ObjectLocation;
-  tree: KeyTree;
-}
-
-/** What there is to do for one listed object, its directories made; null where that was all. */
-function placeObject(object: ObjectInfo, job: PrefixJob): (() => Promise<void>) | null {
-  const { action, context: { staging }, tree } = job;
-  const found = relativePathOfKey(job.prefix, object);
-  if (found === null) return null;
-  for (const directory of tree.add(found)) staging.ensureDirectory(`${action.path}/${directory}`);
-  if (found.kind === "directory") return null;
-  const path = `${action.path}/${found.path}`;
-  return () => fetchWhole(object, job.place.store, { action, path, context: job.context });
-}
-
-function named(action: Action, task: () => Promise<void>): Promise<void> {
-  return task().catch((error) => {
-    throw withVariable(error, action);
-  });
-}
-
-/** Puts the variable's name in front of an error's message. */
-function withVariable(thrown: unknown, { variable }: Action): CopilotError {
-  return about(thrown, subjectOf("download", variable));
 }
 
 /** Runs `work` for every item, a few at a time, until one fails. */

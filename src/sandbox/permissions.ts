@@ -4,7 +4,7 @@
  */
 import { settingsFor, type StorageConfig } from "../config/mod.ts";
 import { cannot } from "../errors.ts";
-import { decodedKey } from "../flyte/plan/keys.ts";
+import { spellingsOf } from "../flyte/plan/keys.ts";
 import type { RunCommand } from "../run/context.ts";
 import type { PermissionContext } from "../storage/backend.ts";
 import { requiredPermissions } from "../storage/permissions.ts";
@@ -93,7 +93,7 @@ export function widen(
         denied: "inputs must not name link-local or metadata addresses (--allow-link-local lifts this)",
       });
     }
-    for (const spelling of spellingsOf(uri)) {
+    for (const spelling of triedUris(uri)) {
       const needed = requiredPermissions(
         spelling,
         settings(text, "an input's URI", command.storage),
@@ -106,10 +106,9 @@ export function widen(
   return scope.read.size + scope.net.size > before;
 }
 
-/** A file's path as it is written, and decoded, which a download tries where the first does not exist. */
-function spellingsOf(uri: StoreUri): StoreUri[] {
-  const key = uri.scheme === "file" ? decodedKey(uri.key) : null;
-  return key === null ? [uri] : [uri, { ...uri, key }];
+/** A file's path in each spelling that a download tries. */
+function triedUris(uri: StoreUri): StoreUri[] {
+  return uri.scheme === "file" ? spellingsOf(uri.key).map((key) => ({ ...uri, key })) : [uri];
 }
 
 function mayNameFiles(command: RunCommand): boolean {

@@ -27,6 +27,8 @@
  * 14. Where the store gives a checksum of the whole object, `info.checksum` has it; the caller verifies it.
  * 15. A listing that does not end (tokens in a circle, pages that come again) is `unsupported`, through `listing.ts`.
  * 16. Ranges are an optimisation of the caller: one that fails, or comes other than it was asked for, is never the object's end.
+ * 17. An object is not below its own key: `list` of `p/` is empty where there is only `p`, and `head` of `p` gives its size; an empty
+ *     `p/` says so too. What a prefix is that turns out to be an object is the caller's question.
  * @module
  */
 

@@ -28,12 +28,14 @@ import {
 } from "../support/flows.ts";
 import {
   blob,
+  dataset,
   integer,
   list,
   literalMap,
   map,
   none,
   offloaded,
+  schema,
   text,
   tree,
   union,
@@ -46,6 +48,7 @@ interface Setup extends Disposable {
   flaky: FlakyStore;
   session: TransferSession;
   allowed: string[][];
+  log: ReturnType<typeof recordingLog>;
   download(change?: Partial<DownloadJob>): Promise<void>;
   /** The directory without the documents, and the documents. */
   files(): Record<string, string | null>;
@@ -72,6 +75,7 @@ async function setUp(
   const flaky = new FlakyStore(store, options.faultOf ?? (() => null));
   const session = sessionOn(options);
   const allowed: string[][] = [];
+  const log = recordingLog();
   const stores = new FixedStores({ "mem://b": flaky });
   return {
     dir,
@@ -79,6 +83,7 @@ async function setUp(
     flaky,
     session,
     allowed,
+    log,
     async download(change = {}) {
       const job: DownloadJob = {
         from: "mem://b/in/inputs.pb",
@@ -93,7 +98,7 @@ async function setUp(
         await download(job, {
           session,
           stores,
-          log: recordingLog(),
+          log,
           async allow(uris) {
             allowed.push([...uris]);
             await options.allow?.(uris);
@@ -284,6 +289,93 @@ Deno.test("download: where a key does not exist the decoded one is taken, for fi
     "directory/": null,
     "directory/x": "X",
   });
+});
+
+for (
+  const [what, literal] of [
+    ["a multipart blob", tree],
+    ["a schema", schema],
+    ["a dataset", dataset],
+  ] as const
+) {
+  Deno.test(`download: ${what} that is one object is its file in the directory`, async () => {
+    using setup = await setUp({
+      a: literal("mem://b/data/f.parquet"),
+      b: list(literal("mem://b/data/f.parquet/"), map({ k: literal("mem://b/x%20y/g") })),
+      c: literal("mem://b/dir"),
+    }, { "data/f.parquet": "PAR1", "x y/g": "G", "dir/f": "F", dir: "never" });
+    await setup.download();
+    const found = Object.entries(setup.files()).filter(([, content]) => content !== null);
+    assert.deepEqual(Object.fromEntries(found), {
+      "a/f.parquet": "PAR1",
+      "b/0/f.parquet": "PAR1",
+      "b/1/k/g": "G",
+      "c/f": "F",
+    });
+    assert.deepEqual(setup.log.events.filter(({ level }) => level === "warning"), []);
+  });
+}
+
+Deno.test("download: a prefix without anything is an empty directory and a warning, unless a marker says so", async () => {
+  using setup = await setUp(
+    { gone: tree("mem://b/gone"), marked: tree("mem://b/marked"), bare: tree("mem://b/bare") },
+    { "marked/": "", bare: "" },
+  );
+  await setup.download();
+  assert.deepEqual(setup.files(), { "gone/": null, "marked/": null, "bare/": null });
+  const warnings = setup.log.events.filter(({ level }) => level === "warning");
+  assert.deepEqual(warnings.map(({ fields }) => fields.variable), ["gone"]);
+});
+
+Deno.test("download: without the right to look at the prefix itself an empty one stays a warning", async () => {
+  using setup = await setUp({ d: tree("mem://b/d") }, {}, {
+    faultOf: ({ method, key }) => method === "head" && key === "d" ? { error: storeError("denied") } : null,
+  });
+  await setup.download();
+  assert.deepEqual(setup.files(), { "d/": null });
+});
+
+Deno.test("download: an object without bytes beside others below it is a directory", async () => {
+  using setup = await setUp({ d: tree("mem://b/d") }, {
+    "d/sub": "",
+    "d/sub/x": "x",
+    "d/sub.txt": "",
+    "d/y": "y",
+    "d/a/b": "",
+    "d/a/b/c": "",
+    "d/a/b/c/z": "z",
+    "d/z": "",
+  });
+  await setup.download();
+  const found = Object.entries(setup.files()).filter(([, content]) => content !== null);
+  assert.deepEqual(Object.fromEntries(found), {
+    "d/a/b/c/z": "z",
+    "d/sub.txt": "",
+    "d/sub/x": "x",
+    "d/y": "y",
+    "d/z": "",
+  });
+  assert.equal(setup.session.progress.files, 5);
+});
+
+Deno.test("download: an object with bytes beside others below it is still refused", async () => {
+  using setup = await setUp({ d: tree("mem://b/d") }, { "d/sub": "1", "d/sub/x": "x" });
+  await assert.rejects(setup.download(), codeIs("path", "variable d", "file and a directory"));
+});
+
+Deno.test("download: a name that Flyte's dataproxy gave out is found under the key that it used, with a warning", async () => {
+  using setup = await setUp({
+    f: blob("mem://b/up/a%20b#1.csv"),
+    q: blob("mem://b/up/q?x=1"),
+    d: tree("mem://b/up/d%20e#2"),
+    exact: blob("mem://b/up/c#1"),
+    half: blob("mem://b/up/g%20h#1"),
+  }, { "up/a b": "AB", "up/q": "Q", "up/d e/x": "X", "up/c#1": "C", "up/c": "never", "up/g h#1": "GH" });
+  await setup.download();
+  const found = Object.entries(setup.files()).filter(([, content]) => content !== null);
+  assert.deepEqual(Object.fromEntries(found), { f: "AB", q: "Q", "d/x": "X", exact: "C", half: "GH" });
+  const warnings = setup.log.events.filter(({ level }) => level === "warning");
+  assert.deepEqual(warnings.map(({ fields }) => fields.variable).sort(), ["d", "f", "q"]);
 });
 
 for (const [uri, code] of [["mem://b/none", "not-found"], ["mem://b/no%20ne", "not-found"]] as const) {

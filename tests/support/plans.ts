@@ -43,6 +43,29 @@ export function tree(uri: string): Literal {
   return blob(uri, { format: "", dimensionality: 1 });
 }
 
+/** A StructuredDataset. */
+export function dataset(uri: string): Literal {
+  return scalar({
+    case: "structuredDataset",
+    value: {
+      uri,
+      metadata: {
+        structuredDatasetType: {
+          columns: [{ name: "id", literalType: INTEGER }],
+          format: "parquet",
+          externalSchemaType: "",
+          externalSchemaBytes: new Uint8Array(0),
+        },
+      },
+    },
+  });
+}
+
+/** A schema, which StructuredDatasets have replaced. */
+export function schema(uri: string): Literal {
+  return scalar({ case: "schema", value: { uri, type: { columns: [{ name: "id", type: 0 }] } } });
+}
+
 export function list(...literals: Literal[]): Literal {
   return { value: { case: "collection", value: { literals } }, hash: "", metadata: new Map() };
 }

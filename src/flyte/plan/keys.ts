@@ -58,15 +58,21 @@ function quotedKey(key: string): string {
  * Watches the objects of one listing go by: says which directories are new and refuses a path that would have to be
  * a file and a directory at once (`a` beside `a/b`).
  *
+ * A file without bytes is no clash: some tools mark a directory so. It is held back until no key below it can follow, and dropped
+ * where one does.
+ *
  * A byte-wise ascending listing needs memory for one path only, since all keys that begin with a file's key follow it
  * directly. Any other listing needs memory for all of its paths.
+ *
+ * @typeParam T what is held for a file without bytes
  */
-export class KeyTree {
+export class KeyTree<T = never> {
   /** Directories that hold the latest object, outermost first. */
   readonly #open: string[] = [];
   /** Files whose path begins the latest path, shortest first. */
-  readonly #shadows: string[] = [];
-  readonly #seen: Map<string, KeyPlace["kind"]> | null;
+  readonly #shadows: Shadow<T>[] = [];
+  readonly #seen: Map<string, "directory" | Shadow<T>> | null;
+  #released: T[] = [];
 
   /** @param options.sorted the listing is byte-wise ascending (`traits.sortedList` of the store) */
   constructor(options: { sorted: boolean }) {
@@ -76,42 +82,77 @@ export class KeyTree {
   /**
    * Takes the next object of the listing.
    *
+   * @param held for a file without bytes: comes back from {@linkcode released} or {@linkcode rest} unless it is a directory
    * @returns the directories that have to be made before it, parents first, each once in the tree's life
    * @throws CopilotError `path` that names the file and what would be below it
    */
-  add(place: KeyPlace): string[] {
+  add(place: KeyPlace, held?: T): string[] {
     if (place.path === "") return [];
-    return this.#seen === null ? this.#addSorted(place) : this.#addSeen(place, this.#seen);
+    return this.#seen === null ? this.#addSorted(place, held) : this.#addSeen(place, held, this.#seen);
   }
 
-  #addSorted({ kind, path }: KeyPlace): string[] {
+  /** What was held and is known to be a file since the last call. */
+  released(): T[] {
+    const released = this.#released;
+    if (released.length > 0) this.#released = [];
+    return released;
+  }
+
+  /** What is still held when the listing is over. */
+  rest(): T[] {
+    const files = this.#seen === null ? this.#shadows : [...this.#seen.values()];
+    return [...this.released(), ...files.flatMap((file) => file === "directory" ? [] : heldBy(file))];
+  }
+
+  #addSorted({ kind, path }: KeyPlace, held: T | undefined): string[] {
     const text = kind === "directory" ? `${path}/` : path;
     while (this.#open.length > 0 && !text.startsWith(`${this.#open.at(-1)}/`)) this.#open.pop();
-    while (this.#shadows.length > 0 && !text.startsWith(this.#shadows.at(-1)!)) this.#shadows.pop();
+    while (this.#shadows.length > 0 && !text.startsWith(this.#shadows.at(-1)!.path)) {
+      this.#released.push(...heldBy(this.#shadows.pop()!));
+    }
     const made = directoriesOf(text, this.#open.at(-1) ?? "");
     for (const directory of made) {
-      if (this.#shadows.includes(directory)) throw clash(directory, text);
+      const at = this.#shadows.findIndex((file) => file.path === directory);
+      if (at >= 0) {
+        if (this.#shadows[at]!.held === undefined) throw clash(directory, text);
+        this.#shadows.splice(at, 1);
+      }
       this.#open.push(directory);
     }
-    if (kind === "file") this.#shadows.push(path);
+    if (kind === "file") this.#shadows.push({ path, held });
     return made;
   }
 
-  #addSeen({ kind, path }: KeyPlace, seen: Map<string, KeyPlace["kind"]>): string[] {
+  #addSeen(
+    { kind, path }: KeyPlace,
+    held: T | undefined,
+    seen: Map<string, "directory" | Shadow<T>>,
+  ): string[] {
     const text = kind === "directory" ? `${path}/` : path;
     const made: string[] = [];
     for (const directory of directoriesOf(text, "")) {
       const known = seen.get(directory);
-      if (known === "file") throw clash(directory, text);
-      if (known === undefined) made.push(directory);
+      if (known !== undefined && known !== "directory" && known.held === undefined) {
+        throw clash(directory, text);
+      }
+      if (known !== "directory") made.push(directory);
       seen.set(directory, "directory");
     }
-    if (kind === "file") {
-      if (seen.get(path) === "directory") throw clash(path, `${path}/`);
-      seen.set(path, "file");
-    }
+    if (kind !== "file") return made;
+    if (seen.get(path) !== "directory") seen.set(path, { path, held });
+    else if (held === undefined) throw clash(path, `${path}/`);
     return made;
   }
+}
+
+/** A file that may turn out to be a directory's marker, where something is held for it. */
+interface Shadow<T> {
+  path: string;
+  held: T | undefined;
+}
+
+function heldBy<T>({ held }: Shadow<T>): T[] {
+  return held === undefined ? [] : [held];
 }
 
 /** The directories in a path (what stands before its slashes), outermost first, without those up to `known`. */
@@ -148,4 +189,13 @@ export function decodedKey(key: string): string | null {
     }
   });
   return broken || decoded === key || decoded.includes("\0") ? null : decoded;
+}
+
+/**
+ * The keys under which an object may be stored that a URI names, in the order of trying: as it is written, decoded, and without what
+ * follows a `#` or `?`, where Flyte's dataproxy ends a key but not the name that it gives out for it.
+ */
+export function spellingsOf(key: string): string[] {
+  const bare = /^[^#?]*/.exec(key)![0];
+  return [...new Set([key, decodedKey(key) ?? key, bare === "" ? key : decodedKey(bare) ?? bare])];
 }

@@ -1,6 +1,12 @@
 import assert from "assert";
 import type { KeyPlace } from "../../../src/flyte/plan/keys.ts";
-import { decodedKey, KeyTree, listPrefix, relativePathOfKey } from "../../../src/flyte/plan/keys.ts";
+import {
+  decodedKey,
+  KeyTree,
+  listPrefix,
+  relativePathOfKey,
+  spellingsOf,
+} from "../../../src/flyte/plan/keys.ts";
 
 Deno.test("a listing goes by segment", () => {
   assert.equal(listPrefix("blobs/dir"), "blobs/dir/");
@@ -109,6 +115,67 @@ for (const sorted of [true, false]) {
     for (const text of ["a", "a-/x", "a.txt", "a0", "aa", "aa0/x", "b", "b0/a"]) keys.add(placeOf(text));
   });
 }
+
+/** What a listing of keys, those with `0` at the end without bytes, becomes: directories, and files in the order of release. */
+function laidOut(keys: readonly string[], { sorted }: { sorted: boolean }): [string[], string[]] {
+  const tree = new KeyTree<string>({ sorted });
+  const [directories, files]: [string[], string[]] = [[], []];
+  for (const key of keys) {
+    const [text, isEmpty] = [key.replace(/=0$/, ""), key.endsWith("=0")];
+    const place = placeOf(text);
+    directories.push(...(isEmpty ? tree.add(place, text) : tree.add(place)));
+    files.push(...tree.released(), ...(place.kind === "file" && !isEmpty ? [text] : []));
+  }
+  return [directories, [...files, ...tree.rest()]];
+}
+
+Deno.test("a file without bytes is a directory where something lies below it, else it is a file", async (t) => {
+  const cases: [keys: string[], directories: string[], files: string[]][] = [
+    [["a=0"], [], ["a"]],
+    [["a=0", "a/b"], ["a"], ["a/b"]],
+    [["a=0", "a/"], ["a"], []],
+    [["a=0", "a!", "a.b=0", "a/b=0"], ["a"], ["a!", "a.b", "a/b"]],
+    [["a=0", "a!=0", "a!!=0", "a!!/x", "b"], ["a!!"], ["a", "a!", "a!!/x", "b"]],
+    [["a=0", "a/b=0", "a/b/c=0", "a/b/c/d"], ["a", "a/b", "a/b/c"], ["a/b/c/d"]],
+    [["a=0", "a0"], [], ["a", "a0"]],
+  ];
+  for (const sorted of [true, false]) {
+    for (const [keys, directories, files] of cases) {
+      await t.step(`${sorted ? "sorted" : "unsorted"}: ${keys.join(" ")}`, () => {
+        const [made, found] = laidOut(keys, { sorted });
+        assert.deepEqual([made.sort(), found.sort()], [directories, files]);
+      });
+    }
+  }
+  await t.step("unsorted: also where it comes last", () => {
+    assert.deepEqual(laidOut(["a/b", "a=0"], { sorted: false }), [["a"], ["a/b"]]);
+  });
+});
+
+Deno.test("sorted: files without bytes are let go as soon as nothing below them can follow", () => {
+  const tree = new KeyTree<number>({ sorted: true });
+  let held = 0;
+  for (let i = 0; i < 1000; i++) {
+    tree.add({ kind: "file", path: `f${String(i).padStart(4, "0")}` }, i);
+    held += 1 - tree.released().length;
+    assert(held <= 1, `${held} are held`);
+  }
+});
+
+Deno.test("a name is tried as it is written, decoded, and without what Flyte's dataproxy cuts off", async (t) => {
+  const cases: [key: string, spellings: string[]][] = [
+    ["plain", ["plain"]],
+    ["c%20d", ["c%20d", "c d"]],
+    ["raw/a%20b#1.csv", ["raw/a%20b#1.csv", "raw/a b#1.csv", "raw/a b"]],
+    ["a?b#c", ["a?b#c", "a"]],
+    ["a#b?c", ["a#b?c", "a"]],
+    ["#x", ["#x"]],
+    ["%zz#", ["%zz#", "%zz"]],
+  ];
+  for (const [key, spellings] of cases) {
+    await t.step(key, () => assert.deepEqual(spellingsOf(key), spellings));
+  }
+});
 
 Deno.test("unsorted: a directory that comes before the file of its name is refused", () => {
   const keys = new KeyTree({ sorted: false });

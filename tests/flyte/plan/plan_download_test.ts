@@ -4,6 +4,7 @@ import { planDownload } from "../../../src/flyte/plan/plan_download.ts";
 import type { Literal, LiteralMap } from "../../../src/flyte/types.ts";
 import {
   blob,
+  dataset,
   FILE,
   INTEGER,
   integer,
@@ -14,6 +15,7 @@ import {
   offloaded,
   pick,
   scalar,
+  schema,
   seeded,
   text,
   tree,
@@ -49,23 +51,6 @@ function lines(map: LiteralMap, options: DownloadOptions): string[] {
   return [...planDownload(map, options).actions].map(line);
 }
 
-const dataset = (uri: string) =>
-  scalar({
-    case: "structuredDataset",
-    value: {
-      uri,
-      metadata: {
-        structuredDatasetType: {
-          columns: [{ name: "id", literalType: INTEGER }],
-          format: "parquet",
-          externalSchemaType: "",
-          externalSchemaBytes: new Uint8Array(0),
-        },
-      },
-    },
-  });
-const schema = (uri: string) =>
-  scalar({ case: "schema", value: { uri, type: { columns: [{ name: "id", type: 0 }] } } });
 const struct = scalar({
   case: "generic",
   value: { fields: new Map([["a", { kind: { case: "numberValue", value: 1 } }]]) },

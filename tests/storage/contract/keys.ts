@@ -97,6 +97,18 @@ async function keyAndPrefix(bench: Bench): Promise<void> {
   assert.deepEqual(await bench.keys("both"), ["both", "both/below"]);
 }
 
+async function objectAsPrefix(bench: Bench): Promise<void> {
+  const { signal } = bench;
+  await bench.put("lone/file.parquet", pattern(3));
+  await bench.put("lone/empty", new Uint8Array());
+  for (const [name, size] of [["lone/file.parquet", 3], ["lone/empty", 0]] as const) {
+    assert.deepEqual(await bench.keys(`${name}/`), []);
+    assert.equal((await bench.store.head(bench.key(name), { signal })).size, size);
+  }
+  await bench.fails("not-found", "lone/no", bench.store.head(bench.key("lone/no"), { signal }));
+  assert.deepEqual(await bench.keys("lone/no/"), []);
+}
+
 async function markers(bench: Bench): Promise<void> {
   await bench.put("marked/", new Uint8Array());
   assert.deepEqual((await bench.list(bench.key("marked/"))).map(({ size }) => size), [0]);
@@ -180,4 +192,5 @@ export const STEPS: Step[] = [
   { clause: "1: a zero-byte key that ends in a slash", run: markers, difference: "marker" },
   { clause: "7: keys below a prefix, byte-wise ascending", run: listOrder },
   { clause: "7: several pages, each key once", run: listPages },
+  { clause: "17: an object is not below its own key", run: objectAsPrefix },
 ];

@@ -1,0 +1,234 @@
+/**
+ * Fetching what a blob, schema or dataset names: one object, or all that lies below a prefix.
+ * @module
+ */
+import { about, cannot, CopilotError } from "../errors.ts";
+import { KeyTree, listPrefix, relativePathOfKey, spellingsOf } from "../flyte/plan/keys.ts";
+import { nameFault, subjectOf } from "../flyte/plan/names.ts";
+import type { Action } from "../flyte/plan/plan_download.ts";
+import { shownUri } from "../shown_uri.ts";
+import type { ListPage, ObjectInfo, ObjectStore } from "../storage/store.ts";
+import type { ObjectLocation, Stores } from "../storage/stores.ts";
+import type { Log } from "../system/log.ts";
+import { getFile } from "../transfer/get.ts";
+import type { TransferSession } from "../transfer/session.ts";
+import type { Staging } from "../transfer/staging.ts";
+
+/** What fetching takes. */
+export interface FetchContext {
+  session: TransferSession;
+  stores: Stores;
+  staging: Staging;
+  log: Log;
+}
+
+type BlobAction = Extract<Action, { kind: "object" | "prefix" }>;
+
+/** Puts the variable before what went wrong with an action. */
+export function withVariable(thrown: unknown, { variable }: Action): CopilotError {
+  return about(thrown, subjectOf("download", variable));
+}
+
+/**
+ * Fetches one object to its path, under the first of its spellings that exists (tests/conformance/README.md, rule 7).
+ *
+ * @throws CopilotError with the variable; `not-found` names the key as it is written
+ */
+export async function fetchObject(action: BlobAction, context: FetchContext): Promise<void> {
+  let missing: unknown;
+  try {
+    const location = await context.stores.at(action.uri, `variable ${action.variable}`);
+    for (const key of keysOf(location)) {
+      try {
+        await fetchWhole({ key }, location.store, { action, path: action.path, context });
+        warnOfSpelling(key, location, { action, context });
+        return;
+      } catch (thrown) {
+        if (!isMissing(thrown)) throw thrown;
+        missing ??= thrown;
+      }
+    }
+    throw missing;
+  } catch (thrown) {
+    throw withVariable(thrown, action);
+  }
+}
+
+function isMissing(thrown: unknown): boolean {
+  return thrown instanceof CopilotError && thrown.code === "not-found";
+}
+
+/** A web server takes a key as it is. */
+function keysOf({ uri, key }: ObjectLocation): string[] {
+  return uri.scheme === "http" || uri.scheme === "https" ? [key] : spellingsOf(key);
+}
+
+/** A key that is not even the decoded name is a guess, if a good one. */
+function warnOfSpelling(key: string, location: ObjectLocation, { action, context }: Work): void {
+  if (keysOf(location).indexOf(key) < 1 || !/[#?]/.test(location.key) || /[#?]/.test(key)) return;
+  context.log.warning(
+    "the object is stored under the part of its name before # or ?, and was taken from there",
+    {
+      variable: action.variable,
+      uri: shownUri(action.uri),
+      key,
+    },
+  );
+}
+
+interface Work {
+  action: BlobAction;
+  context: FetchContext;
+}
+
+interface Target extends Work {
+  path: string;
+}
+
+/**
+ * Fetches one object to a path, again while its bytes are damaged on their way.
+ *
+ * @param object.size what a listing says, in bytes
+ */
+function fetchWhole(
+  { key, size }: Pick<ObjectInfo, "key"> & Partial<ObjectInfo>,
+  store: ObjectStore,
+  target: Target,
+): Promise<void> {
+  const { session, staging, stores } = target.context;
+  const named = (error: unknown) => withVariable(error, target.action);
+  return stores.whole(
+    { store, key },
+    session.signal,
+    (verification) =>
+      getFile(session, store, key, {
+        staging,
+        path: target.path,
+        verification,
+        named,
+        ...(size !== undefined && { size }),
+      }),
+  );
+}
+
+/** Fetches all objects below a prefix, a page at a time; a page is asked for while the one before is on its way. */
+export async function fetchPrefix(
+  action: BlobAction,
+  context: FetchContext,
+  done: () => void,
+): Promise<void> {
+  const { session, stores, staging } = context;
+  const location = await stores.at(action.uri, `variable ${action.variable}`);
+  staging.ensureDirectory(action.path);
+  const first = await firstPage(location, { action, context });
+  if (first === null) return await fetchLone(location, { action, context }, done);
+  const { store } = location;
+  const { prefix } = first;
+  let open = 1;
+  const finished = () => {
+    if (--open === 0) done();
+  };
+  const start = async (tasks: readonly Task[]) => {
+    for (const task of tasks) {
+      open++;
+      await session.start(() => task().then(finished));
+    }
+  };
+  const tree = new KeyTree<Task>({ sorted: store.traits.sortedList });
+  for (let page = first.page;;) {
+    const following: Promise<ListPage> | null = page.next === undefined
+      ? null
+      : store.list(prefix, { signal: session.signal, token: page.next });
+    following?.catch(() => {});
+    for (const object of page.objects) {
+      await start(placeObject(object, { prefix, action, context, store, tree }));
+    }
+    if (following === null) break;
+    page = await following;
+  }
+  await start(tree.rest());
+  finished();
+}
+
+type Task = () => Promise<void>;
+
+/** The first page of the first spelling of a prefix that something lies below; null where nothing does. */
+async function firstPage(
+  location: ObjectLocation,
+  work: Work,
+): Promise<{ prefix: string; page: ListPage } | null> {
+  for (const key of keysOf(location)) {
+    const prefix = listPrefix(key);
+    const page = await location.store.list(prefix, { signal: work.context.session.signal });
+    if (page.objects.length === 0 && page.next === undefined) continue;
+    warnOfSpelling(key, location, work);
+    return { prefix, page };
+  }
+  return null;
+}
+
+/**
+ * Fetches what a prefix is that nothing lies below: an object, which then has its base name in the directory, or nothing. Datasets of
+ * one file are named so, by copilot's own uploads too. One without bytes is a directory's marker.
+ */
+async function fetchLone(location: ObjectLocation, work: Work, done: () => void): Promise<void> {
+  const { action, context: { session, log } } = work;
+  const { store } = location;
+  for (const key of keysOf(location).map((spelling) => spelling.replace(/\/+$/, ""))) {
+    const found = key === "" ? null : await infoOrNull(store, key, session.signal);
+    if (found === null) continue;
+    warnOfSpelling(key, location, work);
+    if (found.size === 0) return done();
+    const path = `${action.path}/${baseName(key)}`;
+    return await session.start(() =>
+      named(() => fetchWhole({ key }, store, { ...work, path }), action).then(done)
+    );
+  }
+  log.warning("nothing lies below the prefix, and it is no object: the directory is empty", {
+    variable: action.variable,
+    uri: shownUri(action.uri),
+  });
+  done();
+}
+
+/** Who may list below a prefix need not have a right to the key of the prefix itself. */
+async function infoOrNull(store: ObjectStore, key: string, signal: AbortSignal): Promise<ObjectInfo | null> {
+  try {
+    return await store.head(key, { signal });
+  } catch (thrown) {
+    if (isMissing(thrown) || (thrown instanceof CopilotError && thrown.code === "denied")) return null;
+    throw thrown;
+  }
+}
+
+function baseName(key: string): string {
+  const name = key.slice(key.lastIndexOf("/") + 1);
+  const fault = nameFault(name);
+  if (fault !== null) throw cannot("download", key, { path: `its last component ${fault}` });
+  return name;
+}
+
+interface PrefixJob extends Work {
+  prefix: string;
+  store: ObjectStore;
+  tree: KeyTree<Task>;
+}
+
+/** What there is to do once an object is listed, its directories made. */
+function placeObject(object: ObjectInfo, { prefix, action, context, store, tree }: PrefixJob): Task[] {
+  const found = relativePathOfKey(prefix, object);
+  if (found === null) return [];
+  const path = `${action.path}/${found.path}`;
+  const task = () => named(() => fetchWhole(object, store, { action, path, context }), action);
+  const isHeld = found.kind === "file" && object.size === 0;
+  for (const directory of isHeld ? tree.add(found, task) : tree.add(found)) {
+    context.staging.ensureDirectory(`${action.path}/${directory}`);
+  }
+  return [...tree.released(), ...(found.kind === "file" && !isHeld ? [task] : [])];
+}
+
+function named(task: Task, action: Action): Promise<void> {
+  return task().catch((error) => {
+    throw withVariable(error, action);
+  });
+}
