@@ -2,7 +2,7 @@
  * What every run works with, and how its stores are opened.
  * @module
  */
-import type { StorageConfig } from "../config/mod.ts";
+import { settingsFor, type StorageConfig, type StoreSettings } from "../config/mod.ts";
 import type { DownloadCommand, SidecarCommand } from "../cli/mod.ts";
 import type { ConsoleLog } from "../system/log.ts";
 import type { RunFailure } from "../flyte/codec/error_document.ts";
@@ -80,9 +80,20 @@ export function openStores(command: RunCommand, context: RunContext, options: Op
   });
 }
 
-/** The storage settings, with what the command line says of http. */
+/** The storage settings, with what the command line says of the hosts that inputs name. */
 function configOf(command: RunCommand): StorageConfig {
-  if (command.kind !== "download" || !command.allowLinkLocal) return command.storage;
-  const http = { kind: "http", values: { allow_link_local: "true" }, secrets: {} };
-  return { ...command.storage, schemes: { ...command.storage.schemes, http, https: http } };
+  const { storage } = command;
+  if (command.kind !== "download" || !command.allowLinkLocal) return storage;
+  const lifted = (settings: StoreSettings): StoreSettings => ({
+    ...settings,
+    values: { ...settings.values, allow_link_local: "true" },
+  });
+  const schemes = ["http", "https", "redis", "rediss"].map((scheme) =>
+    [scheme, lifted(settingsFor(scheme, storage))] as const
+  );
+  return {
+    ...storage,
+    primary: storage.primary.kind === "redis" ? lifted(storage.primary) : storage.primary,
+    schemes: { ...storage.schemes, ...Object.fromEntries(schemes) },
+  };
 }

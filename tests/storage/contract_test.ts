@@ -288,6 +288,7 @@ function redisFixture(endpoint: string): Fixture {
     manyObjects: MANY ? 12_000 : 5500,
     secrets: ["not-the-password"],
     differences: {
+      "control-character": "they are never sent to Redis",
       "if-match": "a value has no version",
       "checksum": "a value has none",
       "put-checksum": "the server verifies none",

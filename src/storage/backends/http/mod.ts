@@ -33,7 +33,8 @@ import type { StoreUri } from "../../uri.ts";
 import { shownUri } from "../../../shown_uri.ts";
 import { emptyResult, isEmptyRange, rangeOf } from "../../cloud/ranged_get.ts";
 import { fetchFollowing, type Reply } from "./fetch.ts";
-import { guardedNetwork, isForbidden } from "./guard.ts";
+import { guardedNetwork } from "../../guard.ts";
+import { isLinkLocal } from "../../reach.ts";
 import { GunzipBody, isGzip } from "./gunzip.ts";
 import { measured } from "./measure.ts";
 import { httpSettings } from "./settings.ts";
@@ -154,7 +155,7 @@ class HttpStore implements ObjectStore {
       client: this.#client,
       now: this.#context.system.clock.nowMs,
       admit: async (url, hostname, hop) => {
-        if (!this.#allowsLinkLocal && isForbidden(hostname)) {
+        if (!this.#allowsLinkLocal && isLinkLocal(hostname)) {
           const object = shownUri(url);
           throw cannot("read", object, {
             denied: "link-local and metadata addresses are refused (--allow-link-local lifts this)",

@@ -6,6 +6,7 @@
  */
 import type { StoreSettings } from "../../../config/mod.ts";
 import type { Backend, BackendContext } from "../../backend.ts";
+import { guardedNetwork } from "../../guard.ts";
 import { redisTarget } from "./settings.ts";
 import type { StoreUri } from "../../uri.ts";
 import { RedisClient } from "./client.ts";
@@ -13,11 +14,12 @@ import { RedisStore } from "./store.ts";
 
 function openServer(uri: StoreUri, settings: StoreSettings, context: BackendContext): RedisStore {
   const { system, caCerts, signal } = context;
+  const target = redisTarget(uri, settings);
   const client = new RedisClient({
-    network: system.network,
+    network: target.isGuarded ? guardedNetwork(system.network) : system.network,
     clock: system.clock,
     caCerts,
-    target: redisTarget(uri, settings),
+    target,
     username: settings.values.username || undefined,
     password: settings.secrets.password?.reveal() === "" ? undefined : settings.secrets.password,
   });

@@ -20,12 +20,15 @@ export interface RedisTarget {
   hostname: string;
   port: number;
   database: number;
+  /** A URI names it, so that it must not be a link-local or metadata address. */
+  isGuarded: boolean;
 }
 
 const DEFAULT_PORT = 6379;
 /** `redis[s]://`, host, port, database. Names only what it takes: what else a URL can hold may be a secret. */
 const ENDPOINT =
-  /^(?:(rediss?):\/\/)?(\[[0-9a-fA-F:.]+\]|[^\s:/?#@[\]]+)(?::([0-9]{1,5}))?(?:\/([0-9]{0,5}))?$/;
+  // deno-lint-ignore no-control-regex -- a host must not hold them
+  /^(?:(rediss?):\/\/)?(\[[0-9a-fA-F:.]+\]|[^\0-\x20\x7f\s:/?#@[\]]+)(?::([0-9]{1,5}))?(?:\/([0-9]{0,5}))?$/;
 
 /**
  * The server for a URI.
@@ -54,6 +57,7 @@ export function redisTarget(uri: StoreUri, settings: StoreSettings): RedisTarget
     hostname: match[2]!.replace(/^\[|\]$/g, ""),
     port,
     database: Number(database),
+    isGuarded: !isConfigured && settings.values.allow_link_local !== "true",
   };
 }
 

@@ -30,6 +30,9 @@ const MIB = 1024 * 1024;
 /** Redis's bound for a string value (proto-max-bulk-len). */
 const MAX_VALUE_BYTES = 512 * MIB;
 
+// deno-lint-ignore no-control-regex -- they are what is refused
+const CONTROL = /[\0-\x1f\x7f]/;
+
 const TRAITS: StoreTraits = {
   minPartBytes: 1,
   // Together the largest value: an upload that cannot end is refused before it begins.
@@ -95,7 +98,7 @@ export class RedisStore implements ObjectStore {
   }
 
   async list(prefix: string, { token, signal }: ListOptions): Promise<ListPage> {
-    const about = { object: this.#uri(prefix), signal };
+    const about = this.#sendable({ key: prefix, object: this.#uri(prefix), signal });
     return await listKeys(this.#client, about, { prefix, after: token });
   }
 
@@ -133,10 +136,25 @@ export class RedisStore implements ObjectStore {
     return shownUri(`${this.root}/${key}`);
   }
 
+  /** Redis takes any key; whatever else may listen where a URI leads must not find a line of its own protocol in one. */
+  #sendable({ key, ...about }: About & { key: string }): About {
+    if (!CONTROL.test(key)) return about;
+    throw cannot("use", about.object, {
+      input: "its key has control characters, which are never sent to Redis",
+    });
+  }
+
   #about(key: string, signal: AbortSignal): About {
     const object = this.#uri(key);
-    if (key !== "") return { object, signal };
-    throw new CopilotError("input", { action: "use", object, via: "as an object", detail: "it has no key" });
+    if (key === "") {
+      throw new CopilotError("input", {
+        action: "use",
+        object,
+        via: "as an object",
+        detail: "it has no key",
+      });
+    }
+    return this.#sendable({ key, object, signal });
   }
 
   /** Sends EXISTS, STRLEN and a last command as a transaction; gives the size and the start of the last one's reply. */

@@ -11,6 +11,7 @@ import { requiredPermissions } from "../../../../src/storage/permissions.ts";
 import { bytesSource, type ObjectStore, readAll } from "../../../../src/storage/store.ts";
 import { parseUri } from "../../../../src/storage/uri.ts";
 import { sys } from "../../../../src/system/deno.ts";
+import type { Connection, Network } from "../../../../src/system/mod.ts";
 
 const { signal } = new AbortController();
 const CONTEXT: BackendContext = { system: sys, env: {}, caCerts: [], allow: () => Promise.resolve(), signal };
@@ -257,4 +258,66 @@ onServer("redis: more than Redis can hold is refused before a byte is read", asy
   const { maxParts, maxPartBytes } = store.traits;
   assert.equal(maxParts * maxPartBytes, 512 * 1024 * 1024);
   store.close();
+});
+
+/** A network in which every name leads to a server that must not get a byte, at the address given. */
+function leadingTo(remoteAddress: string): { network: Network; sent: () => number } {
+  let sent = 0;
+  const connection: Connection = {
+    remoteAddress,
+    read: () => Promise.resolve(null),
+    write: (bytes) => {
+      sent += bytes.length;
+      return Promise.resolve(bytes.length);
+    },
+    close() {},
+  };
+  return { network: { ...sys.network, connect: () => Promise.resolve(connection) }, sent: () => sent };
+}
+
+Deno.test("redis: a URI whose name leads to a link-local or metadata address gets not one byte", async () => {
+  for (const scheme of ["redis", "rediss"]) {
+    for (const address of ["169.254.169.254", "::ffff:169.254.169.254", "fd00:ec2::254"]) {
+      const { network, sent } = leadingTo(address);
+      const context = { ...CONTEXT, system: { ...sys, network } };
+      const store = await openStore(parseUri(`${scheme}://name/`, "it"), settings({}), context);
+      await assert.rejects(store.get("k", { signal }), codeIs("denied", address, "--allow-link-local"));
+      assert.equal(sent(), 0);
+      store.close();
+    }
+  }
+});
+
+Deno.test("redis: a configured endpoint may be anywhere, and --allow-link-local lifts the guard", async () => {
+  for (const values of [{ endpoint: "name:1" }, { allow_link_local: "true" }]) {
+    const { network, sent } = leadingTo("169.254.169.254");
+    const context = { ...CONTEXT, system: { ...sys, network } };
+    const store = await openStore(parseUri("redis://name/", "it"), settings(values), context);
+    await assert.rejects(store.get("k", { signal }), codeIs("network"));
+    assert(sent() > 0);
+    store.close();
+  }
+});
+
+Deno.test("redis: control characters in keys and hosts are refused before anything is sent", async () => {
+  const { network, sent } = leadingTo("127.0.0.1");
+  const context = { ...CONTEXT, system: { ...sys, network } };
+  const store = await openStore(parseUri("redis://name/", "it"), settings({}), context);
+  for (const key of ["a\r\nGET /latest HTTP/1.1", "a\0", "\u001b[2J", "a\u007f"]) {
+    const refused = codeIs("input", "control characters");
+    await assert.rejects(store.get(key, { signal }), refused);
+    await assert.rejects(store.head(key, { signal }), refused);
+    await assert.rejects(store.list(key, { signal }), refused);
+    await assert.rejects(store.put(key, bytesSource(new Uint8Array(1)), { signal }), refused);
+    await assert.rejects(store.beginUpload(key, { signal }), refused);
+    await assert.rejects(store.delete(key, { signal }), refused);
+  }
+  assert.equal(sent(), 0);
+  store.close();
+  for (const host of ["a\u0001b", "a\u007fb:1"]) {
+    assert.throws(
+      () => redisTarget({ ...parseUri("redis://h/k", "it"), container: host }, settings({})),
+      codeIs("input"),
+    );
+  }
 });
