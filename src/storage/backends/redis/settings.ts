@@ -27,7 +27,6 @@ export interface RedisTarget {
 const DEFAULT_PORT = 6379;
 /** `redis[s]://`, host, port, database. Names only what it takes: what else a URL can hold may be a secret. */
 const ENDPOINT =
-  // deno-lint-ignore no-control-regex -- a host must not hold them
   /^(?:(rediss?):\/\/)?(\[[0-9a-fA-F:.]+\]|[^\0-\x20\x7f\s:/?#@[\]]+)(?::([0-9]{1,5}))?(?:\/([0-9]{0,5}))?$/;
 
 /**
