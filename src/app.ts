@@ -211,6 +211,7 @@ async function sidecar(command: SidecarCommand, world: World): Promise<number> {
   const { hasMark, leaveMark } = await import("./watch/upload_mark.ts");
   const log = warn(command, world);
   const localDir = absolute(command.localDir);
+  if (command.dryRun) return await moveData({ ...command, localDir }, world);
   const mark = {
     localDir,
     outputs: `${command.outputPrefix}/${command.metaOutputName}`,
@@ -247,6 +248,7 @@ async function task(command: TaskCommand, world: World): Promise<number> {
     upload: (ready, ended) => moveData(ready, world, { killedAfter: 0, ...(ended && { ended }) }),
     report: (ready, failure) => moveData(ready, world, { failure }),
     launcher,
+    print: writeStdout,
     openReaper: (main) => openReaper(main, sys.clock),
     dropRights,
   }).finally(() => launcher.close());

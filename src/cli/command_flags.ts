@@ -4,7 +4,7 @@
  */
 import { VERIFY_MODES } from "../config/verify_modes.ts";
 import { DOCUMENT_FORMATS, DOWNLOAD_MODES, FILE_LAYOUTS, UPLOAD_MODES } from "../flyte/modes.ts";
-import { type Flag, rows } from "./flag.ts";
+import { type Flag, type FlagRow, rows } from "./flag.ts";
 
 /** Names that `--start-watcher-type` and `--exit-watcher-type` take. */
 export const WATCHERS = [
@@ -19,6 +19,12 @@ export const WATCHERS = [
 
 /** What `inspect --kind` takes. */
 export const INSPECT_KINDS = ["auto", "literals", "literal", "error", "interface", "variables"] as const;
+
+const DRY_RUN: FlagRow = {
+  name: "dry-run",
+  type: "bool",
+  help: "Show what would be moved, with sizes and places, and move nothing",
+};
 
 const DOWNLOAD = rows({ of: "download", group: "command" }, [
   { name: "from-remote", arg: "URI", short: "f", required: true, help: "URI of the inputs, a LiteralMap" },
@@ -80,6 +86,7 @@ const DOWNLOAD = rows({ of: "download", group: "command" }, [
     type: "bool",
     help: "Let http inputs be fetched from link-local addresses, where clouds serve credentials",
   },
+  DRY_RUN,
 ]);
 
 const SIDECAR = rows({ of: "sidecar", group: "command" }, [
@@ -168,6 +175,7 @@ const SIDECAR = rows({ of: "sidecar", group: "command" }, [
     help:
       "Exit once the upload is done (true) or wait for SIGTERM (false); unset: wait in what may be a native sidecar",
   },
+  DRY_RUN,
 ]);
 
 const INSPECT = rows({ of: "inspect", group: "command" }, [

@@ -22,6 +22,8 @@ export interface StoreCommand {
 /** `copilot download`. */
 export interface DownloadCommand extends StoreCommand {
   kind: "download";
+  /** Whether only the plan is shown. */
+  dryRun: boolean;
   /** URI of the LiteralMap. */
   from: string;
   /** URI prefix for the error document. */
@@ -56,6 +58,8 @@ export interface KubeSettings {
 /** `copilot sidecar`. */
 export interface SidecarCommand extends StoreCommand {
   kind: "sidecar";
+  /** Whether only the plan is shown, at once and without waiting for main. */
+  dryRun: boolean;
   /** As given: absolute, or relative to the working directory. */
   localDir: string;
   /** URI prefixes for raw data, and for outputs.pb and error.pb. */

@@ -137,6 +137,7 @@ function downloadCommand(settings: Settings, common: StoreCommand): DownloadComm
   return {
     kind: "download",
     ...common,
+    dryRun: settings.bool("dry-run"),
     from: settings.text("from-remote"),
     outputPrefix: settings.text("to-output-prefix"),
     localDir: settings.text("to-local-dir"),
@@ -157,6 +158,7 @@ function sidecarCommand(settings: Settings, common: StoreCommand): SidecarComman
   return {
     kind: "sidecar",
     ...common,
+    dryRun: settings.bool("dry-run"),
     localDir: settings.text("from-local-dir"),
     rawPrefix: settings.text("to-raw-output"),
     outputPrefix: settings.text("to-output-prefix"),

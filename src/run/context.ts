@@ -16,6 +16,8 @@ export type { RunFailure };
 export interface RunContext {
   system: System;
   log: ConsoleLog;
+  /** Writes to standard output, which a run does only where it is asked to show something. */
+  print(text: string): void;
   /** Replaces secrets by `***`. */
   mask(text: string): string;
   env: Readonly<Record<string, string>>;

@@ -59,18 +59,13 @@ export async function download(job: DownloadJob, context: DownloadContext): Prom
   const staging = new Staging(files, job.localDir);
   const markers = job.mode === "DOWNLOAD_STREAM" ? new StreamMarkers(files, job.localDir, staging) : null;
   try {
-    const documents = documentsOf(job.format);
+    const names = documentsOf(job.format);
     staging.cleanUp();
     markers?.clear();
-    for (const name of documents) files.remove(`${job.localDir}/${name}`);
-    const plan = await prepare(job, documents, context);
-    // Made before anything moves, so that a value no document can hold fails at once.
-    const contents = documents.map((name) => ({
-      path: `${job.localDir}/${name}`,
-      bytes: document(name, plan),
-    }));
+    for (const name of names) files.remove(`${job.localDir}/${name}`);
+    const { plan, documents } = await planInputs(job, context);
     await carryOut(plan, { ...context, staging, markers });
-    for (const { path, bytes } of contents) staging.write(path, bytes, 0o666);
+    for (const { path, bytes } of documents) staging.write(path, bytes, 0o666);
   } catch (error) {
     warnOnFailure(log, "cannot mark the download as failed", () => markers?.failed());
     throw error;
@@ -109,14 +104,18 @@ function layoutOf(layout: string): FileLayout {
   throw cannot("use --file-input-layout", layout, { input: `expected ${FILE_LAYOUTS.join(" or ")}` });
 }
 
-/** Reads the inputs, plans, and asks for the places that the plan names. */
-async function prepare(
-  job: DownloadJob,
-  documents: readonly string[],
-  context: DownloadContext,
-): Promise<DownloadPlan> {
+/** What a download is to do. */
+export interface PlannedInputs {
+  plan: DownloadPlan;
+  /** Made before anything moves, so that a value no document can hold fails at once. */
+  documents: { path: string; bytes: Uint8Array }[];
+}
+
+/** Reads the inputs, plans, and asks for the places that the plan names. Writes nothing. */
+export async function planInputs(job: DownloadJob, context: DownloadContext): Promise<PlannedInputs> {
+  const names = documentsOf(job.format);
   const map = await readInputs(job, context);
-  const own = [...documents, STAGING_NAME, STREAM_DIRECTORY];
+  const own = [...names, STAGING_NAME, STREAM_DIRECTORY];
   const plan = planDownload(map, {
     root: job.localDir,
     layout: layoutOf(job.layout),
@@ -125,7 +124,8 @@ async function prepare(
   });
   await context.allow(plan.uris);
   context.log.debug("planned", { variables: map.literals.size, actions: plan.count });
-  return plan;
+  const documents = names.map((name) => ({ path: `${job.localDir}/${name}`, bytes: document(name, plan) }));
+  return { plan, documents };
 }
 
 function document(name: string, plan: DownloadPlan): Uint8Array {

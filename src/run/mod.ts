@@ -6,6 +6,7 @@ import type { SidecarCommand } from "../cli/mod.ts";
 import { orAborted } from "../system/abort.ts";
 import { deadlineIn } from "../system/deadline.ts";
 import { download } from "./download.ts";
+import { dryRun } from "./dry_run.ts";
 import { EagerUploads } from "./early_upload.ts";
 import { type CopilotError, from } from "../errors.ts";
 import { decodeTypedInterface } from "../flyte/codec/idl.ts";
@@ -28,6 +29,7 @@ const PROGRESS_MS = 200;
  *   that could not be written, or when the run was cancelled
  */
 export async function run(command: RunCommand, context: RunContext): Promise<number> {
+  if (command.dryRun) return await dryRun(command, context);
   const { system, log, memoryLimitBytes, spentMs } = context;
   const startMs = system.clock.monotonicMs() - spentMs;
   const what = command.kind === "download" ? "Download" : "Upload";

@@ -9,7 +9,7 @@ import { createLog, createMasker } from "../system/log.ts";
 import { reportFailure } from "../run/error_document.ts";
 import { run } from "../run/mod.ts";
 import type { RunContext, RunFailure } from "../run/context.ts";
-import { sys, writeStderr } from "../system/deno.ts";
+import { sys, writeStderr, writeStdout } from "../system/deno.ts";
 import { type FromWorker, type ToWorker, unpack } from "./messages.ts";
 
 const scope = self as unknown as EventTarget & {
@@ -61,6 +61,7 @@ async function start(job: Extract<ToWorker, { kind: "run" }>): Promise<void> {
   const context: RunContext = {
     system: sys,
     log: createLog({ ...job.log, write: writeStderr, clock: sys.clock, secrets }),
+    print: writeStdout,
     mask: createMasker(secrets),
     env: job.env,
     caCerts: job.caCerts,

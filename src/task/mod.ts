@@ -31,6 +31,8 @@ export interface TaskContext {
   /** Writes the error document instead; resolves to an exit status. */
   report(command: SidecarCommand, failure: CommandFailure): Promise<number>;
   launcher: ChildLauncher;
+  /** Writes to standard output. */
+  print(text: string): void;
   /** For process 1; null for any other. */
   openReaper(main: number): Reaper | null;
   /** Gives up the right to start programs, and whatever else data must not meet. */
@@ -48,6 +50,14 @@ export async function runTask(command: TaskCommand, context: TaskContext): Promi
   if (command.download !== undefined) {
     const status = await context.download(command.download);
     if (status !== 0) return terminations.count > 0 ? TERMINATED : status;
+  }
+  if (command.upload.dryRun) {
+    const [program, ...args] = command.program.argv;
+    const { localDir, outputPrefix } = command.upload;
+    context.print(
+      `Would run ${program} with ${args.length} arguments, then upload ${localDir} to ${outputPrefix}\n`,
+    );
+    return 0;
   }
   if (terminations.count > 0) {
     log.error("told to end before the command began");

@@ -52,6 +52,7 @@ async function setUp(
   const context = (change: Partial<RunContext> = {}): RunContext => ({
     system,
     log,
+    print() {},
     mask: createMasker(options.secrets ?? []),
     env: {},
     caCerts: [],

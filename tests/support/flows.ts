@@ -217,6 +217,7 @@ const COMMON = {
   exitOnError: false,
   memoryLimitBytes: undefined,
   warnings: [],
+  dryRun: false,
   timeoutMs: 0,
   errOutputName: "error.pb",
 } as const;

@@ -1,0 +1,187 @@
+/**
+ * `--dry-run`: what a download or an upload would move, with sizes and places, and nothing moved.
+ *
+ * The inputs' document is read, objects are looked at and prefixes listed, which is all that a store sees of it.
+ * @module
+ */
+import type { DownloadCommand, SidecarCommand } from "../cli/mod.ts";
+import { explain, from } from "../errors.ts";
+import { decodeTypedInterface } from "../flyte/codec/idl.ts";
+import { decodedKey, listPrefix, relativePathOfKey } from "../flyte/plan/keys.ts";
+import type { Action, ObjectAction, PrefixAction } from "../flyte/plan/plan_download.ts";
+import { planUpload } from "../flyte/plan/plan_upload.ts";
+import { shownUri } from "../shown_uri.ts";
+import type { ListPage } from "../storage/store.ts";
+import type { ObjectLocation, Stores } from "../storage/stores.ts";
+import { joinKey } from "../storage/uri.ts";
+import { deadlineIn } from "../system/deadline.ts";
+import { TransferSession } from "../transfer/session.ts";
+import { openStores, type RunCommand, type RunContext } from "./context.ts";
+import { planInputs } from "./download.ts";
+import { countText, sizeText } from "./figures.ts";
+import { OutputDirectory } from "./output_directory.ts";
+import { taskFailure } from "./task_error.ts";
+
+/** What is counted while the plan is shown. */
+class Plan {
+  readonly #print: (line: string) => void;
+  #files = 0;
+  #bytes = 0;
+
+  constructor(print: (text: string) => void) {
+    this.#print = (line) => print(`${line}\n`);
+  }
+
+  /** A file with its size, and where it comes from and goes. */
+  file(bytes: number, from: string, to: string): void {
+    this.#files++;
+    this.#bytes += bytes;
+    this.#print(`${sizeText(bytes).padStart(9)}  ${from} -> ${to}`);
+  }
+
+  /** Something without a size. */
+  note(text: string): void {
+    this.#print(`${"".padStart(9)}  ${text}`);
+  }
+
+  /** The last line. @param verb `downloaded` */
+  end(verb: string): void {
+    this.#print(
+      `Dry run: ${countText(this.#files, "file")}, ${sizeText(this.#bytes)} would be ${verb}, nothing was`,
+    );
+  }
+}
+
+/**
+ * Shows the plan of a command.
+ *
+ * @returns 0, or 1 where the plan cannot be made: the run would fail the same way
+ */
+export async function dryRun(command: RunCommand, context: RunContext): Promise<number> {
+  const { system, log } = context;
+  const what = command.kind === "download" ? "Download" : "Upload";
+  const session = new TransferSession(system, { memoryLimitBytes: 0, signal: context.signal });
+  const deadline = deadlineIn(system.clock, command.timeoutMs, { what, spentMs: context.spentMs });
+  deadline.signal.addEventListener("abort", () => session.fail(deadline.signal.reason), { once: true });
+  const stores = openStores(command, context, { deadlineMs: deadline.atMs });
+  const plan = new Plan(context.print);
+  try {
+    if (command.kind === "download") await showDownload(command, { session, stores, context, plan });
+    else showUpload(command, { session, stores, context, plan });
+    return 0;
+  } catch (thrown) {
+    log.error("the plan cannot be made", {
+      error: explain(from(session.failure ?? thrown, { action: "plan" })),
+    });
+    return 1;
+  } finally {
+    deadline.clear();
+    await stores.close();
+  }
+}
+
+interface Tools {
+  session: TransferSession;
+  stores: Stores;
+  context: RunContext;
+  plan: Plan;
+}
+
+async function showDownload(command: DownloadCommand, tools: Tools): Promise<void> {
+  const { session, stores, context: { log, allow }, plan } = tools;
+  const job = { ...command, maxMetadataBytes: command.storage.maxDownloadBytes };
+  const inputs = await planInputs(job, { session, stores, log, allow });
+  for (const action of inputs.plan.actions) await showAction(action, tools);
+  for (const { path, bytes } of inputs.documents) plan.file(bytes.length, "the inputs", path);
+  plan.end("downloaded");
+}
+
+async function showAction(action: Action, tools: Tools): Promise<void> {
+  switch (action.kind) {
+    case "directory":
+      return;
+    case "write":
+      return tools.plan.file(action.bytes.length, `variable ${action.variable}`, action.path);
+    case "object":
+      return await showObject(action, tools);
+    case "prefix":
+      return await showPrefix(action, tools);
+  }
+}
+
+async function showObject({ uri, variable, path }: ObjectAction, tools: Tools): Promise<void> {
+  const { session: { signal }, stores, plan } = tools;
+  const { store, key, uri: { scheme } } = await stores.at(uri, `variable ${variable}`);
+  const other = scheme === "http" || scheme === "https" ? null : decodedKey(key);
+  const info = await store.head(key, { signal }).catch((error) => {
+    if (other === null) throw error;
+    return store.head(other, { signal });
+  });
+  plan.file(info.size, shownUri(uri), path);
+}
+
+async function showPrefix(action: PrefixAction, tools: Tools): Promise<void> {
+  const { session: { signal }, stores, plan } = tools;
+  const location = await stores.at(action.uri, `variable ${action.variable}`);
+  let empty = true;
+  for await (const { prefix, page } of pages(location, signal)) {
+    for (const object of page.objects) {
+      const found = relativePathOfKey(prefix, object);
+      if (found?.kind !== "file") continue;
+      empty = false;
+      plan.file(
+        object.size,
+        shownUri(`${location.store.root}/${object.key}`),
+        `${action.path}/${found.path}`,
+      );
+    }
+  }
+  if (empty) plan.note(`${shownUri(action.uri)} -> ${action.path}, an empty directory`);
+}
+
+/** Every page below a key; below its decoded form where there is none. */
+async function* pages(
+  { store, key }: ObjectLocation,
+  signal: AbortSignal,
+): AsyncGenerator<{ prefix: string; page: ListPage }> {
+  let prefix = listPrefix(key);
+  let page = await store.list(prefix, { signal });
+  const decoded = page.objects.length === 0 ? decodedKey(key) : null;
+  if (decoded !== null) {
+    prefix = listPrefix(decoded);
+    page = await store.list(prefix, { signal });
+  }
+  for (;;) {
+    yield { prefix, page };
+    if (page.next === undefined) return;
+    page = await store.list(prefix, { signal, token: page.next });
+  }
+}
+
+function showUpload(command: SidecarCommand, { session, context, plan }: Tools): void {
+  const { files } = session.system;
+  const declared = taskFailure(files, command.localDir);
+  if (declared !== null) {
+    return plan.note(`The task has failed: ${declared.message}; nothing would be uploaded`);
+  }
+  const typed = command.interface === undefined ? undefined : decodeTypedInterface(command.interface);
+  if (typed === undefined || (typed.outputs?.variables.length ?? 0) === 0) {
+    return plan.note("The task has no outputs");
+  }
+  const tree = new OutputDirectory(files, command.localDir);
+  const { uploads, outputs } = planUpload(typed, tree, { rawPrefix: command.rawPrefix, mode: command.mode });
+  context.log.debug("planned", { variables: outputs.literals.size, uploads: uploads.length });
+  for (const { kind, path, uri } of uploads) {
+    const own = tree.path(path.split("/"));
+    const size = (file: string) => files.stat(file)?.size ?? 0;
+    if (kind === "file") plan.file(size(own), own, shownUri(uri));
+    else {for (const { path, relative } of tree.walk(own)) {
+        plan.file(size(path), path, shownUri(`${uri}/${relative}`));
+      }}
+  }
+  const values = outputs.literals.size;
+  plan.note(
+    `${countText(values, "output")} -> ${shownUri(joinKey(command.outputPrefix, command.metaOutputName))}`,
+  );
+  plan.end("uploaded");
+}
