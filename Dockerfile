@@ -21,6 +21,11 @@ ARG VARIANT=scratch
 RUN scripts/rootfs.sh dist/copilot /rootfs --variant "$VARIANT"
 
 FROM ${BASE}
+# docker build --build-arg REVISION=$(git rev-parse HEAD) --build-arg VERSION=… --build-arg SOURCE=…
+ARG VERSION= REVISION= SOURCE=
+LABEL org.opencontainers.image.title=copilot org.opencontainers.image.licenses=Apache-2.0 \
+  org.opencontainers.image.version=${VERSION} org.opencontainers.image.revision=${REVISION} \
+  org.opencontainers.image.source=${SOURCE}
 COPY --from=build /rootfs/ /
 # Certificates that are mounted over the image's own are trusted too.
 ENV PATH=/bin HOME=/tmp DENO_TLS_CA_STORE=system,mozilla

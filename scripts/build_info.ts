@@ -27,3 +27,19 @@ export async function buildInfo(root: string): Promise<string> {
   if (changes !== "") return `${commit} with changes`;
   return `${commit} of ${await git(root, ["log", "-1", "--date=format-local:%Y-%m-%d", "--format=%cd"])}`;
 }
+
+/** A commit. */
+export interface Commit {
+  /** Its full name. */
+  id: string;
+  /** When it was made, in seconds of Unix time. */
+  seconds: number;
+}
+
+/** The commit that is checked out; null outside of a repository. @param root the project's directory */
+export async function commit(root: string): Promise<Commit | null> {
+  const text = await git(root, ["log", "-1", "--format=%H %ct"]);
+  if (text === null) return null;
+  const [id, seconds] = text.split(" ");
+  return { id: id!, seconds: Number(seconds) };
+}

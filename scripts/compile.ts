@@ -10,6 +10,7 @@ import { parseArgs } from "node:util";
 import { UNBUILT } from "../src/cli/version.ts";
 import { buildInfo } from "./build_info.ts";
 import { denortFromWheel, RUNTIMES } from "./denort.ts";
+import { clearTimes, renameChunks } from "./stable_names.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const ENTRY_POINTS = ["main.ts", "src/sandbox/worker.ts"];
@@ -108,7 +109,10 @@ async function bundle(directory: string): Promise<string> {
   const args = ["bundle", "--platform", "deno", "--minify", "--code-splitting", "--outdir", directory];
   const { success, stderr } = await deno([...args, ...ENTRY_POINTS], { cwd: ROOT });
   if (!success) fail(`Cannot bundle ${ENTRY_POINTS.join(" and ")}: ${stderr}`);
-  return finishBundle(directory, await buildInfo(ROOT));
+  renameChunks(directory, ENTRY_POINTS.map((path) => path.replace(/\.ts$/, ".js")));
+  const worker = finishBundle(directory, await buildInfo(ROOT));
+  clearTimes(directory);
+  return worker;
 }
 
 /** Compiles with the given runtime, with Deno's own download, or with the one from the wheel, in this order. */

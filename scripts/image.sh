@@ -4,7 +4,7 @@
 #   deno task image [--variant root|nonroot] [--target TRIPLE] [--tag NAME] [--output FILE]
 #
 # root (the default) runs as root, as the original's image does, so that it reads whatever main has written; nonroot runs as 65532,
-# for namespaces that admit nothing else. With --output the archive is all; without, it is loaded into the first of podman, buildah
+# for namespaces that admit nothing else. COPILOT_SOURCE_URL names where the sources are, for the label. With --output the archive is all; without, it is loaded into the first of podman, buildah
 # and docker that is found.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -49,7 +49,17 @@ foreign_libraries() {
     -o "Dir::State::status=$state/status" -o "Dir::Cache=$state/cache")
   apt-get "${options[@]}" update
   (cd "$work/apt" && apt-get "${options[@]}" download libc6 libgcc-s1)
-  for package in "$work"/apt/*.deb; do dpkg-deb -x "$package" "$work/sysroot"; done
+  mkdir "$work/sysroot/versions"
+  for package in "$work"/apt/*.deb; do
+    dpkg-deb -x "$package" "$work/sysroot"
+    dpkg-deb -f "$package" Version >"$work/sysroot/versions/$(dpkg-deb -f "$package" Package)"
+  done
+}
+
+# label NAME VALUE
+labels=()
+label() {
+  labels+=(--label "org.opencontainers.image.$1=$2")
 }
 
 "${DENO:-deno}" task compile --target "$target" --output "$work/copilot"
@@ -59,10 +69,21 @@ if [ "${target%%-*}" != "$(uname -m)" ]; then
   sysroot=$work/sysroot
 fi
 scripts/rootfs.sh "$work/copilot" "$work/rootfs" --sysroot "$sysroot"
+label title copilot
+label description "Flyte CoPilot: moves a task's data between object storage and its container"
+label licenses Apache-2.0
+label version "$(sed -n 's/^ *"version": "\(.*\)",$/\1/p' deno.json)"
+created=0
+if revision=$(git rev-parse HEAD 2>/dev/null); then
+  created=$(git log -1 --format=%ct)
+  label revision "$revision"
+  label created "$(date -u -d "@$created" +%Y-%m-%dT%H:%M:%SZ)"
+fi
+[ -z "${COPILOT_SOURCE_URL:-}" ] || label source "$COPILOT_SOURCE_URL"
 archive=${output:-$work/image.tar}
 # The Dockerfile's last stage says the same.
 digest=$("${DENO:-deno}" run -A scripts/image_archive.ts --rootfs "$work/rootfs" --output "$archive" --tag "$tag" \
-  --architecture "$architecture" --user "$user" --entrypoint /bin/copilot \
+  --architecture "$architecture" --user "$user" --entrypoint /bin/copilot --created "$created" "${labels[@]}" \
   --env PATH=/bin --env HOME=/tmp --env DENO_TLS_CA_STORE=system,mozilla)
 
 if [ -z "$output" ]; then
