@@ -3,15 +3,17 @@
  * later try that succeeds.
  * @module
  */
+import { kindOfScheme } from "../config/kinds.ts";
 import { CopilotError, explain } from "../errors.ts";
 import { type RunFailure, toErrorDocument } from "../flyte/codec/error_document.ts";
 import { decode, encode } from "../flyte/codec/idl.ts";
-import { ErrorOrigin } from "../flyte/types.ts";
+import { type ContainerError, ErrorOrigin } from "../flyte/types.ts";
 import { bytesSource } from "../storage/store.ts";
 import type { Stores } from "../storage/stores.ts";
-import { joinKey } from "../storage/uri.ts";
+import { joinKey, parseUri } from "../storage/uri.ts";
 import { deadlineIn } from "../system/deadline.ts";
 import type { Log } from "../system/log.ts";
+import type { Clock } from "../system/mod.ts";
 import { openStores, type RunCommand, type RunContext } from "./context.ts";
 import { taskFailure } from "./task_error.ts";
 
@@ -20,6 +22,9 @@ import { taskFailure } from "./task_error.ts";
  * that Kubernetes gives a pod from SIGTERM to SIGKILL.
  */
 const REPORT_MS = 20_000;
+
+/** Milliseconds of those for a look at what a failed download has written. */
+const LOOK_MS = 5000;
 
 /** What error documents are called: by Flyte's readers, and by earlier versions of copilot. */
 const ERROR_NAMES = ["error.pb", "errors.pb"];
@@ -42,9 +47,12 @@ export interface DocumentContext {
   log: Log;
 }
 
+/** Flyte's code for a download that has failed. */
+const DOWNLOAD_FAILED = "InputDownloadFailed";
+
 /** Flyte's code for a failure of a command. */
 export function codeOf(command: RunCommand): string {
-  return command.kind === "download" ? "InputDownloadFailed" : "OutputUploadFailed";
+  return command.kind === "download" ? DOWNLOAD_FAILED : "OutputUploadFailed";
 }
 
 /** Where a command's error document goes. */
@@ -116,7 +124,9 @@ export async function reportFailure(
       });
       return 0;
     }
-    const { code = codeOf(command), message, kind, origin } = declaredFailure(command, context) ?? failure;
+    const cause = declaredFailure(command, context) ??
+      await withDownloadFailure(failure, command, { ...tools, clock: system.clock });
+    const { code = codeOf(command), message, kind, origin } = cause;
     const told = { code, message: context.mask(message), ...(kind !== undefined && { kind }) };
     await writeErrorDocument(errorUri(command), { ...told, ...(origin !== undefined && { origin }) }, tools);
     if (outputs !== undefined) await withdrawOutputs(outputs, tools);
@@ -138,6 +148,23 @@ function declaredFailure(command: RunCommand, { system }: RunContext): RunFailur
   } catch {
     return null;
   }
+}
+
+/**
+ * A task whose inputs never came leaves no outputs either. The downloader's document says why, and a download that succeeds takes its
+ * own back: where it still stands it is this pod's, and what is missing is not the task's fault.
+ */
+async function withDownloadFailure(
+  failure: RunFailure,
+  command: RunCommand,
+  context: DocumentContext & { clock: Clock },
+): Promise<RunFailure> {
+  if (command.kind !== "sidecar" || failure.origin !== ErrorOrigin.USER) return failure;
+  const earlier = await earlierError(errorUri(command), context);
+  if (earlier?.code !== DOWNLOAD_FAILED) return failure;
+  const { code, message, kind, origin } = earlier;
+  const after = `; after that: ${failure.message}`;
+  return { code, message: message.endsWith(after) ? message : message + after, kind, origin };
 }
 
 async function writeErrorDocument(
@@ -169,19 +196,36 @@ export async function withdrawErrors(command: RunCommand, context: DocumentConte
       const uri = joinKey(command.outputPrefix, name);
       const isOurs = command.kind === "sidecar"
         ? await exists(uri, context)
-        : await codeAt(uri, context) === codeOf(command);
+        : (await errorAt(uri, context))?.code === codeOf(command);
       if (isOurs) await remove(uri, "the error document of an earlier try", context);
     }),
   );
 }
 
-/** The code of an error document; undefined where there is none, or something else. */
-async function codeAt(uri: string, context: DocumentContext): Promise<string | undefined> {
+/** As {@linkcode errorAt}; what cannot be read, or not soon, does not keep the document of this failure back. */
+async function earlierError(
+  uri: string,
+  context: DocumentContext & { clock: Clock },
+): Promise<ContainerError | undefined> {
+  // Nothing can have been written there.
+  if (kindOfScheme(parseUri(uri, "--to-output-prefix").scheme) === "http") return undefined;
+  const deadline = deadlineIn(context.clock, LOOK_MS, { what: "Look for an error", parent: context.signal });
+  try {
+    return await errorAt(uri, { ...context, signal: deadline.signal });
+  } catch {
+    return undefined;
+  } finally {
+    deadline.clear();
+  }
+}
+
+/** The error that a document tells; undefined where there is none, or something else. */
+async function errorAt(uri: string, context: DocumentContext): Promise<ContainerError | undefined> {
   if (!await exists(uri, context)) return undefined;
   const { stores, signal } = context;
   const options = { what: "the error document of an earlier try", maxBytes: MAX_DOCUMENT_BYTES, signal };
   try {
-    return decode("ErrorDocument", await stores.read(uri, options)).error?.code;
+    return decode("ErrorDocument", await stores.read(uri, options)).error;
   } catch (thrown) {
     if (thrown instanceof CopilotError && ["not-found", "denied", "input"].includes(thrown.code)) {
       return undefined;

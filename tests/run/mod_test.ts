@@ -257,6 +257,17 @@ Deno.test("run: what a task leaves behind is the user's fault, what a store does
   }
 });
 
+Deno.test("run: outputs that are missing after a failed download are the download's fault, and its error stays", async () => {
+  using setup = await setUp({ "out/error.pb": OWN });
+  for (let life = 0; life < 2; life++) {
+    await setup.run(sidecarCommand(setup.dir.path, { interface: ONE_OUTPUT }));
+    const { code, message, origin } = (await setup.error())!;
+    assert.equal(code, "InputDownloadFailed");
+    assert.equal(origin, ErrorOrigin.SYSTEM);
+    assert.match(message, /^of an earlier try; after that: Cannot upload[^;]*$/);
+  }
+});
+
 Deno.test("run: the removal of an old error.pb, however slow, does not take the new one", async () => {
   using setup = await setUp({ "in/inputs.pb": INPUTS, "out/error.pb": OWN });
   const remove = setup.store.delete.bind(setup.store);
