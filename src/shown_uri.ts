@@ -8,8 +8,13 @@ const SCHEME = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//;
 /** Longer URIs are shown up to here. */
 const SHOWN_CHARACTERS = 1024;
 
-/** Schemes whose authority is `CONTAINER@HOST`. */
-const NAMES_CONTAINER = /^abfss?$/;
+/** Schemes whose authority is `CONTAINER@HOST`: those of Azure's drivers. */
+const NAMES_CONTAINER = /^(?:abfss?|wasbs?|az)$/;
+
+/** Whether what stands before an `@` in a scheme's authority is a container, and no user. @param scheme lower case */
+export function namesContainer(scheme: string): boolean {
+  return NAMES_CONTAINER.test(scheme);
+}
 
 /**
  * A URI as messages may show it, and the only way in which they do: without user and password, without what stands in its query and
@@ -46,7 +51,7 @@ function shownAuthority(scheme: string, authority: string): string {
   const at = authority.lastIndexOf("@");
   if (at < 0) return authority;
   const user = authority.slice(0, at);
-  const isContainer = NAMES_CONTAINER.test(scheme.toLowerCase()) && !user.includes(":");
+  const isContainer = namesContainer(scheme.toLowerCase()) && !user.includes(":");
   return isContainer ? authority : authority.slice(at + 1);
 }
 

@@ -27,7 +27,7 @@ const KEYS = {
 
 const TABLE = {
   s3: {
-    schemes: ["s3"],
+    schemes: ["s3", "s3a", "s3n"],
     keys: {
       auth_type:
         "accesskey: the keys below; iam: the platform's credentials; unset: the keys where they are given",
@@ -45,7 +45,7 @@ const TABLE = {
     isStow: true,
   },
   google: {
-    schemes: ["gs"],
+    schemes: ["gs", "gcs"],
     keys: {
       json:
         "Credentials as JSON: a service account's key, or a configuration of workload identity federation",
@@ -56,7 +56,7 @@ const TABLE = {
     isStow: true,
   },
   azure: {
-    schemes: ["abfs", "abfss"],
+    schemes: ["abfs", "abfss", "wasb", "wasbs", "az"],
     keys: {
       account: "Storage account; unset: AZURE_STORAGE_ACCOUNT, or the one that a URI names",
       key: "Account key in base64",

@@ -10,6 +10,7 @@
  * @module
  */
 import { cannot } from "../errors.ts";
+import { namesContainer } from "../shown_uri.ts";
 
 /** A URI in its parts. `format` gives the text back. */
 export interface StoreUri {
@@ -17,7 +18,7 @@ export interface StoreUri {
   scheme: string;
   /** Bucket, container, or `host[:port]` of http; empty for files. */
   container: string;
-  /** The account's host where the URI names one (abfs), else empty. */
+  /** The account's host where the URI names one (Azure's schemes), else empty. */
   host: string;
   key: string;
 }
@@ -54,7 +55,7 @@ export function parseUri(text: string, what: string): StoreUri {
   const slash = rest.indexOf("/");
   const authority = slash < 0 ? rest : rest.slice(0, slash);
   const key = slash < 0 ? "" : rest.slice(slash + 1);
-  const at = scheme.startsWith("abfs") ? authority.indexOf("@") : -1;
+  const at = namesContainer(scheme) ? authority.indexOf("@") : -1;
   const container = at < 0 ? authority : authority.slice(0, at);
   if (container === "") throw refuse("it names no bucket or host");
   if (/[\0-\x20\x7f]/.test(authority)) throw refuse("its bucket or host has a blank or a control character");

@@ -22,6 +22,8 @@ const URIS: [
   ["S3://B/K", "s3", "B", "", "K", "s3://B/K"],
   ["gs://b/k@v", "gs", "b", "", "k@v"],
   ["abfs://c@account.dfs.core.windows.net/k", "abfs", "c", "account.dfs.core.windows.net", "k"],
+  ["wasbs://c@account.blob.core.windows.net/k", "wasbs", "c", "account.blob.core.windows.net", "k"],
+  ["az://c/k", "az", "c", "", "k"],
   ["abfss://c/k@x", "abfss", "c", "", "k@x"],
   ["https://h:8443/a?b=1#c", "https", "h:8443", "", "a?b=1#c"],
   ["http://user@h/a", "http", "user@h", "", "a"],

@@ -27,6 +27,8 @@ const OPENED: [uri: string, kind: string, root: string][] = [
   ["s3://b/k", "s3", "s3://b"],
   ["s3://b/k", "", "s3://b"],
   ["s3://b/k", "local", "s3://b"],
+  ["s3a://b/k", "s3", "s3a://b"],
+  ["s3n://b/k", "s3", "s3n://b"],
   ["gs://b/k", "local", "gs://b"],
   ["gs://b/k", "mem", "gs://b"],
   ["mem://b/k", "", "mem://b"],

@@ -97,7 +97,9 @@ function decoded(text: string, object: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw malformed(object, "a name is not percent-encoded as it says");
+    throw cannot("list", object, {
+      unsupported: `the name ${JSON.stringify(text.slice(0, 1024))} is not UTF-8`,
+    });
   }
 }
 

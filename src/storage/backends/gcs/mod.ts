@@ -24,6 +24,6 @@ export const backend: Backend = {
     const { clock, randomHex } = context.system;
     const requests = new GcsRequests({ client, origin: address.origin, tokens: credentials.tokens, clock });
     const parts = { address, client, credentials, requests, randomHex };
-    return Promise.resolve(new GcsStore(`gs://${uri.container}`, parts));
+    return Promise.resolve(new GcsStore(`${uri.scheme}://${uri.container}`, parts));
   },
 };

@@ -5,12 +5,14 @@
  * @module
  */
 import { encodeText } from "../../cloud/percent_encoding.ts";
-import { CopilotError } from "../../../errors.ts";
+import { cannot, CopilotError } from "../../../errors.ts";
 import { hexToBase64 } from "../../checksum.ts";
-import type { ListPage, ObjectInfo } from "../../store.ts";
+import type { ListPage } from "../../store.ts";
 import type { ChecksumPolicy } from "./checksum_policy.ts";
+import { decodeListed, parseListing, type S3Page, UnlistableKey } from "./listing.ts";
+import { isKnownCode, type S3Fault } from "./reply.ts";
 import { EMPTY_PAYLOAD, sha256Hex } from "./sigv4.ts";
-import type { Transport } from "./transport.ts";
+import { Refusal, type Transport } from "./transport.ts";
 import { escapeXml, readXml } from "../../cloud/xml.ts";
 
 /** A part that the store has. */
@@ -53,33 +55,61 @@ const NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/";
 export class Control {
   readonly #transport: Transport;
   readonly #policy: ChecksumPolicy;
+  /** The store does not know ListObjectsV2. */
+  #listsV1 = false;
 
   constructor(transport: Transport, policy: ChecksumPolicy) {
     this.#transport = transport;
     this.#policy = policy;
   }
 
-  /** A page of the keys below a prefix. */
+  /**
+   * A page of the keys below a prefix, by ListObjectsV2. A store that does not know it answers as to ListObjects, without a
+   * continuation token, or refuses; it is listed by ListObjects from then on, whose tokens are keys.
+   */
   async list(prefix: string, options: { token: string | undefined; signal: AbortSignal }): Promise<ListPage> {
-    const { token, signal } = options;
+    const { isV1, ...page } = await this.#versioned(prefix, options);
+    this.#listsV1 ||= isV1;
+    return page;
+  }
+
+  async #versioned(
+    prefix: string,
+    options: { token: string | undefined; signal: AbortSignal },
+  ): Promise<S3Page> {
+    if (this.#listsV1) return await this.#page(prefix, { ...options, version: 1 });
+    try {
+      return await this.#page(prefix, { ...options, version: 2 });
+    } catch (thrown) {
+      if (!(thrown instanceof Refusal) || !isUnknownVersion(thrown.fault) || options.token !== undefined) {
+        throw thrown;
+      }
+      return { ...await this.#page(prefix, { ...options, version: 1 }), isV1: true };
+    }
+  }
+
+  async #page(
+    prefix: string,
+    { token, signal, version }: { token: string | undefined; signal: AbortSignal; version: 1 | 2 },
+  ): Promise<S3Page> {
+    const tokenName = version === 2 ? "continuation-token" : "marker";
     const query = [
-      ...(token === undefined ? [] : [`continuation-token=${encodeText(token)}`]),
+      ...(token === undefined ? [] : [`${tokenName}=${encodeText(token)}`]),
       // XML cannot hold every character that a key can.
       "encoding-type=url",
-      "list-type=2",
+      ...(version === 2 ? ["list-type=2"] : []),
       `prefix=${encodeText(prefix)}`,
-    ].join("&");
+    ].sort().join("&");
     const about = { key: prefix, signal };
-    const request = {
+    const document = await this.#transport.document({
       ...about,
       of: "bucket",
       method: "GET",
       query,
       headers: [],
       payload: EMPTY_PAYLOAD,
-    } as const;
-    const { xml } = await this.#transport.document(request);
-    return this.#understood(about, () => parseListing(xml, prefix));
+    });
+    return this.#understood(about, () => parseListing(document, prefix));
   }
 
   /** Ids of the uploads of a key that nobody has ended; of a page of them. */
@@ -157,6 +187,7 @@ export class Control {
       return parse();
     } catch (cause) {
       const object = this.#transport.uri(key);
+      if (cause instanceof UnlistableKey) throw cannot("list", object, { unsupported: cause.message });
       const why = (cause as Error).message;
       throw new CopilotError("network", { action: "understand the reply about", object, detail: why, cause });
     }
@@ -222,50 +253,9 @@ function parseUploads(xml: string, key: string): string[] {
   return uploads.filter(({ Key }) => decode(Key) === key).map(({ UploadId }) => UploadId);
 }
 
-/** A page out of ListBucketResult. */
-function parseListing(xml: string, prefix: string): ListPage {
-  const objects: ObjectInfo[] = [];
-  const page = { IsTruncated: "", NextContinuationToken: "", EncodingType: "" };
-  let object: ObjectInfo = { key: "", size: NaN };
-  const root = readXml(xml, (name, parent, text) => {
-    if (parent === "Contents") {
-      if (name === "Key") object.key = text;
-      else if (name === "Size") object.size = sizeOf(text);
-      else if (name === "ETag") object.etag = text;
-    } else if (parent === "ListBucketResult") {
-      if (name === "Contents") {
-        objects.push(checked(object));
-        object = { key: "", size: NaN };
-      } else if (name in page) page[name as keyof typeof page] = text.trim();
-    }
-  });
-  if (root !== "ListBucketResult") throw new Error(`expected ListBucketResult, got ${root.slice(0, 40)}`);
-  if (page.EncodingType === "url") { for (const listed of objects) listed.key = decodeListed(listed.key); }
-  // Whoever lists passes over other keys in silence, so a damaged one would be a missing file.
-  const foreign = objects.find(({ key }) => !key.startsWith(prefix));
-  if (foreign !== undefined) {
-    throw new Error(`the key ${JSON.stringify(foreign.key.slice(0, 200))} was not asked for`);
-  }
-  const { IsTruncated, NextContinuationToken } = page;
-  if (!["", "true", "false"].includes(IsTruncated)) throw new Error("it does not say whether there is more");
-  if (IsTruncated !== "true") return { objects };
-  if (NextContinuationToken === "") throw new Error("there is more, and it does not say how to get it");
-  return { objects, next: NextContinuationToken };
-}
-
-function checked(object: ObjectInfo): ObjectInfo {
-  if (object.key === "") throw new Error("an object has no key");
-  if (Number.isNaN(object.size)) {
-    throw new Error(`the object ${JSON.stringify(object.key.slice(0, 200))} has no size`);
-  }
-  return object;
-}
-
-function sizeOf(text: string): number {
-  return /^\s*[0-9]{1,15}\s*$/.test(text) ? Number(text) : NaN;
-}
-
-/** A key out of a listing with `encoding-type=url`, which writes a space as `+`. */
-function decodeListed(text: string): string {
-  return /[+%]/.test(text) ? decodeURIComponent(text.replaceAll("+", "%20")) : text;
+/** Whether a refusal may mean that the store does not know `list-type=2`. */
+function isUnknownVersion({ status, code, message }: S3Fault): boolean {
+  return status === 501 || code === "NotImplemented" ||
+    (status === 400 && !isKnownCode(code) &&
+      /list-type|ListObjectsV2|InvalidArgument/i.test(`${code} ${message}`));
 }

@@ -58,6 +58,14 @@ export class Refusal extends Error {
   }
 }
 
+/** A reply of success. */
+export interface XmlReply {
+  headers: HttpHeaders;
+  /** What is not UTF-8 is U+FFFD in it. */
+  xml: string;
+  isUtf8: boolean;
+}
+
 /** What a transport needs. */
 export interface TransportOptions {
   address: BucketAddress;
@@ -112,14 +120,15 @@ export class Transport {
    * @throws Refusal for a status that is not 2xx, and for success whose document is an error, as CompleteMultipartUpload
    * answers when it fails after the head was sent
    */
-  async document(request: ObjectRequest): Promise<{ headers: HttpHeaders; xml: string }> {
+  async document(request: ObjectRequest): Promise<XmlReply> {
     return await this.attempt(request, async (credentials) => {
       const reply = await this.#send(request, credentials);
       const object = this.uri(request.key);
       const tooLarge = () =>
         cannot("read the reply about", object, { network: `it is larger than ${MAX_DOCUMENT_BYTES} bytes` });
-      const xml = new TextDecoder().decode(await readAll(reply.body, MAX_DOCUMENT_BYTES, tooLarge));
-      if (!LATE_ERROR.test(xml)) return { headers: reply.headers, xml };
+      const bytes = await readAll(reply.body, MAX_DOCUMENT_BYTES, tooLarge);
+      const xml = new TextDecoder().decode(bytes);
+      if (!LATE_ERROR.test(xml)) return { headers: reply.headers, xml, isUtf8: isUtf8(xml, bytes) };
       throw new Refusal({ ...this.#fault(reply, xml, credentials), status: 500 });
     });
   }
@@ -223,4 +232,14 @@ export class Transport {
 
 function secretsOf({ secretAccessKey, sessionToken }: Credentials): (string | undefined)[] {
   return [secretAccessKey.reveal(), sessionToken?.reveal()];
+}
+
+function isUtf8(text: string, bytes: Uint8Array): boolean {
+  if (!text.includes("\ufffd")) return true;
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -226,11 +226,14 @@ Deno.test("azure: a listing cut short or damaged is an error, never a shorter li
     "<EnumerationResults><Blobs><Blob><Name>a</Name><Content-Length>1</Content-Length></Blob>",
     "<EnumerationResults><Blobs><Blob><Name>a</Name></EnumerationResults>",
     "<EnumerationResults><Blobs><Blob><Name>a</Name><Properties></Properties></Blob></Blobs></EnumerationResults>",
-    '<EnumerationResults><Blobs><Blob><Name Encoded="true">%zz</Name><Properties><Content-Length>1</Content-Length></Properties></Blob></Blobs></EnumerationResults>',
   ];
   for (const xml of damaged) {
     assert.throws(() => parseList(xml, "abfs://c/"), codeIs("network", /listing is malformed/), xml);
   }
+  const named =
+    `<Name Encoded="true">caf%E9</Name><Properties><Content-Length>1</Content-Length></Properties>`;
+  const xml = `<EnumerationResults><Blobs><Blob>${named}</Blob></Blobs></EnumerationResults>`;
+  assert.throws(() => parseList(xml, "abfs://c/"), codeIs("unsupported", 'the name "caf%E9" is not UTF-8'));
 });
 
 Deno.test("azure: codes of replies are codes of errors", () => {

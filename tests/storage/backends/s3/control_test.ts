@@ -3,7 +3,7 @@ import { codeIs } from "../../../support/errors.ts";
 import type { S3Store } from "../../../../src/storage/backends/s3/store.ts";
 import { bytesSource } from "../../../../src/storage/store.ts";
 import { LIVE } from "../../../support/http.ts";
-import { reply, type SeenRequest } from "../../../support/loopback.ts";
+import { type Canned, reply, type SeenRequest } from "../../../support/loopback.ts";
 import { ETAG, LARGE, refusal, withStore } from "../../../support/s3.ts";
 
 const encoder = new TextEncoder();
@@ -212,4 +212,59 @@ Deno.test("s3 multipart: a store that refuses checksum headers takes the upload 
         assert.deepEqual(requests.map(isBare), [true, false, false, false, true]);
       },
     ));
+});
+
+const listed = (key: string, more: string, encoding = "<EncodingType>url</EncodingType>") =>
+  `<ListBucketResult>${encoding}<Contents><Key>${key}</Key><Size>1</Size></Contents>${more}</ListBucketResult>`;
+const MORE = "<IsTruncated>true</IsTruncated>";
+
+Deno.test("s3 list: a store without ListObjectsV2 is listed by ListObjects", async (t) => {
+  const cases: [string, Canned[], string[]][] = [
+    ["which answers without a token", [reply(200, {}, listed("p/a+b", MORE))], []],
+    [
+      "which names the next marker",
+      [reply(200, {}, listed("p/a", `${MORE}<NextMarker>p/a+b</NextMarker>`))],
+      [],
+    ],
+    ["which refuses", [refusal(501, "NotImplemented"), reply(200, {}, listed("p/a+b", MORE))], ["first"]],
+  ];
+  for (const [what, first, refused] of cases) {
+    await t.step(
+      what,
+      () =>
+        withStore([...first, reply(200, {}, listed("p/c", ""))], async (store, { requests }) => {
+          const page = await store.list("p/", { signal: LIVE });
+          const last = await store.list("p/", { signal: LIVE, token: page.next! });
+          assert.deepEqual([last.objects[0]!.key, last.next], ["p/c", undefined]);
+          assert.equal(
+            requests.at(-1)!.path,
+            "/bucket/?encoding-type=url&marker=p%2Fa%20b&prefix=p%2F",
+          );
+          assert.equal(requests.length, 2 + refused.length);
+        }),
+    );
+  }
+});
+
+Deno.test("s3 list: a key that is not UTF-8 is an error that names it and is not tried again", async (t) => {
+  const raw = new Uint8Array(
+    [...encoder.encode(listed("p/caf#", "", ""))].map((byte) => byte === 35 ? 0xe9 : byte),
+  );
+  const cases: [string, Canned, RegExp][] = [
+    ["percent-encoded", reply(200, {}, listed("p/caf%E9", "")), /the key "p\/caf%E9" is not UTF-8/],
+    ["as it is", reply(200, {}, raw), /the key "p\/caf\ufffd" is not UTF-8/],
+  ];
+  for (const [what, canned, expected] of cases) {
+    await t.step(what, () =>
+      withStore([canned], async (store) => {
+        await assert.rejects(store.list("p/", { signal: LIVE }), codeIs("unsupported", expected));
+      }));
+  }
+  await t.step(
+    "U+FFFD itself is a character of a key",
+    () =>
+      withStore([reply(200, {}, listed("p/\ufffd", "", ""))], async (store) => {
+        assert.equal((await store.list("p/", { signal: LIVE })).objects[0]!.key, "p/\ufffd");
+      }),
+  );
 });
