@@ -140,9 +140,9 @@ async function readInputs(
   { session, stores, allow }: DownloadContext,
 ): Promise<LiteralMap> {
   const { signal } = session;
-  const read = (uri: string, what: string) =>
-    stores.read(uri, { what, maxBytes: job.maxMetadataBytes, signal });
   const room = stores.room();
+  const read = (uri: string, what: string) =>
+    stores.read(uri, { what, maxBytes: job.maxMetadataBytes, signal, room });
   const bytes = await read(job.from, "the inputs");
   const what = `the inputs "${shownUri(job.from)}"`;
   room.take(weigh("LiteralMap", bytes), what);

@@ -11,6 +11,10 @@ const PROGRAM_BYTES = 80 * MIB;
 const BYTES_PER_BYTE = 6;
 /** What a number in a list takes, with its part in the plan and in the documents, and so each unit of weight. Measured. */
 const BYTES_PER_WEIGHT = 250;
+/** Bytes of a document that a unit of weight accounts for. */
+const BYTES_IN_WEIGHT = 20;
+/** What the few values of a document cost that is nearly all text. */
+const FEW_VALUES_BYTES = MIB;
 /** What the original takes by default; less would be no use. */
 const MIN_METADATA_BYTES = 2 * MIB;
 const MIN_WEIGHT = 20_000;
@@ -36,28 +40,46 @@ export function metadataWeightFor(memoryLimitBytes: number | undefined): number 
   return Math.max(MIN_WEIGHT, Math.floor(roomFor(memoryLimitBytes) / BYTES_PER_WEIGHT));
 }
 
-/** The room for the documents of one run. */
+/** The room for the documents of one run, which are all in memory at the same time. */
 export class MetadataRoom {
   readonly #max: number;
-  #taken = 0;
+  #weight = 0;
+  #bytes = 0;
 
   /** @param memoryLimitBytes of the whole process; absent for no bound */
   constructor(memoryLimitBytes: number | undefined) {
-    this.#max = metadataWeightFor(memoryLimitBytes);
+    this.#max = Math.max(
+      metadataWeightFor(memoryLimitBytes) * BYTES_PER_WEIGHT,
+      metadataBytesFor(memoryLimitBytes) * BYTES_PER_BYTE + FEW_VALUES_BYTES,
+    );
   }
 
   /**
-   * Takes room for a document that is about to be decoded.
+   * Takes room for a document that is about to be read.
    *
-   * @param weight what `weigh` of idl.ts gives
    * @param what the document, for the message: `the inputs "s3://b/k"`
    * @throws CopilotError `input` where it does not fit beside those before it
    */
+  takeBytes(bytes: number, what: string): void {
+    this.#bytes += bytes;
+    this.#assertFits(what);
+  }
+
+  /**
+   * Takes room for the values of a document that is about to be decoded. As {@linkcode takeBytes}.
+   *
+   * @param weight what `weigh` of idl.ts gives
+   */
   take(weight: number, what: string): void {
-    this.#taken += weight;
-    if (this.#taken <= this.#max) return;
-    const wanted = Math.ceil(this.#taken * BYTES_PER_WEIGHT / MIB);
-    const room = Math.round(this.#max * BYTES_PER_WEIGHT / MIB);
+    this.#weight += weight;
+    this.#assertFits(what);
+  }
+
+  #assertFits(what: string): void {
+    const textBytes = Math.max(0, this.#bytes - this.#weight * BYTES_IN_WEIGHT);
+    const wantedBytes = this.#weight * BYTES_PER_WEIGHT + textBytes * BYTES_PER_BYTE;
+    if (wantedBytes <= this.#max) return;
+    const [wanted, room] = [Math.ceil(wantedBytes / MIB), Math.round(this.#max / MIB)];
     throw cannot(`read ${what}`, {
       input:
         `once it is decoded, ${wanted} MiB are taken by values, and the memory limit leaves room for ${room} MiB; ${MORE_MEMORY}`,

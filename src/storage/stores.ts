@@ -45,6 +45,8 @@ interface ReadOptions {
   what: string;
   maxBytes: number;
   signal: AbortSignal;
+  /** What the document is counted in, beside the others of the run. */
+  room?: MetadataRoom;
 }
 
 /** How often an object is fetched whose bytes are not those that the store has; each time costs all of it. */
@@ -147,14 +149,24 @@ export class Stores {
   async read(text: string, options: ReadOptions): Promise<Uint8Array> {
     const place = await this.at(text, options.what);
     const object = shownUri(formatUri(place.uri));
+    // Counted once, however often it is fetched.
+    let { room } = options;
+    const count = (bytes: number) => {
+      room?.takeBytes(bytes, `${options.what} "${object}"`);
+      room = undefined;
+    };
     return await this.whole(place, options.signal, async (verification) => {
-      const { info, bytes } = await this.#read(place, object, options);
+      const { info, bytes } = await this.#read(place, object, { ...options, count });
       await assertWhole(bytes, info, { object, verification });
       return bytes;
     });
   }
 
-  async #read({ store, key }: ObjectLocation, object: string, options: ReadOptions) {
+  async #read(
+    { store, key }: ObjectLocation,
+    object: string,
+    options: ReadOptions & { count(bytes: number): void },
+  ) {
     const got = await store.get(key, { signal: options.signal });
     const byMemory = metadataBytesFor(this.#options.memoryLimitBytes);
     const bound = Math.min(options.maxBytes === 0 ? Infinity : options.maxBytes, byMemory);
@@ -163,9 +175,12 @@ export class Stores {
       : "storage.limits.maxDownloadMBs; 0 means no bound";
     const tooLarge = () =>
       cannot(`read ${options.what}`, object, { input: `it is larger than ${bound} bytes (${setting})` });
-    if (got.info.size > bound) {
+    try {
+      if (got.info.size > bound) throw tooLarge();
+      options.count(got.info.size);
+    } catch (thrown) {
       got.body.close();
-      throw tooLarge();
+      throw thrown;
     }
     return { info: got.info, bytes: await readAll(got.body, bound, tooLarge) };
   }

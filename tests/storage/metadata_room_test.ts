@@ -42,7 +42,45 @@ Deno.test("metadata: documents of more values than the memory holds are refused,
   room.take(max - 1, "the inputs");
   room.take(1, "an offloaded literal");
   assert.throws(
-    () => room.take(1, 'the inputs "s3://b/k"'),
-    codeIs("input", 'the inputs "s3://b/k"', "49 MiB", "room for 48 MiB", "--memory-limit"),
+    () => room.take(10_000, 'the inputs "s3://b/k"'),
+    codeIs("input", 'the inputs "s3://b/k"', "51 MiB", "room for 49 MiB", "--memory-limit"),
   );
+});
+
+Deno.test("metadata: documents that are text count together as well, and one as large as a document may be fits", () => {
+  const largest = metadataBytesFor(128 * MIB);
+  const room = new MetadataRoom(128 * MIB);
+  room.takeBytes(largest, "the inputs");
+  room.take(100, "the inputs");
+  assert.throws(
+    () => room.takeBytes(MIB, "the offloaded literal"),
+    codeIs("input", "the offloaded literal", "--memory-limit"),
+  );
+  const two = new MetadataRoom(128 * MIB);
+  two.takeBytes(7 * MIB, "the first");
+  assert.throws(() => two.takeBytes(7 * MIB, "the second"), codeIs("input", "the second"));
+});
+
+Deno.test("metadata: the bytes of numbers are not counted on top of what they weigh", () => {
+  const room = new MetadataRoom(128 * MIB);
+  const weight = metadataWeightFor(128 * MIB);
+  room.takeBytes(weight * 12, "the inputs");
+  room.take(weight, "the inputs");
+});
+
+Deno.test("metadata: documents of one room are counted as they are read", async () => {
+  const stores = new Stores({
+    config: memoryConfig(),
+    context: { system: sys, env: {}, caCerts: [], allow: () => Promise.resolve() },
+    memoryLimitBytes: 128 * MIB,
+    warn: assert.fail,
+    retry: { clock: sys.clock, random: () => 0, deadlineMs: Infinity },
+  });
+  const { store, key } = await stores.at("mem://b/in", "x");
+  await store.put(key, bytesSource(new Uint8Array(5 * MIB)), { signal });
+  const room = stores.room();
+  const options = { what: "the inputs", maxBytes: 0, signal, room };
+  await stores.read("mem://b/in", options);
+  await assert.rejects(stores.read("mem://b/in", options), codeIs("input", "mem://b/in", "--memory-limit"));
+  await stores.close();
 });

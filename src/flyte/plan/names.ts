@@ -8,6 +8,9 @@
 import { CopilotError, type ErrorCode } from "../../errors.ts";
 import { before, trimEnd } from "../../trim.ts";
 
+/** Stores take keys of about 1,024 bytes; presigned URLs have a few thousand characters. */
+const MAX_URI_CHARACTERS = 16_384;
+
 /** Bytes of one component of a path, as Linux limits them. */
 const MAX_NAME_BYTES = 255;
 
@@ -77,6 +80,21 @@ interface VariableFault {
 export function subjectOf(action: string, variable: string): string {
   const place = variable.length > SHOWN_PLACE ? `${variable.slice(0, SHOWN_PLACE)}…` : variable;
   return `${action} variable ${place}`;
+}
+
+/**
+ * Refuses a URI that is none, or longer than any store or web server takes: it would be in memory many times over.
+ *
+ * @throws CopilotError `input` that names the variable
+ */
+export function assertUri(uri: string, { action, variable }: { action: string; variable: string }): void {
+  if (uri === "") throw variableError("input", { action, variable, fault: "its URI is empty" });
+  if (uri.length <= MAX_URI_CHARACTERS) return;
+  throw variableError("input", {
+    action,
+    variable,
+    fault: `its URI has ${uri.length} characters, expected at most ${MAX_URI_CHARACTERS}`,
+  });
 }
 
 /**

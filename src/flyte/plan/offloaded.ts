@@ -6,7 +6,7 @@
  * @module
  */
 import type { CopilotError } from "../../errors.ts";
-import { elementPlace, keyPlace, quoted, variableError, variablePlace } from "./names.ts";
+import { assertUri, elementPlace, keyPlace, quoted, variableError, variablePlace } from "./names.ts";
 import type { Literal, LiteralMap, LiteralType, OffloadedMetadata, Primitive, Scalar } from "../types.ts";
 import { SimpleType } from "../types.ts";
 
@@ -60,6 +60,7 @@ function reference(literal: Literal, metadata: OffloadedMetadata, variable: stri
   if (metadata.uri === "") {
     throw variableError("input", { action: "resolve", variable, fault: "it is offloaded but has no URI" });
   }
+  assertUri(metadata.uri, { action: "resolve", variable });
   return { variable, uri: metadata.uri, sizeBytes: metadata.sizeBytes, literal };
 }
 

@@ -15,6 +15,7 @@ import { elementNames, isMultipart } from "./element_names.ts";
 import {
   assertName,
   assertPathLength,
+  assertUri,
   basenameOfUri,
   elementPlace,
   keyPlace,
@@ -268,7 +269,7 @@ class Planner {
   /** Plans the fetch of a URI and gives its local path. */
   *#remote(kind: "object" | "prefix", uri: string, spot: Spot): Walk<string> {
     const { variable } = spot;
-    if (uri === "") throw inputError(variable, "its URI is empty");
+    assertUri(uri, { action: "use", variable });
     if (!this.#fetch) return uri;
     let path = spot.path;
     if (kind === "object" && spot.ownDirectory) {

@@ -287,6 +287,18 @@ Deno.test("what cannot be planned is an error that names the variable", async (t
     ["nested", { l: list(map({ k: scalar({ case: "union", value: {} }) })) }, "input", /variable l\[0\]\.k:/],
     ["unresolved", { o: offloaded("s3://b/o") }, "input", /variable o:.*"s3:\/\/b\/o".*not resolved/],
     ["empty URI", { f: blob("") }, "input", /variable f:.*URI is empty/],
+    [
+      "a URI of 5 MiB",
+      { f: blob(`s3://b/${"k".repeat(5 * 1024 * 1024)}`) },
+      "input",
+      /variable f: its URI has 5242887 characters/,
+    ],
+    [
+      "a dataset with such a URI",
+      { f: dataset(`s3://b/${"k".repeat(20_000)}`) },
+      "input",
+      /variable f: its URI has/,
+    ],
     ["too deep", { deep }, "input", /variable deep:.*500 levels/],
   ];
   for (const [name, literals, code, message] of cases) {
