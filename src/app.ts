@@ -254,7 +254,7 @@ async function task(command: TaskCommand, world: World): Promise<number> {
   }).finally(() => launcher.close());
 }
 
-interface Special extends Pick<SandboxOptions, "failure" | "ended" | "caveat" | "uploaded"> {
+interface Special extends Pick<SandboxOptions, "failure" | "ended" | "caveat" | "uploaded" | "graceMs"> {
   /** Whether the process still needs its rights afterwards. */
   keepsRights?: boolean;
   /** SIGTERMs after which an upload's process is about to be killed; default 1: the first one asks for the upload. */

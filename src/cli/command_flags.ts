@@ -143,6 +143,13 @@ const SIDECAR = rows({ of: "sidecar", group: "command" }, [
       "How main's end is seen; several by comma: the first that sees it wins; unset: as --start-watcher-type",
   },
   {
+    name: "grace",
+    type: "duration",
+    default: "0",
+    help:
+      "Time between main's end and SIGKILL, where it is not --timeout: the pod's terminationGracePeriodSeconds",
+  },
+  {
     name: "start-timeout",
     type: "duration",
     default: "0",

@@ -75,6 +75,8 @@ export interface SidecarCommand extends StoreCommand {
   exitWatchers: WatcherName[];
   /** Bound for the wait for main's start; 0: none. */
   startTimeoutMs: number;
+  /** Time between main's end and SIGKILL; 0: to be taken as the bound for the upload, as Flyte's plugin sets it. */
+  graceMs: number;
   /** Bound for the upload, counted from main's end; 0: none. */
   timeoutMs: number;
   watchContainer: string | undefined;

@@ -153,7 +153,7 @@ function downloadCommand(settings: Settings, common: StoreCommand): DownloadComm
 }
 
 function sidecarCommand(settings: Settings, common: StoreCommand): SidecarCommand {
-  assertNotNegative(settings, ["timeout", "start-timeout"]);
+  assertNotNegative(settings, ["timeout", "start-timeout", "grace"]);
   assertNames(settings, ["err-output-name", "meta-output-name"]);
   return {
     kind: "sidecar",
@@ -172,6 +172,7 @@ function sidecarCommand(settings: Settings, common: StoreCommand): SidecarComman
       settings.list(settings.isSet("exit-watcher-type") ? "exit-watcher-type" : "start-watcher-type"),
     ),
     startTimeoutMs: settings.number("start-timeout"),
+    graceMs: settings.number("grace"),
     timeoutMs: settings.number("timeout"),
     watchContainer: settings.optionalText("watch-container"),
     watchContainerId: settings.optionalText("watch-container-id"),

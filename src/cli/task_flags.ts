@@ -31,6 +31,7 @@ const ABOUT_WATCHING: ReadonlySet<string> = new Set([
   "start-watcher-type",
   "exit-watcher-type",
   "start-timeout",
+  "grace",
   "watch-container",
   "watch-container-id",
   "pod-name",

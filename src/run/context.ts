@@ -32,6 +32,8 @@ export interface RunContext {
   killImminent: AbortSignal;
   /** Milliseconds of `--timeout` that are used up when the run begins. */
   spentMs: number;
+  /** Milliseconds between main's end and SIGKILL, where somebody has told; else it is taken to be `--timeout`, as Flyte sets it. */
+  graceMs?: number;
   /** UPLOAD_EAGER's upload begins before main has ended; resolves when it has, with what was wrong about its end. */
   ended?: Promise<RunFailure | null>;
   /** Called when a sidecar's outputs are all declared. */

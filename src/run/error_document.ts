@@ -1,6 +1,5 @@
 /**
- * The error document: written when a run has failed, beside an upload that may not make it, or instead of a run; taken back by a
- * later try that succeeds.
+ * The error document: written when a run has failed or instead of a run; taken back by a later try that succeeds.
  * @module
  */
 import { kindOfScheme } from "../config/kinds.ts";
@@ -60,7 +59,8 @@ export function errorUri(command: RunCommand): string {
   return joinKey(command.outputPrefix, command.errOutputName);
 }
 
-function outputsUri(command: RunCommand): string | undefined {
+/** Where a sidecar declares its outputs; undefined for a download. */
+export function outputsUri(command: RunCommand): string | undefined {
   return command.kind === "sidecar" ? joinKey(command.outputPrefix, command.metaOutputName) : undefined;
 }
 
@@ -68,39 +68,6 @@ function outputsUri(command: RunCommand): string | undefined {
 export function failureOf(error: CopilotError, command: RunCommand): RunFailure {
   const isTasks = command.kind === "sidecar" && TASK_FAULTS.has(error.code);
   return { message: explain(error), origin: isTasks ? ErrorOrigin.USER : ErrorOrigin.SYSTEM };
-}
-
-/**
- * The error document that goes out while an upload still runs, because the process is about to be killed. A reader takes the error
- * document first, so the safe side is never a wrong success; an upload that makes it after all withdraws it.
- */
-export class EarlyErrorDocument {
-  readonly #command: RunCommand;
-  readonly #context: RunContext;
-  readonly #write = () => void (this.#writing = this.#report());
-  #writing: Promise<unknown> = Promise.resolve();
-
-  constructor(command: RunCommand, context: RunContext) {
-    this.#command = command;
-    this.#context = context;
-    if (context.killImminent.aborted) this.#write();
-    else context.killImminent.addEventListener("abort", this.#write, { once: true });
-  }
-
-  /** No early document is begun from now on; resolves when one that was begun is out. */
-  async settle(): Promise<void> {
-    this.close();
-    await this.#writing;
-  }
-
-  close(): void {
-    this.#context.killImminent.removeEventListener("abort", this.#write);
-  }
-
-  #report(): Promise<number> {
-    const message = "Upload not finished when the container was told for the second time to end";
-    return reportFailure({ message }, this.#command, this.#context);
-  }
 }
 
 /**
@@ -167,7 +134,8 @@ async function withDownloadFailure(
   return { code, message: message.endsWith(after) ? message : message + after, kind, origin };
 }
 
-async function writeErrorDocument(
+/** Writes an error document. @throws CopilotError as the store gives it */
+export async function writeErrorDocument(
   uri: string,
   failure: RunFailure & { code: string },
   { stores, signal, log }: DocumentContext,
@@ -178,7 +146,7 @@ async function writeErrorDocument(
 }
 
 /** What an earlier try has declared to be the outputs must not stand beside the document of a failure, which is out already. */
-async function withdrawOutputs(uri: string, context: DocumentContext): Promise<void> {
+export async function withdrawOutputs(uri: string, context: DocumentContext): Promise<void> {
   try {
     if (await exists(uri, context)) await remove(uri, "the outputs of an earlier try", context);
   } catch (thrown) {
@@ -189,15 +157,21 @@ async function withdrawOutputs(uri: string, context: DocumentContext): Promise<v
 /**
  * Makes sure that no error document of an earlier, failed try stands beside what is about to be a success: a reader takes the error
  * document first. A sidecar speaks for the whole task; a download takes back only what a download has written.
+ *
+ * @param what it is, for the log
  */
-export async function withdrawErrors(command: RunCommand, context: DocumentContext): Promise<void> {
+export async function withdrawErrors(
+  command: RunCommand,
+  context: DocumentContext,
+  what = "the error document of an earlier try",
+): Promise<void> {
   await Promise.all(
     errorNames(command).map(async (name) => {
       const uri = joinKey(command.outputPrefix, name);
       const isOurs = command.kind === "sidecar"
         ? await exists(uri, context)
         : (await errorAt(uri, context))?.code === codeOf(command);
-      if (isOurs) await remove(uri, "the error document of an earlier try", context);
+      if (isOurs) await remove(uri, what, context);
     }),
   );
 }

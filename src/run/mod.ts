@@ -11,7 +11,8 @@ import { EagerUploads } from "./early_upload.ts";
 import { type CopilotError, from } from "../errors.ts";
 import { decodeTypedInterface } from "../flyte/codec/idl.ts";
 import type { TypedInterface } from "../flyte/types.ts";
-import { EarlyErrorDocument, failureOf, reportFailure, withdrawErrors } from "./error_document.ts";
+import { failureOf, reportFailure, withdrawErrors } from "./error_document.ts";
+import { Precaution } from "./precaution.ts";
 import { taskFailure } from "./task_error.ts";
 import { openStores, type RunCommand, type RunContext } from "./context.ts";
 import type { RunFailure } from "../flyte/codec/error_document.ts";
@@ -50,14 +51,16 @@ export async function run(command: RunCommand, context: RunContext): Promise<num
     onUnverified: () => session.progress.unverified++,
   });
   const stopProgress = system.clock.every(PROGRESS_MS, () => log.progress(progressText(what, session)));
-  const early = new EarlyErrorDocument(command, context);
+  const precaution = command.kind === "sidecar" ? new Precaution(command, context, session) : null;
   let failure: RunFailure | null = null;
   let error: CopilotError | undefined;
   try {
     const eager = await uploadEarly(command, { session, stores, context });
+    await (eager?.badEnd && precaution?.settle());
     if (eager?.badEnd) return await reportFailure(eager.badEnd, command, context);
     deadline ??= begin();
-    failure = await flow(command, { session, stores, early, context, eager: eager?.uploads });
+    precaution?.begin();
+    failure = await flow(command, { session, stores, precaution, context, eager: eager?.uploads });
   } catch (thrown) {
     // Pending calls reject with `aborted`; the session's failure has the cause.
     session.fail(thrown);
@@ -66,7 +69,7 @@ export async function run(command: RunCommand, context: RunContext): Promise<num
   } finally {
     stopProgress();
     log.progress("");
-    early.close();
+    await precaution?.settle();
     deadline?.clear();
     await stores.close();
   }
@@ -130,23 +133,29 @@ function interfaceOf(command: SidecarCommand): TypedInterface | undefined {
 }
 
 interface Tools extends EarlyTools {
-  early: EarlyErrorDocument;
+  precaution: Precaution | null;
   eager: EagerUploads | undefined;
 }
 
 /** The download or upload itself. What the task has declared in its `_ERROR` file comes first: nothing is uploaded then. */
 async function flow(command: RunCommand, tools: Tools): Promise<RunFailure | null> {
-  const { session, stores, early, context, eager } = tools;
+  const { session, stores, precaution, context, eager } = tools;
   const { log, allow, system } = context;
   const withdraw = async () => {
     await eager?.removeVanished();
-    await early.settle();
-    await withdrawErrors(command, { stores, signal: session.signal, log });
+    await precaution?.settle();
+    const what = precaution?.wasWritten ? "the error document that was written as a precaution" : undefined;
+    await withdrawErrors(command, { stores, signal: session.signal, log }, what);
   };
   if (command.kind === "sidecar") {
     const declared = taskFailure(system.files, command.localDir);
     if (declared !== null) return declared;
-    await upload(command, { session, stores, log, beforeOutputs: withdraw, eager });
+    let isWithdrawn = false;
+    const beforeOutputs = () => withdraw().then(() => void (isWithdrawn = true));
+    await upload(command, { session, stores, log, beforeOutputs, eager });
+    await precaution?.settle();
+    // A task without outputs writes no outputs.pb.
+    if (precaution?.wasWritten && !isWithdrawn) await withdraw();
     return null;
   }
   const job = { ...command, maxMetadataBytes: command.storage.maxDownloadBytes };

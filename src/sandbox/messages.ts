@@ -21,6 +21,8 @@ export type ToWorker =
     failure?: RunFailure;
     /** What a failure of the outputs is told with. */
     caveat?: string;
+    /** Milliseconds between main's end and SIGKILL, where they are known. */
+    graceMs?: number;
     /** Whether main still runs: `ended` will follow. */
     early: boolean;
     /** Milliseconds of the run's deadline that Workers before this one have used. */

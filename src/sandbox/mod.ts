@@ -70,6 +70,8 @@ export interface SandboxOptions extends ScopeContext {
   ended?: Promise<RunFailure | null>;
   /** What a failure of the outputs is told with. */
   caveat?: string;
+  /** Milliseconds between main's end and SIGKILL, where they are known. */
+  graceMs?: number;
   /** Called when a sidecar's outputs are all declared. */
   uploaded?(): void;
 }
@@ -216,6 +218,7 @@ function connect(command: RunCommand, options: SandboxOptions, wires: Wires): ()
       early: ended !== undefined,
       spentMs,
       ...(options.caveat === undefined ? {} : { caveat: options.caveat }),
+      ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
       ...(failure === undefined ? {} : { failure }),
     });
   } catch (thrown) {

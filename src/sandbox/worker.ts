@@ -72,6 +72,7 @@ async function start(job: Extract<ToWorker, { kind: "run" }>): Promise<void> {
     spentMs: job.spentMs,
     ...(job.early ? { ended: ended.promise } : {}),
     ...(job.caveat === undefined ? {} : { caveat: job.caveat }),
+    ...(job.graceMs === undefined ? {} : { graceMs: job.graceMs }),
     uploaded: () => scope.postMessage({ kind: "uploaded" }),
     allow: ask,
   };

@@ -14,7 +14,7 @@ import {
   type ObjectStore,
   type StoreTraits,
 } from "../storage/store.ts";
-import type { TransferSession } from "./session.ts";
+import type { Progress, TransferSession } from "./session.ts";
 
 const MIB = 1024 * 1024;
 /** A file from here on goes up in parts, where more than one stream helps. */
@@ -45,7 +45,7 @@ export function partBytesFor(sizeBytes: number, traits: StoreTraits): number {
  * Bytes of an open file, read at their offset, so that several parts may share the descriptor. The file is looked at again
  * with every read, so that no store gets the last byte of one that has changed.
  */
-function fileSource({ file, unchanged }: PutJob, start: number, size: number): ByteSource {
+function fileSource({ file, progress, unchanged }: PutJob, start: number, size: number): ByteSource {
   return {
     size,
     open() {
@@ -59,6 +59,7 @@ function fileSource({ file, unchanged }: PutJob, start: number, size: number): B
           const count = file.read(into.length > end - at ? into.subarray(0, end - at) : into);
           unchanged();
           at += count ?? 0;
+          progress.sentBytes += count ?? 0;
           return count;
         },
         close() {
@@ -92,7 +93,7 @@ export async function putFile(
   try {
     const before = file.stat();
     const unchanged = () => assertUnchanged(path, before, file.stat());
-    const job: PutJob = { file, size: before.size, unchanged };
+    const job: PutJob = { file, size: before.size, progress: session.progress, unchanged };
     if (before.size <= session.buffers.bytes) await putSmall(session, store, key, job);
     else if (before.size <= Math.min(MULTIPART_BYTES, store.traits.maxPutBytes)) {
       await store.put(key, fileSource(job, 0, job.size), { signal: session.signal });
@@ -107,6 +108,7 @@ export async function putFile(
 interface PutJob {
   file: OpenFile;
   size: number;
+  progress: Progress;
   /** Throws when the file is no longer what it was when it was opened. */
   unchanged(): void;
 }
@@ -127,6 +129,7 @@ async function putSmall(
       length += count;
     }
     job.unchanged();
+    job.progress.sentBytes += length;
     const bytes = buffer.subarray(0, length);
     const hasher = await createHasher("crc32");
     hasher.update(bytes);

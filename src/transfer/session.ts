@@ -20,6 +20,8 @@ const START_SLOTS = 64;
 export interface Progress {
   files: number;
   bytes: number;
+  /** Bytes of files that were read to be sent, those of files under way among them; what was sent again counts again. */
+  sentBytes: number;
   retries: number;
   /** Objects that were not compared with their store's checksum, as `--verify` has it. */
   unverified: number;
@@ -40,7 +42,7 @@ export class TransferSession {
   readonly system: System;
   readonly pool: Pool;
   readonly buffers = new Buffers(BUFFER_BYTES);
-  readonly progress: Progress = { files: 0, bytes: 0, retries: 0, unverified: 0 };
+  readonly progress: Progress = { files: 0, bytes: 0, sentBytes: 0, retries: 0, unverified: 0 };
   readonly #controller = new AbortController();
   readonly #running = new Set<Promise<void>>();
   #failure: unknown;

@@ -24,6 +24,8 @@ export interface UploadOccasion {
   ended?: Promise<RunFailure | null>;
   /** What a failure of the outputs is told with: main was never seen, so that may be why one is missing. */
   caveat?: string;
+  /** Milliseconds between main's end and SIGKILL, where they are known. */
+  graceMs?: number;
 }
 
 /** What the sidecar takes from the world. */
@@ -141,10 +143,11 @@ async function watchWith(
     hint.waitsForEnd();
     const ended = watchEnd(watchers.exit, context).finally(() => hint.close());
     if (command.mode === "UPLOAD_EAGER") {
-      return await context.upload(command, { ended: untilInterrupted(ended) });
+      return await context.upload(command, { ended: untilInterrupted(ended.then(({ failure }) => failure)) });
     }
-    const failure = await ended;
-    return failure === null ? await context.upload(command, {}) : await context.report(command, failure);
+    const { failure, graceMs } = await ended;
+    if (failure !== null) return await context.report(command, failure);
+    return await context.upload(command, graceMs === undefined ? {} : { graceMs });
   } finally {
     hint.close();
   }
@@ -169,21 +172,26 @@ async function reportUnlessInterrupted(
   return 1;
 }
 
+interface MainEnd {
+  failure: RunFailure | null;
+  graceMs: number | undefined;
+}
+
 /**
  * Resolves when main has ended, with what is wrong about its end.
  *
  * @throws CopilotError `aborted` where somebody has interrupted the wait
  */
-async function watchEnd(watcher: Watcher, context: SidecarContext): Promise<RunFailure | null> {
+async function watchEnd(watcher: Watcher, context: SidecarContext): Promise<MainEnd> {
   const { interrupted } = context.terminations;
   try {
     const exit = await watcher.waitForExit(interrupted);
-    const { by, outcome, reason, exitCode } = exit;
+    const { by, outcome, reason, exitCode, graceMs } = exit;
     context.log.info("the main container has ended", { by, outcome, reason, exitCode });
-    return outcome === "ended" ? null : badEnd(exit);
+    return { failure: outcome === "ended" ? null : badEnd(exit), graceMs };
   } catch (thrown) {
     if (interrupted.aborted) throw interrupted.reason;
-    return cannotWatch(thrown, context);
+    return { failure: cannotWatch(thrown, context), graceMs: undefined };
   }
 }
 

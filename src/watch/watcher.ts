@@ -25,6 +25,8 @@ export interface Exit {
   exitCode?: number;
   /** Kubernetes' reason or our own, in CamelCase: `Completed`, `Error`, `OOMKilled`, `Evicted`. */
   reason?: string;
+  /** Milliseconds between main's end and SIGKILL, where the watcher knows them. */
+  graceMs?: number;
   /** One sentence for people: container, limit, what was seen. */
   message?: string;
 }

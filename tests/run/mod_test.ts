@@ -484,7 +484,7 @@ Deno.test("run: an upload that is about to be killed has an error.pb out, and ta
   };
   const command = sidecarCommand(setup.dir.path, { interface: FILE_OUTPUT });
   assert.equal(await setup.run(command, { killImminent: killImminent.signal }), 0);
-  assert(seen[0]?.includes("not finished"), String(seen));
+  assert(seen[0]?.includes("cut off"), String(seen));
   assert.deepEqual(Object.keys(await objectsIn(setup.store)), ["out/outputs.pb", "raw/f"]);
 });
 

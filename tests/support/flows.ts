@@ -254,6 +254,7 @@ export function sidecarCommand(localDir: string, change: Partial<SidecarCommand>
     startWatchers: ["noop"],
     exitWatchers: ["noop"],
     startTimeoutMs: 0,
+    graceMs: 0,
     watchContainer: undefined,
     watchContainerId: undefined,
     kube: { kubeconfig: undefined, context: undefined, namespace: undefined, podName: undefined },

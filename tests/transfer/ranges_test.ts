@@ -43,7 +43,13 @@ for (const name of ["crc32", "crc32c", "crc64nvme", "md5", "sha256", null] as co
       assert.equal(end, Math.min(Number(start) + 8 * MIB, LARGE.length));
       assert.equal(ifMatch, '"1"');
     }
-    assert.deepEqual(setup.session.progress, { files: 1, bytes: LARGE.length, retries: 0, unverified: 0 });
+    assert.deepEqual(setup.session.progress, {
+      files: 1,
+      bytes: LARGE.length,
+      sentBytes: 0,
+      retries: 0,
+      unverified: 0,
+    });
     setup.assertClean("k");
   });
 
@@ -140,7 +146,13 @@ for (
       await setup.get();
       assertSame(Deno.readFileSync(setup.dir.at("k")), LARGE);
       assert(setup.flaky.calls.some(isRange), "ranges were tried");
-      assert.deepEqual(setup.session.progress, { files: 1, bytes: LARGE.length, retries: 0, unverified: 0 });
+      assert.deepEqual(setup.session.progress, {
+        files: 1,
+        bytes: LARGE.length,
+        sentBytes: 0,
+        retries: 0,
+        unverified: 0,
+      });
       setup.assertClean("k");
     }
   });
@@ -205,7 +217,13 @@ Deno.test("get: a store that ignores ranges gives its object by one stream", asy
   using setup = await getSetup({}, { store: new Deaf(null, { parallelRanges: true }) });
   await setup.get();
   assertSame(Deno.readFileSync(setup.dir.at("k")), LARGE);
-  assert.deepEqual(setup.session.progress, { files: 1, bytes: LARGE.length, retries: 0, unverified: 0 });
+  assert.deepEqual(setup.session.progress, {
+    files: 1,
+    bytes: LARGE.length,
+    sentBytes: 0,
+    retries: 0,
+    unverified: 0,
+  });
   setup.assertClean("k");
 });
 

@@ -44,7 +44,7 @@ export async function openWatchers(
   };
   const list = async (role: readonly string[]): Promise<Watcher> => {
     const watchers: Watcher[] = [];
-    for (const name of new Set(role.map((one) => ALIASES[one] ?? one))) {
+    for (const name of new Set(role.map((one) => Object.hasOwn(ALIASES, one) ? ALIASES[one]! : one))) {
       const watcher = opened.get(name) ?? await openOne(name, context);
       opened.set(name, watcher);
       watchers.push(watcher);

@@ -13,7 +13,11 @@ export interface Pod {
     annotations?: Record<string, string>;
     deletionTimestamp?: string;
   };
-  spec?: { containers?: ContainerSpec[]; initContainers?: ContainerSpec[] };
+  spec?: {
+    terminationGracePeriodSeconds?: number;
+    containers?: ContainerSpec[];
+    initContainers?: ContainerSpec[];
+  };
   status?: {
     phase?: string;
     reason?: string;
@@ -110,9 +114,11 @@ function terminated(
   if (end.signal !== undefined && end.signal > 0) parts.push(`signal ${end.signal}`);
   if (pod.status?.reason !== undefined) parts.push(`pod ${pod.status.reason}`);
   if (message !== undefined && message !== "") parts.push(message.trim());
+  const graceSeconds = pod.spec?.terminationGracePeriodSeconds;
   return {
     outcome: exitCode === 0 ? "ended" : "failed",
     by: BY,
+    ...(typeof graceSeconds === "number" && graceSeconds > 0 && { graceMs: graceSeconds * 1000 }),
     exitCode,
     reason,
     message: parts.join(", "),
