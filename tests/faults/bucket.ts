@@ -5,6 +5,7 @@
 import {
   AbortMultipartUploadCommand,
   CreateBucketCommand,
+  CreateMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   ListMultipartUploadsCommand,
@@ -65,6 +66,11 @@ export class Bucket {
       new ListObjectsV2Command({ Bucket: this.name, Prefix: prefix }),
     );
     return Contents.map(({ Key }) => Key!);
+  }
+
+  /** Begins an upload and leaves it open. */
+  async beginUpload(key: string): Promise<void> {
+    await this.#client.send(new CreateMultipartUploadCommand({ Bucket: this.name, Key: key }));
   }
 
   /** Keys with an upload that was neither completed nor aborted. */

@@ -42,14 +42,19 @@ const HINTS: Readonly<Record<string, string>> = {
   OOM: "the server's memory is full (maxmemory)",
 };
 
+/** Why a transaction was discarded, where EXEC itself was refused: nothing else tells it then. */
+const DISCARDED = /^Transaction discarded because of: ([A-Z]+) /;
+
 /**
  * The error for a fault.
  */
-export function redisError({ code, message }: Fault, operation: Operation): CopilotError {
+export function redisError(fault: Fault, operation: Operation): CopilotError {
+  const { message } = fault;
+  const code = DISCARDED.exec(message)?.[1] ?? fault.code;
   const known = CODES.get(code) ?? MESSAGES.find(([pattern]) => pattern.test(message))?.[1];
   const hint = HINTS[code];
   // deno-lint-ignore no-control-regex -- control characters are what is removed
-  const words = `${code} ${message}`.replace(/[\0-\x1f\x7f]+/g, " ").trim().slice(0, 300);
+  const words = `${fault.code} ${message}`.replace(/[\0-\x1f\x7f]+/g, " ").trim().slice(0, 300);
   return new CopilotError(
     // Another `ERR` is a command or an argument that the server does not know, and would not know the next time either.
     known ?? (code === "ERR" ? "unsupported" : "unavailable"),
