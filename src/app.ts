@@ -8,7 +8,6 @@ import type {
   DoctorCommand,
   DownloadCommand,
   InspectCommand,
-  InterfaceCommand,
   SidecarCommand,
   StoreCommand,
   TaskCommand,
@@ -21,10 +20,11 @@ export { stayAlive } from "./system/deno.ts";
 import { type ConsoleLog, createLog, type Fields, type LogSettings } from "./system/log.ts";
 import { type MemoryLimits, memoryLimits, sameLimits } from "./system/memory_limits.ts";
 import type { RunCommand } from "./run/context.ts";
-import { dropAllRights, dropRights, runInSandbox, type SandboxOptions } from "./sandbox/mod.ts";
+import { dropRights, runInSandbox, type SandboxOptions } from "./sandbox/mod.ts";
 import {
   freeBytes,
   isFirstProcess,
+  readStdin,
   RUNTIME,
   stderrIsTerminal,
   stdoutColumns,
@@ -110,8 +110,11 @@ async function carryOut(command: Command, world: World): Promise<number> {
       for (const warning of world.warnings) writeStderr(`copilot: ${warning}\n`);
       writeStdout(command.text);
       return command.status;
-    case "interface":
-      return await interfaceWords(command);
+    case "interface": {
+      const { interfaceText } = await import("./sandbox/documents.ts");
+      writeStdout(await interfaceText(command));
+      return 0;
+    }
     case "version":
       writeStdout(versionText(RUNTIME));
       return 0;
@@ -128,31 +131,23 @@ async function carryOut(command: Command, world: World): Promise<number> {
   }
 }
 
-/** Types to base64 or back: nothing of it needs the machine, so that nothing of the machine is in reach of a base64. */
-async function interfaceWords({ inputs, words }: InterfaceCommand): Promise<number> {
-  const { decodeWords, encodeWords } = await import("./flyte/inspect/interface_words.ts");
-  dropAllRights();
-  const isBase64 = inputs.length === 0 && words.length === 1 && !words[0]!.includes(":");
-  if (!isBase64) {
-    writeStdout(`${encodeWords(inputs, words)}\n`);
-    return 0;
-  }
-  const { inputs: given, outputs } = decodeWords(words[0]!);
-  const line = [...given.flatMap((word) => ["--input", word]), ...outputs].map(forShell).join(" ");
-  writeStdout(`${line}\n`);
-  return 0;
-}
-
-/** A word that can be typed again; brackets are left as they are, which no shell minds where no file fits them. */
-function forShell(word: string): string {
-  return /^[\w:.,?|+/[\]{}-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
-
-async function inspect(command: InspectCommand, { env }: World): Promise<number> {
-  const { inspectUri } = await import("./run/inspect.ts");
-  const warn = (message: string) => writeStderr(`copilot: ${message}\n`);
-  writeStdout(await inspectUri(command, { system: sys, env, caCerts: trustedCertificates(env), warn }));
-  return 0;
+async function inspect(command: InspectCommand, { env, warnings }: World): Promise<number> {
+  const [{ inspectInSandbox }, { sourceOf }] = await Promise.all([
+    import("./sandbox/inspect.ts"),
+    import("./sandbox/documents.ts"),
+  ]);
+  for (const warning of [...warnings, ...command.warnings]) writeStderr(`copilot: ${warning}\n`);
+  const sources = command.documents.map((document) => sourceOf(document, { files: sys.files, readStdin }));
+  const options = {
+    clock: sys.clock,
+    env,
+    caCerts: trustedCertificates(env),
+    cwd: workingDirectory(),
+    readText: readCredentials,
+  };
+  const { text, status } = await inspectInSandbox(command, sources, options);
+  writeStdout(text);
+  return status;
 }
 
 async function doctor(command: DoctorCommand, world: World): Promise<number> {

@@ -57,7 +57,7 @@ const product = [...sources, read("main.ts")];
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "": ["cli", "config", "doctor", "flyte/inspect", "sandbox", "run", "task", "watch", "system"],
   cli: ["config", "flyte", "flyte/text", "system"],
-  sandbox: ["config", "run", "storage", "flyte/plan", "system"],
+  sandbox: ["config", "run", "storage", "flyte/inspect", "flyte/plan", "system"],
   run: [
     "cli",
     "config",

@@ -202,6 +202,8 @@ const INSPECT = rows({ of: "inspect", group: "command" }, [
     help:
       "What the document is: LiteralMap, Literal, ErrorDocument, TypedInterface or VariableMap; auto finds out",
   },
+  { name: "sizes", type: "bool", help: "Also show number and bytes of the objects that the document names" },
+  { name: "diff", type: "bool", help: "Compare two documents; exit status 1 where they differ" },
 ]);
 
 const CONFIG = rows({ of: "config", group: "command" }, [

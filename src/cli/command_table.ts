@@ -86,13 +86,15 @@ const TABLE = {
   },
   inspect: {
     aliases: [],
-    summary: "Show an inputs.pb, outputs.pb, error.pb or interface in a readable way",
-    usage: "copilot inspect URI [flags]",
+    summary: "Show an inputs.pb, outputs.pb, error.pb or interface in a readable way, or compare two",
+    usage: "copilot inspect URI|DIRECTORY|-|BASE64 [flags]",
     examples: [
-      "copilot inspect s3://bucket/run/out/outputs.pb",
-      "copilot inspect ./run/out/error.pb --output json",
+      "copilot inspect s3://bucket/run/out/outputs.pb --sizes",
+      "copilot inspect ./run/out --output json",
+      "copilot inspect --diff s3://bucket/run/1/outputs.pb s3://bucket/run/2/outputs.pb",
+      "kubectl exec pod -- cat /var/inputs/inputs.pb | copilot inspect -",
     ],
-    arguments: { min: 1, max: 1, what: "one document" },
+    arguments: { min: 1, max: 2, what: "one document, or two with --diff" },
     usesStores: true,
   },
   interface: {

@@ -92,7 +92,12 @@ export type InspectKind = "literals" | "literal" | "error" | "interface" | "vari
 /** `copilot inspect`. */
 export interface InspectCommand extends StoreCommand {
   kind: "inspect";
-  uri: string;
+  /** URIs, paths, `-` for standard input, or base64: one, or the two that are compared. */
+  documents: readonly string[];
+  /** Whether the documents are compared. */
+  diff: boolean;
+  /** Whether to look at what references name. */
+  sizes: boolean;
   output: "table" | "json" | "yaml";
   /** What the document is; undefined: to be found out. */
   documentKind: InspectKind | undefined;

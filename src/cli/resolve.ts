@@ -65,7 +65,7 @@ export async function resolve(
     case "sidecar":
       return sidecarCommand(settings, common);
     case "inspect":
-      return inspectCommand(settings, common, args[0]!);
+      return inspectCommand(settings, common, args);
     case "doctor":
       return doctorCommand(settings, common);
     case "run":
@@ -215,12 +215,26 @@ function doctorCommand(settings: Settings, common: StoreCommand): DoctorCommand 
   };
 }
 
-function inspectCommand(settings: Settings, common: StoreCommand, uri: string): InspectCommand {
+function inspectCommand(
+  settings: Settings,
+  common: StoreCommand,
+  documents: readonly string[],
+): InspectCommand {
   const kind = settings.text("kind");
+  const diff = settings.bool("diff");
+  if (documents.length !== (diff ? 2 : 1)) {
+    throw cannot("inspect", {
+      usage: `${documents.length} documents are given, expected ${
+        diff ? "two for --diff" : "one, or two with --diff"
+      }`,
+    });
+  }
   return {
     kind: "inspect",
     ...common,
-    uri,
+    documents,
+    diff,
+    sizes: settings.bool("sizes"),
     output: settings.text("output") as InspectCommand["output"],
     documentKind: kind === "auto" ? undefined : kind as InspectKind,
   };

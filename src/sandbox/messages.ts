@@ -4,6 +4,8 @@
  * @module
  */
 import { Secret } from "../config/mod.ts";
+import type { ErrorCode } from "../errors.ts";
+import type { InspectCommand, Inspected, InspectSource } from "../run/inspect.ts";
 import type { LogSettings } from "../system/log.ts";
 import type { RunCommand, RunFailure } from "../run/context.ts";
 
@@ -28,6 +30,13 @@ export type ToWorker =
     /** Milliseconds of the run's deadline that Workers before this one have used. */
     spentMs: number;
   }
+  | {
+    kind: "inspect";
+    command: Packed<InspectCommand>;
+    sources: readonly InspectSource[];
+    env: Record<string, string>;
+    caCerts: string[];
+  }
   | { kind: "abort"; reason: string }
   /** Main has ended, and whether badly. */
   | { kind: "ended"; failure: RunFailure | null }
@@ -42,6 +51,9 @@ export type ToWorker =
 /** From the Worker. */
 export type FromWorker =
   | { kind: "done"; status: number }
+  | { kind: "inspected"; inspected: Inspected }
+  /** Inspecting has failed. */
+  | { kind: "failed"; code: ErrorCode; message: string }
   /** A sidecar's outputs are all declared. */
   | { kind: "uploaded" }
   | { kind: "pong" }

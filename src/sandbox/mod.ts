@@ -18,7 +18,7 @@ import { reportScopeOf, type Scope, type ScopeContext, scopeOf, widen } from "./
 import { Watchdog } from "./watchdog.ts";
 
 /** Restarts of a run for places that its inputs name: more indicates hostile input. */
-const MAX_WIDENINGS = 16;
+export const MAX_WIDENINGS = 16;
 /** Milliseconds that a Worker may take to answer once its run is to end. A pause for memory takes a tenth of that. */
 const ANSWER_MS = 2_500;
 /** The same when the process is about to be killed, two seconds before it is. */
@@ -257,7 +257,7 @@ function silent(command: RunCommand, { signal, logError }: SandboxOptions): Outc
  * A Worker needs a second thread as soon as it looks a name up, without which the runtime ends the process, so after a refusal
  * there has to be room for two.
  */
-async function startWorker(scope: Scope, clock: Clock): Promise<Worker> {
+export async function startWorker(scope: Scope, clock: Clock): Promise<Worker> {
   const untilMs = clock.monotonicMs() + THREAD_WAIT_MS;
   for (let wasRefused = false;;) {
     const spares: Worker[] = [];

@@ -6,6 +6,7 @@ import { settingsFor, type StorageConfig } from "../config/mod.ts";
 import { cannot } from "../errors.ts";
 import { spellingsOf } from "../flyte/plan/keys.ts";
 import type { RunCommand } from "../run/context.ts";
+import type { InspectCommand } from "../run/inspect.ts";
 import type { PermissionContext } from "../storage/backend.ts";
 import { requiredPermissions } from "../storage/permissions.ts";
 import { hostnameOf, isLinkLocal } from "../storage/reach.ts";
@@ -47,11 +48,29 @@ export function reportScopeOf(command: RunCommand, context: ScopeContext): Scope
   return scope;
 }
 
+/** The scope to read documents, and what stands beside them in a directory. */
+export function inspectScopeOf(
+  command: InspectCommand,
+  uris: readonly string[],
+  context: PermissionContext,
+): Scope {
+  const scope: Scope = { read: new Set(), write: new Set(), net: new Set() };
+  for (const uri of uris) {
+    add(scope, uri, {
+      what: "the document",
+      write: false,
+      command,
+      context: { ...context, realLocalDir: "" },
+    });
+  }
+  return scope;
+}
+
 interface Addition {
   /** The flag that names the place, for messages. */
   what: string;
   write: boolean;
-  command: RunCommand;
+  command: RunCommand | InspectCommand;
   context: ScopeContext;
 }
 
@@ -78,7 +97,7 @@ function settings(uri: string, what: string, storage: StorageConfig) {
 export function widen(
   scope: Scope,
   uris: readonly string[],
-  command: RunCommand,
+  command: RunCommand | InspectCommand,
   context: ScopeContext,
 ): boolean {
   const before = scope.read.size + scope.net.size;
@@ -111,11 +130,17 @@ function triedUris(uri: StoreUri): StoreUri[] {
   return uri.scheme === "file" ? spellingsOf(uri.key).map((key) => ({ ...uri, key })) : [uri];
 }
 
-function mayNameFiles(command: RunCommand): boolean {
+/** What is local already may name what is local. */
+function mayNameFiles(command: RunCommand | InspectCommand): boolean {
+  if (command.kind === "inspect") return command.documents.every(isLocal);
   return command.kind === "download" && parseUri(command.from, "--from-remote").scheme === "file";
 }
 
-function allowsLinkLocal(command: RunCommand): boolean {
+function isLocal(document: string): boolean {
+  return document === "-" || parseUri(document, "the document").scheme === "file";
+}
+
+function allowsLinkLocal(command: RunCommand | InspectCommand): boolean {
   return command.kind === "download" && command.allowLinkLocal;
 }
 

@@ -4,7 +4,7 @@
  */
 import process from "node:process";
 import { secretValues } from "../config/mod.ts";
-import { CopilotError, explain } from "../errors.ts";
+import { CopilotError, explain, from } from "../errors.ts";
 import { createLog, createMasker } from "../system/log.ts";
 import { reportFailure } from "../run/error_document.ts";
 import { run } from "../run/mod.ts";
@@ -26,6 +26,8 @@ scope.onmessage = ({ data }) => {
   switch (data.kind) {
     case "run":
       return void start(data);
+    case "inspect":
+      return void inspect(data);
     case "abort":
       return controller.abort(new CopilotError("aborted", data.reason));
     case "ended":
@@ -80,6 +82,23 @@ async function start(job: Extract<ToWorker, { kind: "run" }>): Promise<void> {
     ? await run(command, context)
     : await reportFailure(job.failure, command, context);
   scope.postMessage({ kind: "done", status });
+}
+
+async function inspect(job: Extract<ToWorker, { kind: "inspect" }>): Promise<void> {
+  Object.assign(process, { env: job.env, geteuid: undefined });
+  const command = unpack(job.command);
+  const mask = createMasker(secretValues(command.storage, job.env));
+  try {
+    // Loaded here, so that no run pays for it.
+    const { inspect } = await import("../run/inspect.ts");
+    const warn = (message: string) => writeStderr(`copilot: ${mask(message)}\n`);
+    const { env, caCerts } = job;
+    const inspected = await inspect(command, job.sources, { system: sys, env, caCerts, warn, allow: ask });
+    scope.postMessage({ kind: "inspected", inspected });
+  } catch (thrown) {
+    const { code, message } = from(thrown, { action: "inspect" });
+    scope.postMessage({ kind: "failed", code, message: mask(message) });
+  }
 }
 
 function ask(uris: readonly string[]): Promise<void> {

@@ -247,6 +247,31 @@ export function writeStdout(text: string): void {
   writeAll(Deno.stdout, text);
 }
 
+/**
+ * Reads standard input to its end.
+ *
+ * @throws CopilotError `input` where it is larger than `maxBytes`
+ */
+export function readStdin(maxBytes: number): Uint8Array {
+  const buffer = new Uint8Array(64 * 1024);
+  const chunks: Uint8Array[] = [];
+  let total = 0;
+  for (let count = Deno.stdin.readSync(buffer); count !== null; count = Deno.stdin.readSync(buffer)) {
+    chunks.push(buffer.slice(0, count));
+    total += count;
+    if (total > maxBytes) {
+      throw cannot("read standard input", { input: `it is larger than ${maxBytes} bytes` });
+    }
+  }
+  const all = new Uint8Array(total);
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.length;
+  }
+  return all;
+}
+
 function writeAll(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
   const bytes = new TextEncoder().encode(text);
   for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));

@@ -110,8 +110,8 @@ Deno.test("grammar: what is refused names the flag and what is accepted", () => 
       ["download", "--storage.redis.addr", "x"],
       /configuration files and by environment variables only/,
     ],
-    [["inspect"], /Cannot inspect: expected one document, as in copilot inspect URI/],
-    [["inspect", "a", "b"], /Unexpected argument/],
+    [["inspect"], /Cannot inspect: expected one document, or two with --diff, as in copilot inspect URI/],
+    [["inspect", "a", "b", "c"], /Unexpected argument/],
     [["help", "a", "b"], /Unexpected argument/],
   ];
   for (const [argv, pattern] of cases) assert.match(failure(argv).message, pattern, argv.join(" "));

@@ -209,7 +209,9 @@ Deno.test("resolve: inspect", async () => {
   ]);
   assert.deepEqual(inspect, {
     kind: "inspect",
-    uri: "s3://b/outputs.pb",
+    documents: ["s3://b/outputs.pb"],
+    diff: false,
+    sizes: false,
     output: "json",
     documentKind: "literals",
     exitOnError: false,
@@ -219,6 +221,22 @@ Deno.test("resolve: inspect", async () => {
     (await command<Extract<Command, { kind: "inspect" }>>(["inspect", "x"])).documentKind,
     undefined,
   );
+});
+
+Deno.test("resolve: inspect compares two documents, and shows one", async () => {
+  await assert.rejects(
+    command(["inspect", "a", "b"]),
+    /2 documents are given, expected one, or two with --diff/,
+  );
+  await assert.rejects(command(["inspect", "a", "--diff"]), /1 documents are given, expected two for --diff/);
+  const made = await command<Extract<Command, { kind: "inspect" }>>([
+    "inspect",
+    "--diff",
+    "a",
+    "b",
+    "--sizes",
+  ]);
+  assert.deepEqual([made.documents, made.diff, made.sizes], [["a", "b"], true, true]);
 });
 
 Deno.test("kube-api: flags of a Kubernetes client that it does not read are warned about", async () => {

@@ -24,11 +24,16 @@ import {
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 
 /** The program, started and not waited for. */
-function start(args: readonly string[], env: Record<string, string> = {}): Deno.ChildProcess {
+function start(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  stdin: "null" | "piped" = "null",
+): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "-A", MAIN, ...args],
     env: { HOME: "/nonexistent", DENO_DIR: denoDir(), ...env },
     clearEnv: true,
+    stdin,
     stdout: "piped",
     stderr: "piped",
   }).spawn();
@@ -271,13 +276,61 @@ Deno.test("copilot: what a download laid out goes up again as it was", async () 
   assert.deepEqual(Deno.readFileSync(dir.at("raw/l/0")), big);
 });
 
-Deno.test("copilot inspect: shows what is in outputs.pb", async () => {
+Deno.test("copilot inspect: a document by its path, its directory, standard input and base64", async () => {
   using dir = temporaryDirectory();
   dir.write("local/n", "7");
-  await run(...sidecarFlags(dir, { n: INTEGER }));
-  const { status, stdout, stderr } = await run("inspect", dir.at("out/outputs.pb"), "--output=json");
-  assert.equal(status, 0, stderr);
-  assert(stdout.includes('"n"') && stdout.includes("7"), stdout);
+  dir.write("local/f", "12345");
+  await run(...sidecarFlags(dir, { n: INTEGER, f: FILE }));
+  const path = dir.at("out/outputs.pb");
+  const json = await run("inspect", path, "--output=json", "--sizes");
+  assert.equal(json.status, 0, json.stderr);
+  const { kind, literals, sizes } = JSON.parse(json.stdout);
+  assert.equal(kind, "literals");
+  assert.equal(literals.n.scalar.primitive.integer, "7");
+  assert.deepEqual(sizes, { [`file://${dir.at("raw/f")}`]: { objects: 1, bytes: 5 } });
+  const table = (await run("inspect", path)).stdout;
+  assert.match(table, /^OUTPUT +TYPE +VALUE\nf .*\nn +integer +7\n$/);
+  assert.equal((await run("inspect", dir.at("out"))).stdout, `outputs.pb\n${table}`);
+  const bytes = Deno.readFileSync(path);
+  const rowsOf = (text: string) => text.split("\n").slice(1).map((row) => row.split(/ +/));
+  assert.deepEqual(rowsOf((await run("inspect", bytes.toBase64())).stdout), rowsOf(table));
+  const child = start(["inspect", "-"], {}, "piped");
+  const writer = child.stdin.getWriter();
+  await writer.write(bytes);
+  await writer.close();
+  assert.deepEqual(rowsOf((await ended(child)).stdout), rowsOf(table));
+});
+
+Deno.test("copilot inspect --diff: status 1 and a line for each difference, 0 for none", async () => {
+  using dir = temporaryDirectory();
+  for (const [name, value] of [["a", 1], ["b", 2]] as const) {
+    dir.write(`${name}/outputs.pb`, encodeLiteralMap(literalMap({ n: integer(value) })));
+  }
+  const same = await run("inspect", "--diff", dir.at("a/outputs.pb"), dir.at("a"));
+  assert.deepEqual([same.status, same.stdout, same.stderr], [0, "", ""]);
+  const other = await run("inspect", "--diff", dir.at("a"), dir.at("b"));
+  assert.equal(other.status, 1);
+  assert.match(other.stdout, /literals\.n\.scalar\.primitive\.integer +"1" +"2"/);
+});
+
+Deno.test("copilot inspect: strangers' bytes are taken apart where the program may do nothing", async () => {
+  using dir = temporaryDirectory();
+  dir.write(
+    "data/inputs.pb",
+    encodeLiteralMap(literalMap({ f: blob("http://169.254.169.254/latest"), n: integer(1) })),
+  );
+  const { status, stderr } = await run("inspect", dir.at("data/inputs.pb"), "--sizes");
+  assert.equal(status, 1);
+  assert.match(stderr, /must not name link-local or metadata addresses/);
+});
+
+Deno.test("copilot interface: words to base64 and back", async () => {
+  const { status, stdout } = await run("interface", "rows:int", "sorted:file", "tags:list[str]");
+  assert.equal(status, 0);
+  assert.equal((await run("interface", stdout.trim())).stdout, "rows:int sorted:file tags:list[str]\n");
+  const refused = await run("interface", "rows:itn");
+  assert.equal(refused.status, 2);
+  assert.match(refused.stderr, /^copilot: Cannot use "rows:itn": expected a type, one of int/);
 });
 
 Deno.test("copilot version and help: on standard output, status 0", async () => {

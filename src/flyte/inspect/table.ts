@@ -3,7 +3,9 @@
  * terminal obeys.
  * @module
  */
-import { jsonText } from "../text/go_json.ts";
+import { type Json, jsonText } from "../text/go_json.ts";
+import type { Difference } from "./differences.ts";
+import type { ReferenceSize, ReferenceSizes } from "./references.ts";
 import { elementPlace, keyPlace, variablePlace } from "../plan/names.ts";
 import { messageJson } from "../text/proto_json.ts";
 import { scalarText } from "../text/text.ts";
@@ -32,21 +34,61 @@ const PRIMITIVES: Readonly<Record<NonNullable<Primitive["value"]>["case"], strin
 
 const decoder = new TextDecoder();
 
-/** Name, type, value, hash and metadata of every literal, elements of lists and maps below their own. */
-export function literalsTable(literals: ReadonlyMap<string, Literal>): string {
-  const rows: string[][] = [];
-  for (const [name, literal] of literals) addLiteral(rows, variablePlace(name), literal);
-  if (rows.length === 0) return "no variables\n";
-  return table(["VARIABLE", "TYPE", "VALUE", "HASH", "METADATA"], rows);
+/** How literals are shown. */
+export interface LiteralsOptions {
+  /** What they are: INPUT, OUTPUT, VARIABLE. */
+  title: string;
+  /** Where they are known, number and bytes of what references name. */
+  sizes: ReferenceSizes | undefined;
 }
 
-function addLiteral(rows: string[][], place: string, literal: Literal): void {
-  const { type, value, children } = describe(literal, place);
+/**
+ * Name, type, value, hash and metadata of every literal in the order of their names, elements of lists and maps below their own.
+ */
+export function literalsTable(
+  literals: ReadonlyMap<string, Literal>,
+  { title, sizes }: LiteralsOptions,
+): string {
+  const rows: string[][] = [];
+  for (const [name, literal] of sorted(literals)) addLiteral(rows, variablePlace(name), { literal, sizes });
+  if (rows.length === 0) return "no variables\n";
+  if (sizes !== undefined && sizes.size > 0) rows.push(totalRow(sizes));
+  return table([title, "TYPE", "VALUE", "OBJECTS", "BYTES", "HASH", "METADATA"], rows);
+}
+
+function addLiteral(
+  rows: string[][],
+  place: string,
+  { literal, sizes }: { literal: Literal; sizes: ReferenceSizes | undefined },
+): void {
+  const { type, value, children, uri } = describe(literal, place);
   const metadata = [...literal.metadata].map(([key, text]) => `${key}=${text}`).join(", ");
-  rows.push([place, cut(type), value, literal.hash, cut(metadata)]);
-  for (const [name, child] of children.slice(0, MAX_ELEMENTS)) addLiteral(rows, name, child);
+  rows.push([place, cut(type), value, ...sizeCells(sizes, uri), literal.hash, cut(metadata)]);
+  for (const [name, child] of children.slice(0, MAX_ELEMENTS)) {
+    addLiteral(rows, name, { literal: child, sizes });
+  }
   const more = children.length - MAX_ELEMENTS;
-  if (more > 0) rows.push([`${place} …`, "", `${more} more`, "", ""]);
+  if (more > 0) rows.push([`${place} …`, "", `${more} more`, "", "", "", ""]);
+}
+
+function sizeCells(
+  sizes: ReferenceSizes | undefined,
+  uri: string | undefined,
+): [objects: string, bytes: string] {
+  const size = uri === undefined ? undefined : sizes?.get(uri);
+  if (size === undefined) return ["", ""];
+  return size === null ? ["missing", ""] : [String(size.objects), String(size.bytes)];
+}
+
+function totalRow(sizes: ReferenceSizes): string[] {
+  const known = [...sizes.values()].filter((size) => size !== null);
+  const sum = (of: (size: ReferenceSize) => number) =>
+    String(known.reduce((total, size) => total + of(size), 0));
+  return ["total", "", "", sum(({ objects }) => objects), sum(({ bytes }) => bytes), "", ""];
+}
+
+function sorted<T>(map: ReadonlyMap<string, T>): [string, T][] {
+  return [...map].sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0);
 }
 
 /** A literal's cells, and the places and literals inside it. */
@@ -54,6 +96,8 @@ interface Description {
   type: string;
   value: string;
   children: [string, Literal][];
+  /** What it names outside of the document. */
+  uri?: string;
 }
 
 function describe({ value }: Literal, place: string): Description {
@@ -66,7 +110,7 @@ function describe({ value }: Literal, place: string): Description {
       return { type: "list", value: count(literals.length, "element"), children };
     }
     case "map": {
-      const entries = [...value.value.literals];
+      const entries = sorted(value.value.literals);
       const children = entries.map(([key, item]): [string, Literal] => [keyPlace(place, key), item]);
       return { type: "map", value: count(entries.length, "entry", "entries"), children };
     }
@@ -118,7 +162,7 @@ function describeScalar(scalar: Scalar, place: string): Description {
 
 /** What stands elsewhere. */
 function reference(type: string, uri: string, note = ""): Description {
-  return { type, value: `${uri}${note}`, children: [] };
+  return { type, value: `${uri}${note}`, children: [], uri };
 }
 
 function leaf(type: string, value: string): Description {
@@ -147,8 +191,10 @@ function count(number: number | bigint, one: string, many = `${one}s`): string {
 
 /** Direction, name, type and description of every variable. */
 export function interfaceTable(parts: readonly [string, VariableMap | undefined][]): string {
+  const byName = (map: VariableMap | undefined) =>
+    sorted(new Map((map?.variables ?? []).map(({ key, value }) => [key, value])));
   const rows = parts.flatMap(([direction, map]) =>
-    (map?.variables ?? []).map(({ key, value }) => [
+    byName(map).map(([key, value]) => [
       direction,
       variablePlace(key),
       cut(typeText(value?.type)),
@@ -157,6 +203,14 @@ export function interfaceTable(parts: readonly [string, VariableMap | undefined]
   );
   if (rows.length === 0) return "no variables\n";
   return table(["DIRECTION", "VARIABLE", "TYPE", "DESCRIPTION"], rows);
+}
+
+/** A line for each difference; nothing for none. */
+export function differencesTable(found: readonly Difference[], [a, b]: readonly [string, string]): string {
+  if (found.length === 0) return "";
+  const cell = (json: Json | undefined) =>
+    json === undefined ? "absent" : cut(jsonText(json, JSON.stringify));
+  return table(["PATH", a, b], found.map((each) => [each.path, cell(each.a), cell(each.b)]));
 }
 
 /** An error field by field, its message whole and last. */
