@@ -55,7 +55,7 @@ const product = [...sources, read("main.ts")];
  * that is not listed belongs to the nearest one above it that is.
  */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
-  "": ["cli", "config", "doctor", "flyte/inspect", "sandbox", "run", "task", "watch", "system"],
+  "": ["cli", "config", "doctor", "sandbox", "run", "task", "watch", "system"],
   cli: ["config", "flyte", "flyte/text", "system"],
   sandbox: ["config", "run", "storage", "flyte/inspect", "flyte/plan", "system"],
   run: [
