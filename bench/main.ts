@@ -16,7 +16,8 @@ import {
 import { type Contestant, environment, findContestants, type Work } from "./contestants.ts";
 import { startDelayProxy } from "./delay_proxy.ts";
 import { makeLimits } from "./limits.ts";
-import { type CaseResult, type Cost, type Machine, markdown, svg } from "./report.ts";
+import { svg } from "./plot.ts";
+import { type CaseResult, type Cost, inOrder, type Machine, markdown } from "./report.ts";
 import {
   type Address,
   createBucket,
@@ -184,11 +185,7 @@ function save(results: readonly CaseResult[], about: Machine): void {
   } catch { /* the first sitting */ }
   const id = ({ variant, name, server }: CaseResult) => `${variant} ${name} ${server}`;
   const fresh = new Set(results.map(id));
-  const all = [...known.filter((result) => !fresh.has(id(result))), ...results];
-  const position = (result: CaseResult) => DATA_SETS.findIndex(({ name }) => result.name.startsWith(name));
-  all.sort((a, b) =>
-    a.name.slice(-4) === b.name.slice(-4) ? position(a) - position(b) : a.name.endsWith("down") ? -1 : 1
-  );
+  const all = inOrder([...known.filter((result) => !fresh.has(id(result))), ...results]);
   Deno.writeTextFileSync(path, `${JSON.stringify(all)}\n`);
   Deno.writeTextFileSync(`${HERE}RESULTS.md`, markdown(all, about));
   Deno.writeTextFileSync(`${HERE}results.svg`, svg(all));

@@ -1,5 +1,5 @@
 /**
- * Results as a table and a plot. Runs are merged by variant and case, so that a table can be made in several sittings.
+ * Results as a table. Runs are merged by variant and case, so that a table can be made in several sittings.
  * @module
  */
 
@@ -54,7 +54,8 @@ export function ratio(result: CaseResult, of: string, to: string, what: "wall" |
   return ratios.length === 0 ? null : median(ratios);
 }
 
-function figure(value: number): string {
+/** A number with as many digits as it is known to. */
+export function figure(value: number): string {
   return value >= 100 ? value.toFixed(0) : value >= 1 ? value.toFixed(1) : value.toPrecision(2);
 }
 
@@ -75,12 +76,42 @@ function economy({ bytes, costs }: CaseResult, contestant: string): string {
   return `${figure(bytes / 1e9 / cpu)} · ${figure(bytes / 1e6 / cpu / rss)}`;
 }
 
-const TITLES: Readonly<Record<string, string>> = {
-  plain: "Plain HTTP, a server on the same machine",
-  lat: "20 ms each way and 60 MB/s per connection",
-  tls: "Over TLS, with a private authority",
+/** The surroundings that a case can be measured in, in the order of the table and the plot: a pod's own come first. */
+export const TITLES: Readonly<Record<string, string>> = {
   limits: "Inside a cgroup of 128 MiB and half a CPU",
+  lat: "20 ms each way and 60 MB/s per connection",
+  plain: "Plain HTTP, a server on the same machine",
+  tls: "Over TLS, with a private authority",
 };
+
+/** Data sets in the order of the table and the plot: what tasks have most, then what shows a bound. */
+const SETS = ["many", "big", "mid", "prims", "tiny", "crowd", "swarm", "huge"];
+
+/** Results in the order of the table and the plot; a case's two directions stand together. */
+export function inOrder(results: readonly CaseResult[]): CaseResult[] {
+  const place = ({ variant, name }: CaseResult) => {
+    const [set, direction] = name.split("-");
+    return [Object.keys(TITLES).indexOf(variant), SETS.indexOf(set!), direction === "down" ? 0 : 1];
+  };
+  return results.map((result) => ({ result, at: place(result) }))
+    .sort((a, b) => a.at.map((part, i) => part - b.at[i]!).find((difference) => difference !== 0) ?? 0)
+    .map(({ result }) => result);
+}
+
+/** What a case moves, in words: `5,000 files of 16 KiB, down`. */
+export function caseTitle({ name, files, bytes }: CaseResult): string {
+  const [set, direction] = name.split("-");
+  const count = files.toLocaleString("en");
+  if (set === "tiny" || set === "prims") return `${count} integer${files === 1 ? "" : "s"}, ${direction}`;
+  return `${count} file${files === 1 ? "" : "s"} of ${size(bytes / files)}, ${direction}`;
+}
+
+function size(bytes: number): string {
+  for (const [unit, factor] of [["GiB", 2 ** 30], ["MiB", 2 ** 20]] as const) {
+    if (bytes >= factor) return `${Math.round(bytes / factor)} ${unit}`;
+  }
+  return `${Math.round(bytes / 1024)} KiB`;
+}
 
 /** A Markdown table. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
@@ -93,12 +124,14 @@ function costTable(rows: readonly CaseResult[], names: readonly string[]): strin
   const peers = names.filter((name) => name !== "copilot");
   const head = [
     "case",
+    "moves",
     ...names,
     ...peers.map((name) => `wall, CPU to ${name}`),
     "rounds, scale, server, date",
   ];
   const cells = rows.map((row) => [
     row.name,
+    caseTitle(row),
     ...names.map((name) => cell(row.costs[name])),
     ...peers.map((name) =>
       [ratio(row, "copilot", name, "wall"), ratio(row, "copilot", name, "cpu")]
@@ -176,80 +209,10 @@ export function markdown(results: readonly CaseResult[], machine: Machine): stri
     }.`,
   ];
   for (const variant of Object.keys(TITLES)) {
-    const rows = results.filter((result) => result.variant === variant);
+    const rows = inOrder(results).filter((result) => result.variant === variant);
     if (rows.length === 0) continue;
     const names = namesIn(rows);
     lines.push("", `## ${TITLES[variant]}`, "", ...costTable(rows, names), ...economyTable(rows, names));
   }
   return `${[...lines, ...growthTable(results, namesIn(results))].join("\n")}\n`;
-}
-
-const COLOURS: Readonly<Record<string, string>> = {
-  "copilot": "#0b6e4f",
-  "s5cmd": "#8d99ae",
-  "rclone": "#c9ada7",
-  "aws": "#e0c097",
-  "go copilot": "#5c677d",
-};
-
-interface Panel {
-  title: string;
-  x: number;
-  /** The length of a bar that reaches the panel's end. */
-  full: number;
-  value(cost: Cost): number;
-  /** A line that bars should not pass. */
-  mark?: number;
-}
-
-/** The plot: wall time relative to the fastest, and peak memory, of the cases with more than copilot in them. */
-export function svg(results: readonly CaseResult[]): string {
-  const rows = results.filter(({ costs }) => Object.keys(costs).length > 1);
-  const parts: string[] = [];
-  let y = 70;
-  for (const row of rows) {
-    const bars = Object.entries(row.costs).map(([name, costs]) => ({
-      name,
-      good: costs.filter((cost) => cost.failure === ""),
-    }))
-      .filter(({ good }) => good.length > 0);
-    const slowest = Math.max(...bars.map(({ good }) => median(good.map((cost) => cost.wall))));
-    const panels: Panel[] = [
-      { title: "wall", x: 150, full: slowest, value: (cost) => cost.wall },
-      { title: "rss", x: 470, full: 200, value: (cost) => cost.rss, mark: 128 },
-    ];
-    parts.push(`<text x="10" y="${y + 6 * bars.length + 2}">${row.name} (${row.variant})</text>`);
-    for (const [i, { name, good }] of bars.entries()) {
-      for (const panel of panels) {
-        const value = median(good.map(panel.value));
-        const width = 240 * Math.min(1, value / panel.full);
-        const top = y + i * 12;
-        parts.push(
-          `<rect x="${panel.x}" y="${top}" width="${width.toFixed(1)}" height="9" fill="${
-            COLOURS[name] ?? "#999"
-          }"/>`,
-          `<text x="${(panel.x + width + 4).toFixed(1)}" y="${top + 8}" class="value">${
-            figure(value)
-          }</text>`,
-        );
-      }
-    }
-    y += bars.length * 12 + 14;
-  }
-  const names = [...new Set(rows.flatMap(({ costs }) => Object.keys(costs)))];
-  const legend = names.map((name, i) =>
-    `<rect x="${10 + i * 110}" y="12" width="10" height="10" fill="${COLOURS[name] ?? "#999"}"/>` +
-    `<text x="${24 + i * 110}" y="21">${name}</text>`
-  );
-  const limit = 470 + 240 * 128 / 200;
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="760" height="${y}" viewBox="0 0 760 ${y}" font-family="sans-serif" font-size="11">`,
-    `<style>text{fill:#333}.value{font-size:9px;fill:#666}</style><rect width="760" height="${y}" fill="#fff"/>`,
-    ...legend,
-    `<text x="150" y="52">wall time, s (each case to its slowest)</text><text x="470" y="52">peak RSS, MiB (line: 128)</text>`,
-    `<line x1="${limit}" y1="58" x2="${limit}" y2="${y - 8}" stroke="#c1121f" stroke-dasharray="3 3"/>`,
-    ...parts,
-    "</svg>",
-    "",
-  ].join("\n");
 }
