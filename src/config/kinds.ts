@@ -49,7 +49,8 @@ const TABLE = {
     keys: {
       json:
         "Credentials as JSON: a service account's key, or a configuration of workload identity federation",
-      project_id: "Accepted; buckets need no project",
+      project_id: "Pays for requests with request_payer; buckets need no project",
+      request_payer: "requester: project_id pays",
       scopes: "OAuth scopes, separated by blanks or commas",
       endpoint: "URL of another server; unset: STORAGE_EMULATOR_HOST, Google's own",
     },

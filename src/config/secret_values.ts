@@ -5,6 +5,9 @@
 import { SECRET_VARIABLES } from "./environment.ts";
 import type { StorageConfig } from "./settings.ts";
 
+/** The parts of AZURE_STORAGE_CONNECTION_STRING that are sent by themselves. */
+const CONNECTION_SECRETS = /(?:AccountKey|SharedAccessSignature)\s*=\s*([^;\s]+)/gi;
+
 /**
  * Every secret value that is known when a run starts, for the masker of log lines and error documents. Includes the
  * private key within a service account's JSON, `storage.connection`'s access key, and the passwords in addresses, those of
@@ -23,6 +26,9 @@ export function secretValues(config: StorageConfig, env: Readonly<Record<string,
   const accessKey = config.type === "s3" ? config.primary.values["access_key_id"] : undefined;
   if (accessKey !== undefined) found.add(accessKey);
   for (const name of SECRET_VARIABLES) found.add(env[name] ?? "");
+  for (const [, part] of (env.AZURE_STORAGE_CONNECTION_STRING ?? "").matchAll(CONNECTION_SECRETS)) {
+    found.add(part!);
+  }
   const addresses = [...Object.values(env), ...stores.flatMap(({ values }) => Object.values(values))];
   for (const address of addresses) for (const password of passwordsOf(address)) found.add(password);
   found.delete("");

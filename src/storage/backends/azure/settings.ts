@@ -6,11 +6,15 @@
  * Credentials are those of the first of these that is set, and no other is tried in its place:
  *  1. `storage.stow.config auth_type=anonymous`: none at all
  *  2. `storage.stow.config key`: the key of the configured account
- *  3. AZURE_STORAGE_KEY, 4. AZURE_STORAGE_SAS_TOKEN: of AZURE_STORAGE_ACCOUNT where that is set
- *  5. AZURE_FEDERATED_TOKEN_FILE: workload identity, which AKS sets up with AZURE_CLIENT_ID and AZURE_TENANT_ID
- *  6. AZURE_CLIENT_SECRET: a service principal, with the same two
- *  7. IDENTITY_ENDPOINT and IDENTITY_HEADER: managed identity of App Service and Container Apps
- *  8. the instance metadata service: managed identity of a node; AZURE_CLIENT_ID picks one of several
+ *  3. AZURE_STORAGE_CONNECTION_STRING: of the account that it names
+ *  4. AZURE_STORAGE_KEY, 5. AZURE_STORAGE_SAS_TOKEN: of AZURE_STORAGE_ACCOUNT where that is set
+ *  6. AZURE_FEDERATED_TOKEN_FILE: workload identity, which AKS sets up with AZURE_CLIENT_ID and AZURE_TENANT_ID
+ *  7. AZURE_CLIENT_SECRET: a service principal, with the same two
+ *  8. IDENTITY_ENDPOINT and IDENTITY_HEADER: managed identity of App Service and Container Apps
+ *  9. the instance metadata service: managed identity of a node; AZURE_CLIENT_ID picks one of several
+ *
+ * Refused by name where they would be the first: AZURE_CLIENT_CERTIFICATE_PATH, and the managed identities of Service Fabric
+ * (IDENTITY_SERVER_THUMBPRINT), Azure Arc (IMDS_ENDPOINT) and older hosts (MSI_ENDPOINT).
  *
  * A key or SAS belongs to one account: a URI that names another one (`abfs://c@other.dfs…`) never sees it.
  * @module
@@ -21,6 +25,7 @@ import { makeOrigin, type Origin, parseHttpUrl } from "../../../http/origin.ts";
 import type { PermissionContext, Permissions } from "../../backend.ts";
 import { permissionsFor } from "../../cloud/permissions.ts";
 import { formatUri, type StoreUri } from "../../uri.ts";
+import { connectionString } from "./connection_string.ts";
 import { shownUri } from "../../../shown_uri.ts";
 import { before, trimEnd } from "../../../trim.ts";
 
@@ -74,10 +79,12 @@ export function azureAddress(uri: StoreUri, settings: StoreSettings, env: Env): 
         `"${container}" is no container's name, expected 3 to 63 lower-case letters, digits and single hyphens`,
     });
   }
-  const configured = settings.values.account || env.AZURE_STORAGE_ACCOUNT || "";
+  const connection = connectionString(env);
+  const configured = settings.values.account || env.AZURE_STORAGE_ACCOUNT || connection?.account || "";
   const named = uri.host === "" ? null : hostAddress(uri.host, settings, object);
   const account = named?.account ?? configured;
-  const baseUrl = settings.values.base_url ?? "";
+  const own = connection?.account === account ? connection : null;
+  const baseUrl = settings.values.base_url || (named === null && own?.blobEndpoint) || "";
   if (baseUrl.includes("://")) {
     return endpointAddress(baseUrl, { account, configured, container, object });
   }
@@ -88,13 +95,13 @@ export function azureAddress(uri: StoreUri, settings: StoreSettings, env: Env): 
         `${why}, expected account in storage.stow.config, AZURE_STORAGE_ACCOUNT, or abfs://CONTAINER@ACCOUNT.dfs.${DEFAULT_SUFFIX}/KEY`,
     });
   }
-  const host = named?.host ?? `${account}.blob.${suffixOf(settings)}`;
+  const host = named?.host ?? `${account}.blob.${suffixOf(settings, own?.suffix)}`;
   return { account, container, origin: makeOrigin(true, host, 443), base: `/${container}` };
 }
 
-function suffixOf({ values }: StoreSettings): string {
+function suffixOf({ values }: StoreSettings, fallback = DEFAULT_SUFFIX): string {
   const baseUrl = values.base_url ?? "";
-  return values.domain_suffix || (baseUrl.includes("://") ? "" : baseUrl) || DEFAULT_SUFFIX;
+  return values.domain_suffix || (baseUrl.includes("://") ? "" : baseUrl) || fallback;
 }
 
 /** The blob service of the account in `account.dfs.core.windows.net`, DNS zones (`account.z01.dfs.…`) included. */
@@ -169,6 +176,12 @@ export function azureCredential(account: string, settings: StoreSettings, env: E
   if (key !== undefined && key.reveal() !== "" && isOwn) {
     return { kind: "key", key, from: "storage.stow.config key" };
   }
+  const connection = connectionString(env);
+  if (connection?.account === account) {
+    const from = "AZURE_STORAGE_CONNECTION_STRING";
+    if (connection.key !== undefined) return { kind: "key", key: connection.key, from };
+    return { kind: "sas", token: connection.sas!, from };
+  }
   const isEnvs = (env.AZURE_STORAGE_ACCOUNT || account) === account;
   if (env.AZURE_STORAGE_KEY && isEnvs) {
     return { kind: "key", key: new Secret(env.AZURE_STORAGE_KEY), from: "AZURE_STORAGE_KEY" };
@@ -181,7 +194,13 @@ export function azureCredential(account: string, settings: StoreSettings, env: E
 
 function applicationCredential(env: Env): AzureCredential | null {
   const [tokenFile, secret] = [env.AZURE_FEDERATED_TOKEN_FILE, env.AZURE_CLIENT_SECRET];
-  if (!tokenFile && !secret) return null;
+  if (!tokenFile && !secret) {
+    if (!env.AZURE_CLIENT_CERTIFICATE_PATH) return null;
+    throw cannot("use AZURE_CLIENT_CERTIFICATE_PATH", {
+      unsupported:
+        "certificates are not supported, expected AZURE_FEDERATED_TOKEN_FILE or AZURE_CLIENT_SECRET",
+    });
+  }
   const from = tokenFile
     ? "the workload identity of AZURE_FEDERATED_TOKEN_FILE"
     : "the service principal of AZURE_CLIENT_SECRET";
@@ -202,9 +221,24 @@ function applicationCredential(env: Env): AzureCredential | null {
   return { kind: "application", url, clientId: env.AZURE_CLIENT_ID!, proof, from };
 }
 
+/** Managed identities with protocols of their own, by the variable that tells them. */
+const FOREIGN_IDENTITIES = [
+  ["IDENTITY_SERVER_THUMBPRINT", "the managed identity of Service Fabric"],
+  ["IMDS_ENDPOINT", "the managed identity of Azure Arc"],
+  ["MSI_ENDPOINT", "the older protocol of managed identity"],
+] as const;
+
 function identityCredential(env: Env): AzureCredential {
   const [url, header] = [env.IDENTITY_ENDPOINT, env.IDENTITY_HEADER];
   const clientId = env.AZURE_CLIENT_ID || undefined;
+  const foreign = FOREIGN_IDENTITIES.find(([name]) => env[name] && (name !== "MSI_ENDPOINT" || !url));
+  if (foreign !== undefined) {
+    throw cannot(`use ${foreign[0]}`, {
+      unsupported: `${
+        foreign[1]
+      } is not supported, expected AZURE_FEDERATED_TOKEN_FILE, AZURE_CLIENT_SECRET or a key`,
+    });
+  }
   if (url && header) {
     const from = "the managed identity of IDENTITY_ENDPOINT";
     return { kind: "identity", url, clientId, header: new Secret(header), from };
@@ -213,7 +247,8 @@ function identityCredential(env: Env): AzureCredential {
     const missing = url ? "IDENTITY_HEADER" : "IDENTITY_ENDPOINT";
     throw cannot("use the managed identity of IDENTITY_ENDPOINT", { config: `${missing} not set` });
   }
-  const from = "the instance metadata service (storage.stow.config key, AZURE_STORAGE_KEY, " +
+  const from =
+    "the instance metadata service (storage.stow.config key, AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY, " +
     "AZURE_STORAGE_SAS_TOKEN, AZURE_FEDERATED_TOKEN_FILE, AZURE_CLIENT_SECRET and IDENTITY_ENDPOINT are not set for this account)";
   return { kind: "identity", url: IMDS_URL, clientId, header: undefined, from };
 }

@@ -6,7 +6,7 @@
 import type { StoreSettings } from "../../../config/mod.ts";
 import { cannot } from "../../../errors.ts";
 import { assertUnicode, encodeText } from "../../cloud/percent_encoding.ts";
-import { googleEndpoint } from "./settings.ts";
+import { googleEndpoint, payingProject } from "./settings.ts";
 import { type Origin, parseHttpUrl } from "../../../http/origin.ts";
 import { before, trimEnd } from "../../../trim.ts";
 
@@ -19,6 +19,8 @@ export class GcsAddress {
   readonly origin: Origin;
   /** Path of the endpoint itself, without a slash at its end. */
   readonly #base: string;
+  /** Who pays for requests, where it is not the bucket's project. */
+  readonly #userProject: string | undefined;
 
   /** @throws CopilotError `config` for an endpoint that is not a URL */
   constructor(bucket: string, settings: StoreSettings, env: Readonly<Record<string, string>>) {
@@ -27,23 +29,33 @@ export class GcsAddress {
     this.bucket = bucket;
     this.origin = origin;
     this.#base = trimEnd(before(path, "?"), "/");
+    this.#userProject = payingProject(settings, env);
   }
 
   /** Path of the bucket's list of objects. */
   objects(query: Query): string {
-    return `${this.#base}/storage/v1/b/${encodeText(this.bucket)}/o${format(query)}`;
+    return `${this.#base}/storage/v1/b/${encodeText(this.bucket)}/o${this.#format(query)}`;
   }
 
   /** Path of an object. */
   object(key: string, query: Query): string {
-    return `${this.#base}/storage/v1/b/${encodeText(this.bucket)}/o/${encodeKey(key)}${format(query)}`;
+    return `${this.#base}/storage/v1/b/${encodeText(this.bucket)}/o/${encodeKey(key)}${this.#format(query)}`;
   }
 
   /** Path that uploads go to. */
   uploads(key: string, query: Query): string {
     // Checked here too: a name that is no Unicode text would be sent as another one.
     encodeKey(key);
-    return `${this.#base}/upload/storage/v1/b/${encodeText(this.bucket)}/o${format({ name: key, ...query })}`;
+    return `${this.#base}/upload/storage/v1/b/${encodeText(this.bucket)}/o${
+      this.#format({ name: key, ...query })
+    }`;
+  }
+
+  #format(query: Query): string {
+    const parts = Object.entries({ ...query, userProject: this.#userProject })
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => `${name}=${encodeText(String(value))}`);
+    return parts.length === 0 ? "" : `?${parts.join("&")}`;
   }
 }
 
@@ -58,11 +70,4 @@ function encodeKey(key: string): string {
     throw cannot("use the key", key, { input: "Google Cloud Storage has no such names" });
   }
   return encodeText(key);
-}
-
-function format(query: Query): string {
-  const parts = Object.entries(query).filter(([, value]) => value !== undefined);
-  return parts.length === 0
-    ? ""
-    : `?${parts.map(([name, value]) => `${name}=${encodeText(String(value))}`).join("&")}`;
 }

@@ -8,6 +8,9 @@
 import { Secret } from "../../../config/mod.ts";
 import { cannot, type CopilotError } from "../../../errors.ts";
 
+/** The domain of Google's own universe. */
+export const UNIVERSE = "googleapis.com";
+
 /** Google's own token endpoints. */
 export const TOKEN_URL = "https://oauth2.googleapis.com/token";
 export const STS_URL = "https://sts.googleapis.com/v1/token";
@@ -187,6 +190,12 @@ export function parseGoogleCredentials(text: string, what: string): GoogleCreden
 
 function parse(fields: Fields, what: string): GoogleCredentials {
   const type = fields.text("type");
+  const universe = fields.optional("universe_domain") ?? UNIVERSE;
+  if (universe !== UNIVERSE) {
+    throw fields.error(
+      `the field "universe_domain" is ${JSON.stringify(universe.slice(0, 100))}, expected ${UNIVERSE}`,
+    );
+  }
   switch (type) {
     case "service_account":
       return {

@@ -12,6 +12,7 @@
  * @module
  */
 import type { StoreSettings } from "../../../config/mod.ts";
+import { cannot } from "../../../errors.ts";
 import { parseHttpUrl } from "../../../http/origin.ts";
 import type { PermissionContext, Permissions } from "../../backend.ts";
 import { permissionsFor } from "../../cloud/permissions.ts";
@@ -22,6 +23,7 @@ import {
   parseGoogleCredentials,
   STS_URL,
   TOKEN_URL,
+  UNIVERSE,
 } from "./credential_file.ts";
 
 type Env = Readonly<Record<string, string>>;
@@ -68,6 +70,28 @@ function withScheme(text: string, scheme: string): string {
   return text.includes("://") ? text : `${scheme}://${text}`;
 }
 
+/**
+ * The project that pays for requests: the one of `project_id` or GOOGLE_CLOUD_PROJECT with `request_payer=requester`, else the
+ * bucket's own.
+ *
+ * @throws CopilotError `config` for another payer, or without a project
+ */
+export function payingProject({ values }: StoreSettings, env: Env): string | undefined {
+  const payer = values.request_payer ?? "";
+  if (payer === "") return undefined;
+  const refuse = (config: string) => cannot("use storage.stow.config request_payer", payer, { config });
+  if (payer !== "requester") throw refuse("expected requester");
+  const project = values.project_id || env.GOOGLE_CLOUD_PROJECT;
+  if (!project) throw refuse("nobody is named to pay, expected project_id beside it or GOOGLE_CLOUD_PROJECT");
+  return project;
+}
+
+/** Throws CopilotError `unsupported` for another universe than Google's own: its addresses and tokens are others. */
+function assertOwnUniverse({ GOOGLE_CLOUD_UNIVERSE_DOMAIN: domain }: Env): void {
+  if (!domain || domain === UNIVERSE) return;
+  throw cannot("use GOOGLE_CLOUD_UNIVERSE_DOMAIN", domain, { unsupported: `expected ${UNIVERSE}, or none` });
+}
+
 /** Where credentials come from. */
 export type CredentialOrigin =
   | { kind: "anonymous" }
@@ -77,9 +101,10 @@ export type CredentialOrigin =
   /** Nothing is configured: a file of gcloud's where there is one, else the metadata server at `metadataUrl`. */
   | { kind: "ambient"; wellKnownPath: string | undefined; metadataUrl: string };
 
-/** Which of the module's rules applies. */
+/** Which of the module's rules applies. @throws CopilotError `unsupported` for another universe */
 export function credentialOrigin(settings: StoreSettings, env: Env): CredentialOrigin {
   if (googleEndpoint(settings, env).isAnonymous) return { kind: "anonymous" };
+  assertOwnUniverse(env);
   const text = settings.secrets.json?.reveal() ?? "";
   if (text.trim() !== "") return { kind: "text", text, from: "storage.stow.config json" };
   const path = env.GOOGLE_APPLICATION_CREDENTIALS;

@@ -2,7 +2,7 @@ import assert from "assert";
 import { codeIs } from "../../../support/errors.ts";
 import { secretValues } from "../../../../src/config/mod.ts";
 import { createMasker } from "../../../../src/system/log.ts";
-import { azureCredential } from "../../../../src/storage/backends/azure/settings.ts";
+import { azureAddress, azureCredential } from "../../../../src/storage/backends/azure/settings.ts";
 import { backend } from "../../../../src/storage/backends/azure/mod.ts";
 import { requiredPermissions } from "../../../../src/storage/permissions.ts";
 import { parseUri } from "../../../../src/storage/uri.ts";
@@ -68,6 +68,56 @@ Deno.test("azure credentials: a provider that is configured in part is an error,
   for (const [env, pattern] of cases) {
     assert.throws(() => azureCredential("abc", azureSettings({}), env), codeIs("config", pattern));
   }
+});
+
+Deno.test("azure credentials: what is known and not supported is refused by name, where it would be the first", () => {
+  const cases: [Env, RegExp][] = [
+    [
+      { AZURE_CLIENT_CERTIFICATE_PATH: "/c.pem", AZURE_CLIENT_ID: "c", AZURE_TENANT_ID: "t" },
+      /CERTIFICATE_PATH/,
+    ],
+    [
+      { IDENTITY_ENDPOINT: "https://h/", IDENTITY_HEADER: "h", IDENTITY_SERVER_THUMBPRINT: "AB" },
+      /Service Fabric/,
+    ],
+    [{ IDENTITY_ENDPOINT: "http://h/", IMDS_ENDPOINT: "http://h" }, /Azure Arc/],
+    [{ MSI_ENDPOINT: "http://h/" }, /MSI_ENDPOINT/],
+  ];
+  for (const [env, pattern] of cases) {
+    assert.throws(() => azureCredential("abc", azureSettings({}), env), codeIs("unsupported", pattern));
+    assert.equal(azureCredential("abc", azureSettings({}), { ...env, AZURE_STORAGE_KEY: KEY }).kind, "key");
+  }
+  const both = { IDENTITY_ENDPOINT: "http://h/", IDENTITY_HEADER: "h", MSI_ENDPOINT: "http://h/" };
+  assert.equal(azureCredential("abc", azureSettings({}), both).kind, "identity");
+});
+
+Deno.test("azure credentials: a connection string gives the account, where it is, and its key or signature", () => {
+  const uri = (text: string) => parseUri(text, "the URI");
+  const open = (AZURE_STORAGE_CONNECTION_STRING: string, text = "abfs://box/k", values = {}) => {
+    const env = { AZURE_STORAGE_CONNECTION_STRING };
+    const { account, origin, base } = azureAddress(uri(text), azureSettings(values), env);
+    const { kind, from } = azureCredential(account, azureSettings(values), env);
+    return [`${origin.key}${base}`, kind, from.split(" ")[0]];
+  };
+  const keyed =
+    `DefaultEndpointsProtocol=https;AccountName=abc;AccountKey=${KEY};EndpointSuffix=core.usgovcloudapi.net`;
+  const name = "AZURE_STORAGE_CONNECTION_STRING";
+  assert.deepEqual(open(keyed), ["https://abc.blob.core.usgovcloudapi.net:443/box", "key", name]);
+  const emulator = `AccountName=abc;AccountKey=${KEY};BlobEndpoint=http://127.0.0.1:10000/abc;`;
+  assert.deepEqual(open(emulator), ["http://127.0.0.1:10000/abc/box", "key", name]);
+  const signed = `BlobEndpoint=https://abc.blob.core.windows.net/;SharedAccessSignature=${SAS}`;
+  assert.deepEqual(open(signed), ["https://abc.blob.core.windows.net:443/box", "sas", name]);
+  // It is of one account.
+  const other = open(keyed, "abfs://box@other.dfs.core.windows.net/k");
+  assert.deepEqual(other.slice(0, 2), ["https://other.blob.core.windows.net:443/box", "identity"]);
+  assert.equal(open(keyed, "abfs://box/k", { account: "xyz" })[1], "identity");
+  for (
+    const [text, why] of [["UseDevelopmentStorage=true", "no account"], ["AccountName=abc", "no credentials"]]
+  ) {
+    assert.throws(() => open(text!), codeIs("config", name, why!));
+  }
+  const config = { primary: azureSettings({}), schemes: {}, maxDownloadBytes: 0 };
+  assert.deepEqual(secretValues(config as never, { [name]: keyed }).sort(), [keyed, KEY].sort());
 });
 
 Deno.test("azure credentials: a run may reach the account, where its token is from, and the token's file", () => {

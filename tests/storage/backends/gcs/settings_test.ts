@@ -3,7 +3,11 @@ import assert from "assert";
 import { codeIs } from "../../../support/errors.ts";
 import { Secret, type StoreSettings } from "../../../../src/config/mod.ts";
 import { needsOf, parseGoogleCredentials } from "../../../../src/storage/backends/gcs/credential_file.ts";
-import { credentialOrigin, googleEndpoint } from "../../../../src/storage/backends/gcs/settings.ts";
+import {
+  credentialOrigin,
+  googleEndpoint,
+  payingProject,
+} from "../../../../src/storage/backends/gcs/settings.ts";
 import { requiredPermissions } from "../../../../src/storage/permissions.ts";
 import { parseUri } from "../../../../src/storage/uri.ts";
 
@@ -304,3 +308,29 @@ for (
     });
   });
 }
+
+Deno.test("google settings: another universe is refused by name", () => {
+  const env = { GOOGLE_CLOUD_UNIVERSE_DOMAIN: "example.goog" };
+  assert.throws(
+    () => credentialOrigin(settings(ACCOUNT), env),
+    codeIs("unsupported", "GOOGLE_CLOUD_UNIVERSE_DOMAIN", "example.goog"),
+  );
+  credentialOrigin(settings(ACCOUNT), { GOOGLE_CLOUD_UNIVERSE_DOMAIN: "googleapis.com" });
+  assert.throws(
+    () => parseGoogleCredentials(JSON.stringify({ ...ACCOUNT, universe_domain: "example.goog" }), "x"),
+    codeIs("config", "universe_domain", "example.goog"),
+  );
+  parseGoogleCredentials(JSON.stringify({ ...ACCOUNT, universe_domain: "googleapis.com" }), "x");
+});
+
+Deno.test("google settings: who pays for requests", () => {
+  const requester = { request_payer: "requester" };
+  assert.equal(payingProject(settings(undefined, { project_id: "p" }), {}), undefined);
+  assert.equal(payingProject(settings(undefined, { ...requester, project_id: "p" }), {}), "p");
+  assert.equal(payingProject(settings(undefined, requester), { GOOGLE_CLOUD_PROJECT: "q" }), "q");
+  assert.throws(() => payingProject(settings(undefined, requester), {}), codeIs("config", "project_id"));
+  assert.throws(
+    () => payingProject(settings(undefined, { request_payer: "owner" }), {}),
+    codeIs("config", "owner", "expected requester"),
+  );
+});
