@@ -94,7 +94,7 @@ const NARROW: { from: RegExp; to: RegExp; why: string }[] = [
   {
     from: /^src\/storage\/(?!backends\/)/,
     to:
-      /^src\/storage\/backends\/(?!mod\.ts$|[a-z0-9]+\/(settings|credential_file|credential_origin|endpoints)\.ts$)/,
+      /^src\/storage\/backends\/(?!mod\.ts$|[a-z0-9]+\/(settings|credential_file|credential_origin|endpoints|connection_string)\.ts$)/,
     why:
       "only the registry knows a backend; its settings are pure and known to whoever works out permissions",
   },

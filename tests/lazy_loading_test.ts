@@ -41,7 +41,7 @@ const OWN: Readonly<Record<string, RegExp>> = Object.fromEntries(
     new RegExp(
       `^src/storage/backends/${
         name === "mem" ? "memory" : name
-      }/(?!settings|credential_file|credential_origin|endpoints)`,
+      }/(?!settings|credential_file|credential_origin|endpoints|connection_string)`,
     ),
   ]),
 );
