@@ -49,7 +49,10 @@ export class OutputDirectory implements OutputTree {
   }
 
   names(segments: readonly string[]): string[] {
-    return Array.from(this.#files.readDir(this.path(segments)), ({ name }) => name);
+    const path = this.path(segments);
+    // What lies beside the variables' own names belongs to none of them.
+    const onForeign = segments.length === 0 ? () => {} : refuseForeign(path);
+    return Array.from(this.#files.listDir(path, onForeign), ({ name }) => name);
   }
 
   size(segments: readonly string[]): number {
@@ -66,7 +69,7 @@ export class OutputDirectory implements OutputTree {
   }
 
   *#walk(directory: string, relative: string, way: { behindLink: boolean }): Generator<FoundFile> {
-    for (const { name, kind } of this.#files.readDir(directory)) {
+    for (const { name, kind } of this.#files.listDir(directory, refuseForeign(directory))) {
       const path = `${directory}/${name}`;
       const inside = relative === "" ? name : `${relative}/${name}`;
       const found = kind === "file" ? kind : this.#look(path)?.kind;
@@ -107,4 +110,13 @@ export class OutputDirectory implements OutputTree {
     }
     return this.#look(target);
   }
+}
+
+/** Refuses a name that no key can have: without its file the directory would not be whole. */
+function refuseForeign(directory: string): (shown: string) => never {
+  return (shown) => {
+    throw cannot("upload", directory, {
+      path: `the name "${shown}" in it is not UTF-8, expected one that a key can hold`,
+    });
+  };
 }

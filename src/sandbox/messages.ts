@@ -6,6 +6,7 @@
 import { Secret } from "../config/mod.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { InspectCommand, Inspected, InspectSource } from "../run/inspect.ts";
+import type { DirectoryRequest } from "./directory_server.ts";
 import type { LogSettings } from "../system/log.ts";
 import type { RunCommand, RunFailure } from "../run/context.ts";
 
@@ -29,6 +30,8 @@ export type ToWorker =
     early: boolean;
     /** Milliseconds of the run's deadline that Workers before this one have used. */
     spentMs: number;
+    /** Where the main thread's answers to a {@linkcode DirectoryRequest} stand; undefined where it cannot read directories. */
+    directories?: SharedArrayBuffer;
   }
   | {
     kind: "inspect";
@@ -59,6 +62,7 @@ export type FromWorker =
   | { kind: "pong" }
   /** Something was thrown that nothing catches. */
   | { kind: "crashed"; error: string; stack: string }
+  | DirectoryRequest
   /** May the run reach these places? Answered by `allowed`, `refused`, or the Worker's end. */
   | { kind: "allow"; uris: string[] };
 

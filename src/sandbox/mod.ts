@@ -11,8 +11,11 @@
  */
 import { cannot, explain, from } from "../errors.ts";
 import type { Fields, LogSettings } from "../system/log.ts";
+import { sys } from "../system/deno.ts";
+import { openDirentReader } from "../system/getdents.ts";
 import type { Clock } from "../system/mod.ts";
 import type { RunCommand, RunFailure } from "../run/context.ts";
+import { DirectoryServer, sharedAnswer } from "./directory_server.ts";
 import { type FromWorker, pack, type ToWorker } from "./messages.ts";
 import { reportScopeOf, type Scope, type ScopeContext, scopeOf, widen } from "./permissions.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -32,6 +35,9 @@ const THREAD_POLL_MS = 100;
 
 /** What the program never uses, apart from the one watcher that needs the whole set: see {@linkcode dropRights}. */
 const NEVER_USED = ["run", "ffi", "import", "sys", "env"] as const;
+
+/** What reads directories for Workers; null where the machine cannot. Loaded before the right to is given up, and usable after it. */
+const DIRENTS = openDirentReader();
 
 /**
  * Gives up, for the rest of the process's life, the right to start processes, to load libraries, to import code, and to read
@@ -143,8 +149,13 @@ async function runWorker(command: RunCommand, options: SandboxOptions, job: Job)
     ask: () => send({ kind: "ping" }),
     silent: () => resolve(silent(command, options)),
   });
+  const directories = serveDirectories(job.scope);
   worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
     switch (data.kind) {
+      case "list":
+      case "list-more":
+      case "list-close":
+        return void directories?.server.answer(data);
       case "done":
         return resolve(data.status);
       case "uploaded":
@@ -170,11 +181,18 @@ async function runWorker(command: RunCommand, options: SandboxOptions, job: Job)
     resolve(crash(event.message));
   };
   worker.onmessageerror = () => resolve(crash("a message between its threads could not be read"));
-  const disconnect = connect(command, options, { send, watchdog, spentMs: job.spentMs, fail: reject });
-  return await promise.finally(() => {
+  const disconnect = connect(command, options, {
+    send,
+    watchdog,
+    spentMs: job.spentMs,
+    fail: reject,
+    ...(directories !== null && { directories: directories.shared }),
+  });
+  return await promise.finally(async () => {
     disconnect();
     watchdog.close();
     worker.terminate();
+    await directories?.server.close();
   });
 }
 
@@ -183,6 +201,21 @@ interface Wires {
   watchdog: Watchdog;
   spentMs: number;
   fail(error: unknown): void;
+  /** For the answers about directories. */
+  directories?: SharedArrayBuffer;
+}
+
+/** What reads directories for a Worker with this scope. */
+function serveDirectories(scope: Scope): { server: DirectoryServer; shared: SharedArrayBuffer } | null {
+  if (DIRENTS === null) return null;
+  const shared = sharedAnswer();
+  const server = new DirectoryServer({
+    reader: DIRENTS,
+    files: sys.files,
+    shared,
+    readable: () => scope.read,
+  });
+  return { server, shared };
 }
 
 /** Tells a Worker its job and what happens outside, until the returned function is called. */
@@ -217,6 +250,7 @@ function connect(command: RunCommand, options: SandboxOptions, wires: Wires): ()
       log,
       early: ended !== undefined,
       spentMs,
+      ...(wires.directories === undefined ? {} : { directories: wires.directories }),
       ...(options.caveat === undefined ? {} : { caveat: options.caveat }),
       ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
       ...(failure === undefined ? {} : { failure }),

@@ -10,6 +10,7 @@ import { reportFailure } from "../run/error_document.ts";
 import { run } from "../run/mod.ts";
 import type { RunContext, RunFailure } from "../run/context.ts";
 import { sys, writeStderr, writeStdout } from "../system/deno.ts";
+import { withDirectories } from "./directory_client.ts";
 import { type FromWorker, type ToWorker, unpack } from "./messages.ts";
 
 const scope = self as unknown as EventTarget & {
@@ -61,7 +62,10 @@ async function start(job: Extract<ToWorker, { kind: "run" }>): Promise<void> {
   const command = unpack(job.command);
   const secrets = secretValues(command.storage, job.env);
   const context: RunContext = {
-    system: sys,
+    system: job.directories === undefined ? sys : {
+      ...sys,
+      files: withDirectories(sys.files, job.directories, (request) => scope.postMessage(request)),
+    },
     log: createLog({ ...job.log, write: writeStderr, clock: sys.clock, secrets }),
     print: writeStdout,
     mask: createMasker(secrets),

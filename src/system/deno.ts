@@ -141,6 +141,7 @@ const files: Files = {
       yield { name: entry.name, kind };
     }
   },
+  listDir: (path) => files.readDir(path),
   mkdir: (path) => on("make the directory", path, () => Deno.mkdirSync(path, { recursive: true })),
   rename: (from, to) => on("rename to", to, () => Deno.renameSync(from, to)),
   remove(path) {

@@ -93,10 +93,19 @@ export interface Files {
   /** The canonical path behind all symlinks. */
   realPath(path: string): string;
   /**
-   * Names and kinds of a directory's entries, in the order of the directory. Deno passes over names that are not UTF-8, so
-   * nobody above can see them.
+   * Names and kinds of a directory's entries, in the order of the directory, which is read as a whole. Names that are not UTF-8 are
+   * passed over: for directories of the run's own.
    */
   readDir(path: string): Iterable<{ name: string; kind: FileInfo["kind"] }>;
+  /**
+   * The same of a directory that anybody may have filled, in pieces where the machine can do that.
+   *
+   * @param onForeign called for a name that is not UTF-8, with its bytes in a form that can be shown; what it throws ends the listing
+   */
+  listDir(
+    path: string,
+    onForeign: (shown: string) => void,
+  ): Iterable<{ name: string; kind: FileInfo["kind"] }>;
   /** Makes a directory and its parents; one that is there already is no error. */
   mkdir(path: string): void;
   /** Renames within one file system, replacing what is there. */

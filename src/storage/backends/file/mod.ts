@@ -112,8 +112,9 @@ export class FileStore implements ObjectStore {
   }
 
   #isEmpty(path: string): boolean {
-    for (const _ of this.#system.files.readDir(path)) return false;
-    return true;
+    let isEmpty = true;
+    for (const _ of this.#system.files.listDir(path, () => isEmpty = false)) return false;
+    return isEmpty;
   }
 
   get(key: string, options: GetOptions): Promise<GetResult> {

@@ -3,8 +3,9 @@
  *
  * - The order is that of an object store: byte-wise over whole keys, so `a.txt` comes before `a/x`.
  * - A directory without entries is a zero-byte key that ends in `/`, so that an empty directory survives a copy.
- * - Held in memory are the names of the directories from the root to the current one, never the tree. (Deno itself reads a
- *   directory as a whole, so a window of names would save nothing.)
+ * - Held in memory are some names of the directories from the root to the current one, never the tree: of a directory with more,
+ *   the next ones are looked for when their turn has come, by reading it again.
+ * - A name that is not UTF-8 is refused, since no key can hold it.
  * - A symlink is followed when it stays below the root, and a directory behind one is followed once: a further directory
  *   symlink below it is refused, which rules out cycles and trees that links make exponentially large.
  * - FIFOs, sockets and devices are refused, never opened.
@@ -13,7 +14,10 @@
 import { isInside } from "../../../system/beneath.ts";
 import { cannot, CopilotError } from "../../../errors.ts";
 import type { FileInfo, Files } from "../../../system/mod.ts";
-import { compareKeys } from "../../key_order.ts";
+import { compareKeys, Smallest } from "../../key_order.ts";
+
+/** Names of one directory that are held at once. */
+const WINDOW_NAMES = 20_000;
 
 const TEMPORARY = /^\.copilot-[0-9a-f]{16}\.tmp$/;
 
@@ -45,20 +49,17 @@ export interface WalkOptions {
   root?: string | undefined;
 }
 
-interface Name {
-  /** As it sorts: the name of a directory has a `/` behind it. */
-  text: string;
-  isLink: boolean;
-}
-
 interface Directory {
   /** Empty, or ends in `/`. */
   key: string;
   path: string;
   /** A symlink has been followed on the way here. */
   behindLink: boolean;
-  names: Name[];
+  /** As they sort: the name of a directory has a `/` behind it. */
+  names: string[];
   next: number;
+  /** There are more names behind these, to be read when their turn has come. */
+  isCut: boolean;
   /** Nothing is in it, not even names that are not wanted. */
   empty: boolean;
 }
@@ -80,14 +81,16 @@ export function* walkTree(files: Files, options: WalkOptions): Generator<TreeEnt
     }
     const name = directory.names[directory.next++];
     if (name === undefined) {
-      stack.pop();
-    } else if (name.text.endsWith("/")) {
+      if (directory.isCut) stack[stack.length - 1] = walk.further(directory);
+      else stack.pop();
+    } else if (name.endsWith("/")) {
       stack.push(walk.enter(directory, name));
     } else {
-      const path = directory.path + name.text;
-      const info = name.isLink ? files.stat(path) : files.lstat(path);
+      const path = directory.path + name;
+      const found = files.lstat(path);
+      const info = found?.kind === "symlink" ? files.stat(path) : found;
       // A file that has gone since its directory was read is not there.
-      if (info !== null) yield { key: directory.key + name.text, info };
+      if (info !== null) yield { key: directory.key + name, info };
     }
   }
 }
@@ -110,18 +113,24 @@ class Walk {
     this.#base = path;
     if (this.#files.stat(path)?.kind !== "directory") return null;
     if (this.#options.root !== undefined) this.#assertInside(path);
-    return this.#read(key, path, false);
+    return this.#read({ key, path, behindLink: false });
   }
 
-  enter(parent: Directory, name: Name): Directory {
-    const path = parent.path + name.text;
-    if (name.isLink && parent.behindLink) {
+  enter(parent: Directory, name: string): Directory {
+    const path = parent.path + name;
+    const isLink = this.#files.lstat(path.slice(0, -1))?.kind === "symlink";
+    if (isLink && parent.behindLink) {
       throw refusal(
         path.slice(0, -1),
         "it is a symlink to a directory below another one, and only one is followed",
       );
     }
-    return this.#read(parent.key + name.text, path, parent.behindLink || name.isLink);
+    return this.#read({ key: parent.key + name, path, behindLink: parent.behindLink || isLink });
+  }
+
+  /** The same directory with its next names. */
+  further(directory: Directory): Directory {
+    return this.#read(directory, directory.names.at(-1));
   }
 
   isWanted(key: string): boolean {
@@ -136,32 +145,37 @@ class Walk {
       (after === undefined || compareKeys(key, after) > 0 || after.startsWith(key));
   }
 
-  #read(key: string, path: string, behindLink: boolean): Directory {
-    const names: Name[] = [];
+  /** @param from only names behind this one */
+  #read(
+    { key, path, behindLink }: Pick<Directory, "key" | "path" | "behindLink">,
+    from?: string,
+  ): Directory {
+    const smallest = new Smallest(WINDOW_NAMES);
     let empty = true;
-    for (const entry of this.#entries(path)) {
+    for (const entry of this.#entries(key, path)) {
       empty = false;
       if (isTemporaryName(entry.name) || !(key + entry.name).startsWith(this.#options.prefix)) continue;
       const kind = entry.kind === "symlink" ? this.#kindBehind(path + entry.name) : entry.kind;
-      const name = {
-        text: kind === "directory" ? `${entry.name}/` : entry.name,
-        isLink: entry.kind === "symlink",
-      };
-      const wanted = kind === "directory" ? this.#mayHold(key + name.text) : this.isWanted(key + name.text);
+      const name = kind === "directory" ? `${entry.name}/` : entry.name;
+      const wanted = kind === "directory" ? this.#mayHold(key + name) : this.isWanted(key + name);
       if (!wanted) continue;
       if (kind === "other") {
         throw refusal(path + entry.name, "it is a FIFO, socket or device, expected a regular file");
       }
-      names.push(name);
+      if (from === undefined || compareKeys(name, from) > 0) smallest.add(name);
     }
-    names.sort((a, b) => compareKeys(a.text, b.text));
-    return { key, path, behindLink, names, next: 0, empty };
+    const { keys, isCut } = smallest.take();
+    return { key, path, behindLink, names: keys, next: 0, isCut, empty };
   }
 
   /** A directory that has gone since its parent was read holds nothing. */
-  *#entries(path: string): Iterable<{ name: string; kind: FileInfo["kind"] }> {
+  *#entries(key: string, path: string): Iterable<{ name: string; kind: FileInfo["kind"] }> {
+    const onForeign = (shown: string) => {
+      if (!(key + shown).startsWith(this.#options.prefix)) return;
+      throw refusal(path, `the name "${shown}" in it is not UTF-8, expected one that a key can hold`);
+    };
     try {
-      yield* this.#files.readDir(path);
+      yield* this.#files.listDir(path, onForeign);
     } catch (error) {
       if (!(error instanceof CopilotError) || error.code !== "not-found") throw error;
     }

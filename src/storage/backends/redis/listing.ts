@@ -5,7 +5,7 @@
  * @module
  */
 import { cannot, CopilotError } from "../../../errors.ts";
-import { compareKeys } from "../../key_order.ts";
+import { compareKeys, Smallest } from "../../key_order.ts";
 import { follow, type Trail } from "../../listing.ts";
 import type { ListPage, ObjectInfo } from "../../store.ts";
 import type { About, RedisClient } from "./client.ts";
@@ -90,35 +90,4 @@ async function sized(client: RedisClient, about: About, keys: readonly string[])
     }
   }
   return objects;
-}
-
-/** The smallest of many keys, each once. */
-class Smallest {
-  readonly #count: number;
-  #keys: string[] = [];
-  /** Keys from here on are too large. */
-  #bound: string | null = null;
-
-  constructor(count: number) {
-    this.#count = count;
-  }
-
-  add(key: string): void {
-    if (this.#bound !== null && compareKeys(key, this.#bound) >= 0) return;
-    this.#keys.push(key);
-    if (this.#keys.length >= 2 * this.#count) this.#shrink();
-  }
-
-  /** In order, and whether there were more. */
-  take(): { keys: string[]; isCut: boolean } {
-    this.#shrink();
-    return { keys: this.#keys, isCut: this.#bound !== null };
-  }
-
-  #shrink(): void {
-    const sorted = this.#keys.sort(compareKeys);
-    const distinct = sorted.filter((key, i) => i === 0 || key !== sorted[i - 1]);
-    if (distinct.length > this.#count) this.#bound = distinct[this.#count]!;
-    this.#keys = distinct.slice(0, this.#count);
-  }
 }
