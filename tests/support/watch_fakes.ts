@@ -72,6 +72,10 @@ export class FakeFiles implements Files {
     return path;
   }
 
+  listDir(path: string): Iterable<{ name: string; kind: FileInfo["kind"] }> {
+    return this.readDir(path);
+  }
+
   *readDir(path: string): Generator<{ name: string; kind: FileInfo["kind"] }> {
     const names = new Set<string>();
     for (const one of this.texts.keys()) {
