@@ -317,7 +317,9 @@ function prepared(
       ...files.stat(command.localDir) !== null && { realLocalDir: files.realPath(command.localDir) },
     };
   } catch (thrown) {
-    return { failure: { message: explain(from(thrown, { action: "run" })) } };
+    const message = explain(from(thrown, { action: "run" }));
+    openLog(command, { env }).error("the command cannot be begun", { error: message });
+    return { failure: { message } };
   }
 }
 
@@ -341,7 +343,7 @@ function absolute(path: string): string {
   return posix.resolve(workingDirectory(), path);
 }
 
-function openLog(command: StoreCommand, { env }: World): ConsoleLog {
+function openLog(command: StoreCommand, { env }: Pick<World, "env">): ConsoleLog {
   const secrets = secretValues(command.storage, env);
   return createLog({ ...logSettings(command), write: writeStderr, clock: sys.clock, secrets });
 }

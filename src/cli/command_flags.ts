@@ -31,8 +31,8 @@ const DOWNLOAD = rows({ of: "download", group: "command" }, [
   {
     name: "to-output-prefix",
     arg: "URI",
-    required: true,
-    help: "URI prefix for error.pb, should the download fail",
+    help:
+      "URI prefix for error.pb, should the download fail; without it nothing is written there, and a failure exits 1",
   },
   {
     name: "to-local-dir",

@@ -38,11 +38,11 @@ const TABLE = {
   download: {
     aliases: ["downloader"],
     summary: "Fetch a task's inputs into a directory, as files and as inputs.pb, inputs.json or inputs.yaml",
-    usage: "copilot download --from-remote URI --to-output-prefix URI --to-local-dir DIR [flags]",
+    usage: "copilot download --from-remote URI --to-local-dir DIR [--to-output-prefix URI] [flags]",
     examples: [
       "copilot download --from-remote s3://bucket/run/inputs.pb --to-output-prefix s3://bucket/run/out \\\n" +
       "    --to-local-dir /var/inputs",
-      "copilot download -f ./run/inputs.pb --to-output-prefix ./run/out -o ./inputs --format YAML",
+      "copilot download -f s3://bucket/run/inputs.pb -o ./inputs --format YAML",
       "copilot --config '/etc/flyte/copilot/*.yaml' --storage.stow.kind=s3 download …",
     ],
     arguments: NOTHING,

@@ -26,8 +26,8 @@ export interface DownloadCommand extends StoreCommand {
   dryRun: boolean;
   /** URI of the LiteralMap. */
   from: string;
-  /** URI prefix for the error document. */
-  outputPrefix: string;
+  /** URI prefix for the error document; without one nothing remote is written, and a failure exits 1. */
+  outputPrefix: string | undefined;
   /** As given: absolute, or relative to the working directory. */
   localDir: string;
   /** As given: a value that is no format or layout fails the download, which the error document tells, as the original has it. */

@@ -139,7 +139,7 @@ function downloadCommand(settings: Settings, common: StoreCommand): DownloadComm
     ...common,
     dryRun: settings.bool("dry-run"),
     from: settings.text("from-remote"),
-    outputPrefix: settings.text("to-output-prefix"),
+    outputPrefix: settings.optionalText("to-output-prefix"),
     localDir: settings.text("to-local-dir"),
     format: settings.text("format"),
     layout: settings.text("file-input-layout"),

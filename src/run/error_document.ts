@@ -13,6 +13,7 @@ import { joinKey, parseUri } from "../storage/uri.ts";
 import { deadlineIn } from "../system/deadline.ts";
 import type { Log } from "../system/log.ts";
 import type { Clock } from "../system/mod.ts";
+import type { SidecarCommand } from "../cli/mod.ts";
 import { openStores, type RunCommand, type RunContext } from "./context.ts";
 import { taskFailure } from "./task_error.ts";
 
@@ -54,9 +55,11 @@ export function codeOf(command: RunCommand): string {
   return command.kind === "download" ? DOWNLOAD_FAILED : "OutputUploadFailed";
 }
 
-/** Where a command's error document goes. */
-export function errorUri(command: RunCommand): string {
-  return joinKey(command.outputPrefix, command.errOutputName);
+/** Where a command's error document goes; undefined for a download that only reads. */
+export function errorUri(command: SidecarCommand): string;
+export function errorUri(command: RunCommand): string | undefined;
+export function errorUri({ outputPrefix, errOutputName }: RunCommand): string | undefined {
+  return outputPrefix === undefined ? undefined : joinKey(outputPrefix, errOutputName);
 }
 
 /** Where a sidecar declares its outputs; undefined for a download. */
@@ -71,8 +74,8 @@ export function failureOf(error: CopilotError, command: RunCommand): RunFailure 
 }
 
 /**
- * Writes the error document of a failed run, within a time of its own, and gives the exit status. What the task itself has declared
- * in its `_ERROR` file says more than anything that was seen from outside.
+ * Writes the error document of a failed run, within a time of its own, and gives the exit status: 1 where it has no place. What the
+ * task itself has declared in its `_ERROR` file says more than anything that was seen from outside.
  */
 export async function reportFailure(
   failure: RunFailure,
@@ -80,6 +83,8 @@ export async function reportFailure(
   context: RunContext,
 ): Promise<number> {
   const { system, log } = context;
+  const uri = errorUri(command);
+  if (uri === undefined) return 1;
   const deadline = deadlineIn(system.clock, REPORT_MS, { what: "Error document" });
   const stores = openStores(command, context, { deadlineMs: deadline.atMs });
   const tools: DocumentContext = { stores, signal: deadline.signal, log };
@@ -92,14 +97,14 @@ export async function reportFailure(
       return 0;
     }
     const cause = declaredFailure(command, context) ??
-      await withDownloadFailure(failure, command, { ...tools, clock: system.clock });
+      await withDownloadFailure(failure, command, { ...tools, clock: system.clock, uri });
     const { code = codeOf(command), message, kind, origin } = cause;
     const told = { code, message: context.mask(message), ...(kind !== undefined && { kind }) };
-    await writeErrorDocument(errorUri(command), { ...told, ...(origin !== undefined && { origin }) }, tools);
+    await writeErrorDocument(uri, { ...told, ...(origin !== undefined && { origin }) }, tools);
     if (outputs !== undefined) await withdrawOutputs(outputs, tools);
     return command.exitOnError ? 1 : 0;
   } catch (thrown) {
-    log.error("cannot write the error document", { uri: errorUri(command), error: explain(thrown) });
+    log.error("cannot write the error document", { uri, error: explain(thrown) });
     return 1;
   } finally {
     deadline.clear();
@@ -124,10 +129,10 @@ function declaredFailure(command: RunCommand, { system }: RunContext): RunFailur
 async function withDownloadFailure(
   failure: RunFailure,
   command: RunCommand,
-  context: DocumentContext & { clock: Clock },
+  context: DocumentContext & { clock: Clock; uri: string },
 ): Promise<RunFailure> {
   if (command.kind !== "sidecar" || failure.origin !== ErrorOrigin.USER) return failure;
-  const earlier = await earlierError(errorUri(command), context);
+  const earlier = await earlierError(context.uri, context);
   if (earlier?.code !== DOWNLOAD_FAILED) return failure;
   const { code, message, kind, origin } = earlier;
   const after = `; after that: ${failure.message}`;
@@ -165,9 +170,11 @@ export async function withdrawErrors(
   context: DocumentContext,
   what = "the error document of an earlier try",
 ): Promise<void> {
+  const { outputPrefix } = command;
+  if (outputPrefix === undefined) return;
   await Promise.all(
     errorNames(command).map(async (name) => {
-      const uri = joinKey(command.outputPrefix, name);
+      const uri = joinKey(outputPrefix, name);
       const isOurs = command.kind === "sidecar"
         ? await exists(uri, context)
         : (await errorAt(uri, context))?.code === codeOf(command);

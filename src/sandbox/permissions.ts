@@ -44,7 +44,10 @@ export function scopeOf(command: RunCommand, context: ScopeContext): Scope {
 export function reportScopeOf(command: RunCommand, context: ScopeContext): Scope {
   const localDirs = [command.localDir, context.realLocalDir];
   const scope: Scope = { read: new Set(localDirs), write: new Set(), net: new Set() };
-  add(scope, command.outputPrefix, { what: "--to-output-prefix", write: true, command, context });
+  const { outputPrefix } = command;
+  if (outputPrefix !== undefined) {
+    add(scope, outputPrefix, { what: "--to-output-prefix", write: true, command, context });
+  }
   return scope;
 }
 

@@ -78,7 +78,7 @@ for (const recorded of RECORDED) {
     assert.equal(primary.values.region, "us-east-1");
     assert.equal(primary.secrets.secret_key!.reveal(), "testsecret");
     assert.equal(command.timeoutMs, 3_600_000);
-    assert.match(command.outputPrefix, /^s3:\/\/flyte\/run\//);
+    assert.match(command.outputPrefix ?? "", /^s3:\/\/flyte\/run\//);
     if (command.kind === "download") {
       assert.match(command.from, /^s3:\/\/flyte\/run\/.*inputs\.pb$/);
       assert(decode("VariableMap", command.inputInterface!).variables.length > 0);

@@ -163,8 +163,7 @@ Deno.test("a wrong --format or --file-input-layout is no usage error: the downlo
 
 Deno.test("resolve: what cannot be done without is asked for by name, all at once", async () => {
   const cases: [string[], RegExp][] = [
-    [["download"], /--from-remote, --to-output-prefix, --to-local-dir missing/],
-    [[...DOWNLOAD, "--to-output-prefix="], /: --to-output-prefix missing/],
+    [["download"], /--from-remote, --to-local-dir missing/],
     [["sidecar", "-f", "/d"], /--to-raw-output, --to-output-prefix missing/],
     [[...DOWNLOAD, "--timeout=-1s"], /Cannot use --timeout: it is negative, expected 0/],
     [[...SIDECAR, "--start-timeout=-1s"], /--start-timeout/],

@@ -8,7 +8,7 @@ import { run } from "../../src/run/mod.ts";
 import { type RunFailure, toErrorDocument } from "../../src/flyte/codec/error_document.ts";
 import type { RunCommand, RunContext } from "../../src/run/context.ts";
 import { backend, MemoryStore } from "../../src/storage/backends/memory/mod.ts";
-import type { ObjectStore } from "../../src/storage/store.ts";
+import { bytesSource, type ObjectStore } from "../../src/storage/store.ts";
 import { parseUri } from "../../src/storage/uri.ts";
 import { sys } from "../../src/system/deno.ts";
 import type { System } from "../../src/system/mod.ts";
@@ -234,6 +234,25 @@ Deno.test("run: a download leaves the error document of anything but a download"
       assert.deepEqual(Object.keys(await objectsIn(setup.store)), ["f", "in/inputs.pb", `out/${name}`]);
     }
   }
+});
+
+Deno.test("run: a download without --to-output-prefix writes nothing remote, and fails with status 1", async () => {
+  const objects = { "in/inputs.pb": INPUTS, "out/error.pb": OWN, "error.pb": OWN };
+  using setup = await setUp(objects);
+  const calls: string[] = [];
+  const refuse = (method: string) => () =>
+    Promise.reject(storeError("internal", { message: String(calls.push(method)) }));
+  Object.assign(setup.store, {
+    put: refuse("put"),
+    delete: refuse("delete"),
+    beginUpload: refuse("beginUpload"),
+  });
+  const command = downloadCommand(setup.dir.path, { outputPrefix: undefined });
+  assert.equal(await setup.run(command), 1);
+  assert.match(String(setup.log.events.at(-1)!.fields.error), /variable f/);
+  await MemoryStore.prototype.put.call(setup.store, "f", bytesSource(new Uint8Array(1)), { signal });
+  assert.equal(await setup.run(command), 0);
+  assert.deepEqual(calls, []);
 });
 
 Deno.test("run: what a task leaves behind is the user's fault, what a store does is the system's", async () => {
