@@ -7,6 +7,15 @@
  * The candidate nearest to a misspelt word, as the end of a message: `, did you mean "--format"?` without the question
  * mark; empty where nothing is near.
  *
+ * @example
+ * ```ts
+ * import assert from "assert";
+ * import { suggestion } from "./suggest.ts";
+ *
+ * assert.equal(suggestion("formta", ["format", "timeout"], { mark: "--" }), ', did you mean "--format"');
+ * assert.equal(suggestion("something", ["format", "timeout"]), "");
+ * ```
+ *
  * @param options.mark what stands before a candidate within the message: `--`
  */
 export function suggestion(

@@ -1,5 +1,20 @@
 /**
- * Documents of Flyte made readable: what a file of bytes is, and its content as JSON, YAML or a table.
+ * Documents of Flyte made readable: what a file of bytes is, and its content as JSON, YAML or a table. This is what other programs
+ * may import; it needs no permission.
+ *
+ * @example
+ * ```ts
+ * import assert from "assert";
+ * import { guessKind, render } from "./mod.ts";
+ *
+ * // What inputs.pb holds for an input n of 5.
+ * const bytes = Uint8Array.fromBase64("CgsKAW4SBgoECgIIBQ==");
+ * assert.equal(guessKind("inputs.pb", bytes), "literals");
+ * assert.equal(
+ *   render(bytes, "literals", "table", { name: "inputs.pb" }),
+ *   "INPUT  TYPE     VALUE\nn      integer  5\n",
+ * );
+ * ```
  * @module
  */
 import { CopilotError, explain } from "../../errors.ts";

@@ -40,6 +40,16 @@ const PLAIN = /^[\w.+\/-]+$/;
 /**
  * Reads `NAME:TYPE`.
  *
+ * @example
+ * ```ts
+ * import assert from "assert";
+ * import { parseVariable, typeWord } from "./type_words.ts";
+ *
+ * const { name, type } = parseVariable("tags:list[string]");
+ * assert.equal(name, "tags");
+ * assert.equal(typeWord(type), "list[str]");
+ * ```
+ *
  * @throws CopilotError `usage` naming the word, the place in it and what was expected there
  */
 export function parseVariable(word: string): { name: string; type: LiteralType } {
