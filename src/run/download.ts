@@ -3,14 +3,15 @@
  * @module
  */
 import { type DownloadMode, FILE_LAYOUTS, type FileLayout } from "../flyte/modes.ts";
-import { about, cannot, explain } from "../errors.ts";
+import { about, cannot, explain, from } from "../errors.ts";
 import { inputsJson, inputsYaml } from "../flyte/text/documents.ts";
-import { decodeLiteral, decodeLiteralMap, encodeLiteralMap, weigh } from "../flyte/codec/idl.ts";
+import type { Content } from "../flyte/text/text_bytes.ts";
+import { decodeLiteral, decodeLiteralMap, encodeParts, weigh } from "../flyte/codec/idl.ts";
 import { offloadedIn, resolveOffloaded } from "../flyte/plan/offloaded.ts";
 import { type Action, type DownloadPlan, planDownload } from "../flyte/plan/plan_download.ts";
 import type { LiteralMap } from "../flyte/types.ts";
 import type { TransferSession } from "../transfer/session.ts";
-import { Staging, STAGING_NAME } from "../transfer/staging.ts";
+import { type StagedFile, Staging, STAGING_NAME } from "../transfer/staging.ts";
 import type { Stores } from "../storage/stores.ts";
 import type { Log } from "../system/log.ts";
 import { shownUri } from "../shown_uri.ts";
@@ -58,19 +59,26 @@ export async function download(job: DownloadJob, context: DownloadContext): Prom
   const { files } = session.system;
   const staging = new Staging(files, job.localDir);
   const markers = job.mode === "DOWNLOAD_STREAM" ? new StreamMarkers(files, job.localDir, staging) : null;
+  const staged: StagedFile[] = [];
   try {
     const names = documentsOf(job.format);
     staging.cleanUp();
     markers?.clear();
     for (const name of names) files.remove(`${job.localDir}/${name}`);
     const { plan, documents } = await planInputs(job, context);
+    // Written before anything moves, so that a value no document can hold fails at once; and not kept in memory, where JSON's escapes
+    // make a text six times as long.
+    for (const document of documents) stage(document, { staging, staged });
     await carryOut(plan, { ...context, staging, markers });
-    for (const { path, bytes } of documents) staging.write(path, bytes, 0o666);
+    documents.forEach(({ path }, index) => staged[index]!.commit(path));
   } catch (error) {
     warnOnFailure(log, "cannot mark the download as failed", () => markers?.failed());
     throw error;
   } finally {
-    warnOnFailure(log, "cannot remove unfinished files", () => staging.cleanUp());
+    warnOnFailure(log, "cannot remove unfinished files", () => {
+      for (const document of staged) document.discard();
+      staging.cleanUp();
+    });
   }
 }
 
@@ -107,8 +115,14 @@ function layoutOf(layout: string): FileLayout {
 /** What a download is to do. */
 export interface PlannedInputs {
   plan: DownloadPlan;
-  /** Made before anything moves, so that a value no document can hold fails at once. */
-  documents: { path: string; bytes: Uint8Array }[];
+  documents: InputsDocument[];
+}
+
+/** inputs.pb, or what a task's program reads instead. */
+export interface InputsDocument {
+  path: string;
+  /** Throws CopilotError `input` for a value that no such document can hold. */
+  content: Content;
 }
 
 /** Reads the inputs, plans, and asks for the places that the plan names. Writes nothing. */
@@ -124,14 +138,33 @@ export async function planInputs(job: DownloadJob, context: DownloadContext): Pr
   });
   await context.allow(plan.uris);
   context.log.debug("planned", { variables: map.literals.size, actions: plan.count });
-  const documents = names.map((name) => ({ path: `${job.localDir}/${name}`, bytes: document(name, plan) }));
+  const documents = names.map((name) => ({
+    path: `${job.localDir}/${name}`,
+    content: contentOf(name, plan),
+  }));
   return { plan, documents };
 }
 
-function document(name: string, plan: DownloadPlan): Uint8Array {
-  if (name === "inputs.json") return inputsJson(plan.local);
-  if (name === "inputs.yaml") return inputsYaml(plan.local);
-  return encodeLiteralMap(plan.local);
+function contentOf(name: string, { local }: DownloadPlan): Content {
+  if (name === "inputs.json") return inputsJson(local);
+  if (name === "inputs.yaml") return inputsYaml(local);
+  return (write) => encodeParts("LiteralMap", local).forEach(write);
+}
+
+/** Writes a document under a temporary name. */
+function stage(
+  { path, content }: InputsDocument,
+  { staging, staged }: { staging: Staging; staged: StagedFile[] },
+): void {
+  try {
+    const document = staging.create(0o666);
+    staged.push(document);
+    content((bytes) => document.file.write(bytes));
+  } catch (thrown) {
+    const error = from(thrown, { action: "write", object: path });
+    // What cannot be written names its variable already.
+    throw error.code === "input" ? error : about(error, `write ${path.slice(path.lastIndexOf("/") + 1)}`);
+  }
 }
 
 /** The LiteralMap with every offloaded literal in place. */
@@ -209,7 +242,7 @@ async function act(action: Action, context: CarryOut, done: () => void): Promise
         staging.ensureDirectory(action.path);
         return done();
       case "write":
-        staging.write(action.path, action.bytes, action.mode);
+        staging.write(action.path, (write) => action.content(write), action.mode);
         session.progress.files++;
         return done();
       case "object":

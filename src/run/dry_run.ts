@@ -10,6 +10,7 @@ import { decodeTypedInterface } from "../flyte/codec/idl.ts";
 import { decodedKey, listPrefix, relativePathOfKey } from "../flyte/plan/keys.ts";
 import type { Action, ObjectAction, PrefixAction } from "../flyte/plan/plan_download.ts";
 import { planUpload } from "../flyte/plan/plan_upload.ts";
+import { lengthOf } from "../flyte/text/text_bytes.ts";
 import { shownUri } from "../shown_uri.ts";
 import type { ListPage } from "../storage/store.ts";
 import type { ObjectLocation, Stores } from "../storage/stores.ts";
@@ -92,7 +93,7 @@ async function showDownload(command: DownloadCommand, tools: Tools): Promise<voi
   const job = { ...command, maxMetadataBytes: command.storage.maxDownloadBytes };
   const inputs = await planInputs(job, { session, stores, log, allow });
   for (const action of inputs.plan.actions) await showAction(action, tools);
-  for (const { path, bytes } of inputs.documents) plan.file(bytes.length, "the inputs", path);
+  for (const { path, content } of inputs.documents) plan.file(lengthOf(content), "the inputs", path);
   plan.end("downloaded");
 }
 
@@ -101,7 +102,11 @@ async function showAction(action: Action, tools: Tools): Promise<void> {
     case "directory":
       return;
     case "write":
-      return tools.plan.file(action.bytes.length, `variable ${action.variable}`, action.path);
+      return tools.plan.file(
+        lengthOf((write) => action.content(write)),
+        `variable ${action.variable}`,
+        action.path,
+      );
     case "object":
       return await showObject(action, tools);
     case "prefix":

@@ -49,6 +49,6 @@ export class StreamMarkers {
 
   #mark(name: string): void {
     this.#staging.ensureDirectory(this.#directory);
-    this.#staging.write(`${this.#directory}/${name}`, new Uint8Array(0), 0o666);
+    this.#staging.write(`${this.#directory}/${name}`, () => {}, 0o666);
   }
 }

@@ -120,11 +120,11 @@ export class Staging {
     };
   }
 
-  /** Writes a whole small file. @param mode permission bits before the umask */
-  write(path: string, bytes: Uint8Array, mode: number): void {
+  /** Writes a whole small file. @param content writes it, in parts @param mode permission bits before the umask */
+  write(path: string, content: (write: (bytes: Uint8Array) => void) => void, mode: number): void {
     const staged = this.create(mode);
     try {
-      staged.file.write(bytes);
+      content((bytes) => staged.file.write(bytes));
       staged.commit(path);
     } finally {
       staged.discard();

@@ -37,6 +37,7 @@ import { caseFile, caseInputs, caseNames } from "../support/flyte.ts";
 import { type Directory, literalMap, MemoryTree, text } from "../support/plans.ts";
 import { mutateBytes, mutateText, NASTY_TEXTS } from "./mutate.ts";
 import { fuzz } from "./target.ts";
+import { bytesOf } from "../../src/flyte/text/text_bytes.ts";
 
 const ROOT = "/run/inputs";
 
@@ -62,8 +63,7 @@ function plan(map: ReturnType<typeof decodeLiteralMap>, random: Random): void {
   for (const { path } of actions) assertBelow(path);
   assert.equal(new Set(actions.map(({ path }) => path)).size, actions.length, "no path twice");
   encodeLiteralMap(local);
-  if (random.chance(0.5)) inputsJson(local);
-  else inputsYaml(local);
+  bytesOf(random.chance(0.5) ? inputsJson(local) : inputsYaml(local));
 }
 
 const MAPS = caseInputs().map(({ bytes }) => bytes);

@@ -4,6 +4,8 @@
  */
 import { decodeLiteralMap } from "../../src/flyte/codec/idl.ts";
 import type { Literal, LiteralMap, Primitive, Scalar } from "../../src/flyte/types.ts";
+import { writeScalar } from "../../src/flyte/text/text.ts";
+import { bytesOf } from "../../src/flyte/text/text_bytes.ts";
 
 const CASES = new URL("../conformance/cases/", import.meta.url);
 
@@ -67,4 +69,9 @@ export function map(entries: Record<string, Literal>): Literal {
 /** A LiteralMap of variables. */
 export function literalMap(entries: Record<string, Literal>): LiteralMap {
   return { literals: new Map(Object.entries(entries)) };
+}
+
+/** The bytes of the file of a value that is no file itself. */
+export function scalarText(scalar: Scalar): Uint8Array {
+  return bytesOf((write) => writeScalar(scalar, write));
 }

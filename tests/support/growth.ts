@@ -34,6 +34,7 @@ import { isPrivateReader, membershipOf, parseCgroup } from "../../src/watch/proc
 import { containerNameOf, hidepidOf, parseMountinfo } from "../../src/watch/proc/mountinfo.ts";
 import { parseStat } from "../../src/watch/proc/stat.ts";
 import { literalMap, text as textLiteral } from "./plans.ts";
+import { bytesOf } from "../../src/flyte/text/text_bytes.ts";
 
 const encoder = new TextEncoder();
 const mask = createMasker(["secret", "aaaaaaaa", "  x  ", "a.b*c"]);
@@ -45,8 +46,8 @@ export const TARGETS: Readonly<Record<string, (text: string) => unknown>> = {
   "YAML: a value": (text) => yamlText(text),
   "YAML: a key": (text) => yamlText(new Map([[text, text]])),
   "JSON: a value": (text) => jsonText(text),
-  "inputs.json": (text) => inputsJson(map("a", text)),
-  "inputs.yaml": (text) => inputsYaml(map("a", text)),
+  "inputs.json": (text) => bytesOf(inputsJson(map("a", text))),
+  "inputs.yaml": (text) => bytesOf(inputsYaml(map("a", text))),
   "a variable's name": (text) => [nameFault(text), quoted(text), keyPlace("a", text)],
   "a scalar's file": (text) => {
     for (const simple of Object.values(SimpleType)) attempt(() => parseScalar(simple, encoder.encode(text)));

@@ -14,6 +14,7 @@ import type {
   TypedInterface,
 } from "../../src/flyte/types.ts";
 import { SimpleType } from "../../src/flyte/types.ts";
+import { bytesOf } from "../../src/flyte/text/text_bytes.ts";
 
 export function scalar(value: NonNullable<Scalar["value"]>): Literal {
   return { value: { case: "scalar", value: { value } }, hash: "", metadata: new Map() };
@@ -183,7 +184,9 @@ export function carryOut(plan: DownloadPlan, root: string): Directory {
     const names = action.path.slice(root.length + 1).split("/");
     let at = top;
     for (const name of names.slice(0, -1)) at = at[name] as Directory;
-    at[names.at(-1)!] = action.kind === "write" ? action.bytes : Object.create(null);
+    at[names.at(-1)!] = action.kind === "write"
+      ? bytesOf((write) => action.content(write))
+      : Object.create(null);
   }
   return top;
 }

@@ -104,10 +104,13 @@ Deno.test("within: nothing is written through a directory that was swapped for a
     using dir = temporaryDirectory();
     using outside = temporaryDirectory();
     const staging = new Staging(sys.files, dir.path);
-    staging.write(dir.at("d/first"), utf8("1"), MODE);
+    staging.write(dir.at("d/first"), (write) => write(utf8("1")), MODE);
     Deno.removeSync(dir.at(name), { recursive: true });
     Deno.symlinkSync(outside.path, dir.at(name));
-    assert.throws(() => staging.write(dir.at("d/second"), utf8("2"), MODE), codeIs("path", dir.at(name)));
+    assert.throws(
+      () => staging.write(dir.at("d/second"), (write) => write(utf8("2")), MODE),
+      codeIs("path", dir.at(name)),
+    );
     staging.cleanUp();
     assert.deepEqual(outside.tree(), {});
   }

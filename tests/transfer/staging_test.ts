@@ -28,8 +28,8 @@ Deno.test("staging: a commit replaces a file of that name, and a symlink without
   dir.write("old", "old");
   Deno.symlinkSync(elsewhere.at("victim"), dir.at("link"));
   const staging = new Staging(sys.files, dir.path);
-  staging.write(dir.at("old"), utf8("new"), MODE);
-  staging.write(dir.at("link"), utf8("mine"), MODE);
+  staging.write(dir.at("old"), (write) => write(utf8("new")), MODE);
+  staging.write(dir.at("link"), (write) => write(utf8("mine")), MODE);
   staging.cleanUp();
   assert.deepEqual(dir.tree(), { link: "mine", old: "new" });
   assert.deepEqual(elsewhere.tree(), { victim: "untouched" });
@@ -56,7 +56,7 @@ Deno.test("staging: what a killed run left is removed, what it finished stays", 
   const staging = new Staging(sys.files, dir.path);
   staging.cleanUp();
   assert.deepEqual(dir.tree(), { whole: "whole" });
-  staging.write(dir.at("next"), utf8("next"), MODE);
+  staging.write(dir.at("next"), (write) => write(utf8("next")), MODE);
   staging.cleanUp();
   assert.deepEqual(dir.tree(), { next: "next", whole: "whole" });
 });
@@ -68,7 +68,7 @@ Deno.test("staging: a symlink in the place of its directory is removed, not what
   Deno.symlinkSync(elsewhere.path, dir.at(STAGING_NAME));
   const staging = new Staging(sys.files, dir.path);
   staging.cleanUp();
-  staging.write(dir.at("a"), utf8("a"), MODE);
+  staging.write(dir.at("a"), (write) => write(utf8("a")), MODE);
   staging.cleanUp();
   assert.deepEqual(dir.tree(), { a: "a" });
   assert.deepEqual(elsewhere.tree(), { "0": "untouched" });
@@ -92,7 +92,7 @@ for (const depth of ["link", "a/link", "link/below/it"]) {
     Deno.symlinkSync(elsewhere.path, dir.at(link));
     const staging = new Staging(sys.files, dir.path);
     assert.throws(
-      () => staging.write(dir.at(`${depth}/file`), utf8("x"), MODE),
+      () => staging.write(dir.at(`${depth}/file`), (write) => write(utf8("x")), MODE),
       codeIs("path", dir.at(link), "symlink"),
     );
     assert.throws(() => staging.ensureDirectory(dir.at(depth)), codeIs("path", "symlink"));
@@ -122,7 +122,7 @@ Deno.test("staging: nothing is made outside the root", () => {
 Deno.test("staging: a root with a slash at its end, and the root of all, are the same as without", () => {
   using dir = temporaryDirectory();
   const staging = new Staging(sys.files, `${dir.path}//`);
-  staging.write(dir.at("d/a"), utf8("a"), MODE);
+  staging.write(dir.at("d/a"), (write) => write(utf8("a")), MODE);
   staging.cleanUp();
   assert.deepEqual(dir.tree(), { "d/": null, "d/a": "a" });
   const made: string[] = [];
@@ -141,7 +141,7 @@ Deno.test("staging: each directory is looked at once, however many files it gets
     },
   });
   const staging = new Staging(files, dir.path);
-  for (let i = 0; i < 20; i++) staging.write(dir.at(`d/${i}`), utf8(""), MODE);
+  for (let i = 0; i < 20; i++) staging.write(dir.at(`d/${i}`), (write) => write(utf8("")), MODE);
   assert.deepEqual(looked, [dir.at(STAGING_NAME), dir.at("d")]);
 });
 
@@ -149,7 +149,7 @@ Deno.test("staging: a rename that fails leaves neither file", () => {
   using dir = temporaryDirectory();
   dir.write("taken/by/others", "");
   const staging = new Staging(sys.files, dir.path);
-  assert.throws(() => staging.write(dir.at("taken"), utf8("x"), MODE), CopilotError);
+  assert.throws(() => staging.write(dir.at("taken"), (write) => write(utf8("x")), MODE), CopilotError);
   staging.cleanUp();
   assert.deepEqual(dir.tree(), { "taken/": null, "taken/by/": null, "taken/by/others": "" });
   assert.deepEqual(openBelow(dir.path), []);

@@ -5,13 +5,19 @@
  */
 
 const FIRST_BYTES = 256;
+const MAX_CHUNK_BYTES = 256 * 1024;
 /** Texts up to this length are encoded without memory of their own. */
 const SHORT_TEXT = 1024;
+/** Bytes from this length on are not copied. */
+const LARGE_BYTES = 64 * 1024;
 
 const encoder = new TextEncoder();
 
-/** Bytes that grow at their front. */
+/** Bytes that grow at their front, in chunks, so that no byte is copied when there are more. */
 export class BackwardWriter {
+  /** What is behind the chunk that is being filled, the last bytes first. */
+  readonly #full: Uint8Array[] = [];
+  #fullBytes = 0;
   #bytes = new Uint8Array(FIRST_BYTES);
   #view = new DataView(this.#bytes.buffer);
   /** Where the first byte is that has been written. */
@@ -20,18 +26,24 @@ export class BackwardWriter {
 
   /** Bytes so far. */
   get length(): number {
-    return this.#bytes.length - this.#at;
+    return this.#fullBytes + this.#bytes.length - this.#at;
   }
 
-  /** What has been written; the writer is not used any more. */
-  finish(): Uint8Array {
-    return this.#bytes.subarray(this.#at);
+  /** What has been written, in its order; the writer is not used any more. */
+  finish(): Uint8Array[] {
+    this.#close();
+    return this.#full.reverse();
   }
 
-  /** Bytes as they are. */
+  /** Bytes as they are. Many are not copied, so they must stay as they are. */
   raw(bytes: Uint8Array): void {
-    this.#makeRoom(bytes.length);
-    this.#bytes.set(bytes, this.#at);
+    if (bytes.length < LARGE_BYTES) {
+      this.#makeRoom(bytes.length);
+      return this.#bytes.set(bytes, this.#at);
+    }
+    this.#close();
+    this.#full.push(bytes);
+    this.#fullBytes += bytes.length;
   }
 
   /** A text in UTF-8. */
@@ -68,17 +80,27 @@ export class BackwardWriter {
   }
 
   #makeRoom(bytes: number): void {
-    if (bytes > this.#at) this.#grow(bytes);
+    if (bytes > this.#at) {
+      const { length } = this.#bytes;
+      this.#close();
+      this.#start(Math.max(Math.min(length * 2, MAX_CHUNK_BYTES), bytes));
+    }
     this.#at -= bytes;
   }
 
-  #grow(bytes: number): void {
-    const { length } = this;
-    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, length + bytes));
-    const at = grown.length - length;
-    grown.set(this.finish(), at);
-    this.#bytes = grown;
-    this.#view = new DataView(grown.buffer);
-    this.#at = at;
+  #close(): void {
+    const written = this.#bytes.subarray(this.#at);
+    if (written.length === 0) return;
+    this.#full.push(written);
+    this.#fullBytes += written.length;
+    // What is left in front of a chunk is the next one's room.
+    this.#bytes = this.#bytes.subarray(0, this.#at);
+    this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.length);
+  }
+
+  #start(bytes: number): void {
+    this.#bytes = new Uint8Array(bytes);
+    this.#view = new DataView(this.#bytes.buffer);
+    this.#at = bytes;
   }
 }

@@ -231,7 +231,7 @@ class Encoder {
     this.#name = name;
   }
 
-  finish(): Uint8Array {
+  finish(): Uint8Array[] {
     return this.#writer.finish();
   }
 
@@ -321,6 +321,22 @@ class Encoder {
  * half of a surrogate pair, which no valid document has
  */
 export function encode<Name extends keyof Documents>(name: Name, message: Documents[Name]): Uint8Array {
+  const parts = encodeParts(name, message);
+  if (parts.length === 1) return parts[0]!;
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** What {@linkcode encode} gives, in parts, of which long ones are views into the message. */
+export function encodeParts<Name extends keyof Documents>(
+  name: Name,
+  message: Documents[Name],
+): Uint8Array[] {
   const encoder = new Encoder(name);
   encoder.message(planOf(name), message as unknown as Fields);
   return encoder.finish();

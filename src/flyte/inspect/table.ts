@@ -8,9 +8,10 @@ import type { Difference } from "./differences.ts";
 import type { ReferenceSize, ReferenceSizes } from "./references.ts";
 import { elementPlace, keyPlace, variablePlace } from "../plan/names.ts";
 import { messageJson } from "../text/proto_json.ts";
-import { scalarText } from "../text/text.ts";
+import { writeScalar } from "../text/text.ts";
 import { blobText, enumText, inBrackets, typeText } from "./type_text.ts";
 import type { ErrorDocument, Literal, Primitive, Scalar, VariableMap } from "../types.ts";
+import { bytesOf } from "../text/text_bytes.ts";
 
 /** Elements of one list or map that are shown; the rest is counted. */
 const MAX_ELEMENTS = 20;
@@ -149,7 +150,10 @@ function describeScalar(scalar: Scalar, place: string): Description {
     case "error":
       return leaf("error", value.value.message);
     case "generic":
-      return leaf("struct", jsonText(messageJson("Struct", value.value), JSON.stringify));
+      return leaf(
+        "struct",
+        jsonText(messageJson("Struct", value.value), (text, out) => out.push(JSON.stringify(text))),
+      );
     case "union": {
       if (value.value.value === undefined) return leaf("union", "no value");
       const inner = describe(value.value.value, place);
@@ -176,7 +180,7 @@ function primitiveType({ value }: Primitive): string {
 /** Texts stand in quotes, so that blanks and the empty one can be seen. */
 function primitiveText(scalar: Scalar, { value }: Primitive): string {
   if (value?.case === "stringValue") return JSON.stringify(value.value.slice(0, MAX_CELL));
-  return decoder.decode(scalarText(scalar));
+  return decoder.decode(bytesOf((write) => writeScalar(scalar, write)));
 }
 
 function binaryText(bytes: Uint8Array): string {

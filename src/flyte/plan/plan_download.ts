@@ -23,7 +23,8 @@ import {
   variableError,
   variablePlace,
 } from "./names.ts";
-import { scalarText } from "../text/text.ts";
+import { writeScalar } from "../text/text.ts";
+import type { ByteSink } from "../text/text_bytes.ts";
 import type { Literal, LiteralMap, Scalar } from "../types.ts";
 import { trimEnd } from "../../trim.ts";
 
@@ -60,11 +61,11 @@ export interface WriteAction extends ActionBase {
   /** Permission bits before the umask. */
   readonly mode: number;
   /**
-   * The file's content, made anew at each reading.
+   * Writes the file's content.
    *
    * @throws CopilotError `input` that names the variable, for a value that has no text
    */
-  readonly bytes: Uint8Array;
+  content(write: ByteSink): void;
 }
 
 /** Fetch one object into a file. */
@@ -289,7 +290,7 @@ class Planner {
   }
 }
 
-/** A write action that makes its bytes when they are asked for. */
+/** A write action that makes its bytes when they are written. */
 class ScalarWrite implements WriteAction {
   readonly kind = "write";
   readonly input: string;
@@ -308,9 +309,9 @@ class ScalarWrite implements WriteAction {
     return this.#scalar.value?.case === "generic" ? STRUCT_MODE : VALUE_MODE;
   }
 
-  get bytes(): Uint8Array {
+  content(write: ByteSink): void {
     try {
-      return scalarText(this.#scalar);
+      writeScalar(this.#scalar, write);
     } catch (thrown) {
       const { code, message } = from(thrown, { action: "write its text", fallback: "input" });
       throw variableError(code, { action: "write", variable: this.variable, fault: message, cause: thrown });

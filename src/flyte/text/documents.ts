@@ -9,12 +9,13 @@ import {
   itemsOf,
   type JsonEntries,
   type JsonView,
+  type Place,
   structJson,
   writeJson,
 } from "./go_json.ts";
 import { durationNs, formatTimestamp } from "./go_time.ts";
 import { elementPlace, keyPlace, variableError, variablePlace } from "../plan/names.ts";
-import { TextBytes } from "./text_bytes.ts";
+import { type Content, TextBytes } from "./text_bytes.ts";
 import type { Literal, LiteralMap, Primitive, Scalar, Timestamp } from "../types.ts";
 import { writeYaml } from "./yaml_text.ts";
 
@@ -27,36 +28,43 @@ const MAX_YEAR = 9999n;
  * Durations are integer nanoseconds, times RFC 3339, binary is base64 (null when empty), a union is its value, blobs,
  * schemas and datasets are their URI, which the caller has replaced by a local path.
  *
- * @throws CopilotError `input` that names the variable, for NaN, infinities and years outside 0 to 9999, which JSON
+ * @returns what throws, when it is written, CopilotError `input` that names the variable, for NaN, infinities and years outside 0 to 9999, which JSON
  * cannot hold, and for literals without a value
  */
-export function inputsJson(map: LiteralMap): Uint8Array {
-  const out = new TextBytes();
-  writeJson(documentOf(map), out);
-  return out.finish();
+export function inputsJson(map: LiteralMap): Content {
+  return (write) => {
+    const out = new TextBytes(write);
+    writeJson(documentOf(map), out);
+    out.end();
+  };
 }
 
 /** A LiteralMap as inputs.yaml: the values of {@linkcode inputsJson}, with the same errors. */
-export function inputsYaml(map: LiteralMap): Uint8Array {
-  const out = new TextBytes();
-  writeYaml(documentOf(map), out);
-  return out.finish();
+export function inputsYaml(map: LiteralMap): Content {
+  return (write) => {
+    const out = new TextBytes(write);
+    writeYaml(documentOf(map), out);
+    out.end();
+  };
 }
 
 /** Values are made while they are written: a tree of them would take more memory than the literals. */
 function documentOf({ literals }: LiteralMap): JsonEntries {
-  return entriesOf(literals, (literal, name) => literalJson(literal, variablePlace(name)));
+  return entriesOf(literals, (literal, name) => literalJson(literal, () => variablePlace(name)));
 }
 
 /** @param place the variable, or the spot in it, for messages */
-function literalJson({ value }: Literal, place: string): JsonView {
+function literalJson({ value }: Literal, place: Place): JsonView {
   switch (value?.case) {
     case "scalar":
       return scalarJson(value.value, place);
     case "collection":
-      return itemsOf(value.value.literals, (item, index) => literalJson(item, elementPlace(place, index)));
+      return itemsOf(
+        value.value.literals,
+        (item, index) => literalJson(item, () => elementPlace(place(), index)),
+      );
     case "map":
-      return entriesOf(value.value.literals, (item, key) => literalJson(item, keyPlace(place, key)));
+      return entriesOf(value.value.literals, (item, key) => literalJson(item, () => keyPlace(place(), key)));
     case "offloadedMetadata":
       throw unwritable(place, "it is still a reference to an offloaded literal");
     case undefined:
@@ -64,7 +72,7 @@ function literalJson({ value }: Literal, place: string): JsonView {
   }
 }
 
-function scalarJson({ value }: Scalar, place: string): JsonView {
+function scalarJson({ value }: Scalar, place: Place): JsonView {
   switch (value?.case) {
     case "primitive":
       return primitiveJson(value.value, place);
@@ -88,12 +96,12 @@ function scalarJson({ value }: Scalar, place: string): JsonView {
   }
 }
 
-function primitiveJson({ value }: Primitive, place: string): JsonView {
+function primitiveJson({ value }: Primitive, place: Place): JsonView {
   switch (value?.case) {
     case undefined:
       return null;
     case "floatValue":
-      assertJsonNumber(value.value, `variable ${place}`);
+      assertJsonNumber(value.value, () => `variable ${place()}`);
       return value.value;
     case "datetime":
       return timeJson(value.value, place);
@@ -106,12 +114,12 @@ function primitiveJson({ value }: Primitive, place: string): JsonView {
   }
 }
 
-function timeJson(timestamp: Timestamp, place: string): string {
+function timeJson(timestamp: Timestamp, place: Place): string {
   const { text, year } = formatTimestamp(timestamp);
   if (year >= 0n && year <= MAX_YEAR) return text;
   throw unwritable(place, `Time.MarshalJSON: year outside of range [0,${MAX_YEAR}]: ${text}`);
 }
 
-function unwritable(place: string, fault: string): CopilotError {
-  return variableError("input", { action: "write", variable: place, fault });
+function unwritable(place: Place, fault: string): CopilotError {
+  return variableError("input", { action: "write", variable: place(), fault });
 }

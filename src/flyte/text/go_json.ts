@@ -5,7 +5,7 @@
 import { cannot } from "../../errors.ts";
 import { formatFloat } from "./go_number.ts";
 import { elementPlace, keyPlace } from "../plan/names.ts";
-import type { TextSink } from "./text_bytes.ts";
+import { pieces, type TextSink } from "./text_bytes.ts";
 import type { Struct, StructValue } from "../types.ts";
 
 /** A JSON document: bigint for integers, number for doubles. */
@@ -28,7 +28,11 @@ export interface JsonEntries {
 export type JsonView = null | boolean | bigint | number | string | JsonItems | JsonEntries;
 
 /** Characters that Go escapes besides quotes, backslashes and controls: for HTML, and for JavaScript's line ends. */
-const ESCAPED = /[<>&\u2028\u2029]/g;
+const ESCAPED = /[<>&\u2028\u2029]/;
+const ESCAPEDS = /[<>&\u2028\u2029]/g;
+
+/** What something is called in messages; a function, since hardly any is needed and a name may be long. */
+export type Place = () => string;
 
 const SURROGATE = /[\ud800-\udfff]/;
 
@@ -36,9 +40,14 @@ const SURROGATE = /[\ud800-\udfff]/;
 const MAX_STRUCT_DEPTH = 150;
 
 /** A text in quotes as Go's encoding/json has it. */
-export function quoteJson(text: string): string {
+function writeQuoted(text: string, out: TextSink): void {
   const escape = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  return JSON.stringify(text).replace(ESCAPED, escape);
+  out.push('"');
+  for (const piece of pieces(text)) {
+    const quoted = JSON.stringify(piece).slice(1, -1);
+    out.push(ESCAPED.test(quoted) ? quoted.replaceAll(ESCAPEDS, escape) : quoted);
+  }
+  out.push('"');
 }
 
 /** A finite double as Go's encoding/json has it: an exponent only below 1e-6 and from 1e21 on. */
@@ -76,15 +85,15 @@ function rank(unit: number): number {
  *
  * @param quote how texts and keys are written, where not as Go does it
  */
-export function jsonText(value: JsonView, quote = quoteJson): string {
+export function jsonText(value: JsonView, quote = writeQuoted): string {
   const parts: string[] = [];
   writeJson(value, parts, quote);
   return parts.join("");
 }
 
 /** Writes what {@linkcode jsonText} gives, part by part. */
-export function writeJson(value: JsonView, out: TextSink, quote = quoteJson): void {
-  if (typeof value === "string") out.push(quote(value));
+export function writeJson(value: JsonView, out: TextSink, quote = writeQuoted): void {
+  if (typeof value === "string") quote(value, out);
   else if (typeof value === "number") out.push(jsonNumber(value));
   else if (typeof value !== "object" || value === null) out.push(String(value));
   else if (isItems(value)) {
@@ -98,7 +107,8 @@ export function writeJson(value: JsonView, out: TextSink, quote = quoteJson): vo
     out.push("{");
     sortedKeys(value.keys()).forEach((key, index) => {
       if (index > 0) out.push(",");
-      out.push(quote(key), ":");
+      quote(key, out);
+      out.push(":");
       writeJson(value.get(key)!, out, quote);
     });
     out.push("}");
@@ -111,10 +121,10 @@ export function writeJson(value: JsonView, out: TextSink, quote = quoteJson): vo
  * @param place what holds the number, for the message
  * @throws CopilotError `input` for NaN and infinities
  */
-export function assertJsonNumber(value: number, place: string): void {
+export function assertJsonNumber(value: number, place: Place): void {
   if (Number.isFinite(value)) return;
   const fault = `json: unsupported value: ${formatFloat(value)}, wanted a finite number, or the format PROTO`;
-  throw cannot(`write ${place} as JSON`, { input: fault });
+  throw cannot(`write ${place()} as JSON`, { input: fault });
 }
 
 /**
@@ -123,8 +133,8 @@ export function assertJsonNumber(value: number, place: string): void {
  * @param place what the Struct is called in messages
  * @returns what throws, when it is written, CopilotError `input` for NaN and infinities
  */
-export function structJson({ fields }: Struct, place: string): JsonEntries {
-  return entriesOf(fields, (value, key) => structValueJson(value, keyPlace(place, key)));
+export function structJson({ fields }: Struct, place: Place): JsonEntries {
+  return entriesOf(fields, (value, key) => structValueJson(value, () => keyPlace(place(), key)));
 }
 
 /** A map's values, each as what `view` makes of it when it is asked for. */
@@ -140,7 +150,7 @@ export function itemsOf<T>(list: readonly T[], view: (value: T, index: number) =
   return { length: list.length, at: (index) => view(list[index]!, index) };
 }
 
-function structValueJson({ kind }: StructValue, place: string): JsonView {
+function structValueJson({ kind }: StructValue, place: Place): JsonView {
   switch (kind?.case) {
     case undefined:
     case "nullValue":
@@ -154,7 +164,10 @@ function structValueJson({ kind }: StructValue, place: string): JsonView {
     case "structValue":
       return structJson(kind.value, place);
     case "listValue":
-      return itemsOf(kind.value.values, (value, index) => structValueJson(value, elementPlace(place, index)));
+      return itemsOf(
+        kind.value.values,
+        (value, index) => structValueJson(value, () => elementPlace(place(), index)),
+      );
   }
 }
 

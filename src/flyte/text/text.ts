@@ -3,22 +3,22 @@
  * @module
  */
 import { cannot, CopilotError } from "../../errors.ts";
-import { jsonText, parseStruct, structJson } from "./go_json.ts";
+import { parseStruct, structJson, writeJson } from "./go_json.ts";
 import { formatFloat, parseBoolean, parseFloat64, parseInteger } from "./go_number.ts";
 import { durationNs, formatDuration, formatTimestamp, parseDuration, parseTimestamp } from "./go_time.ts";
 import { quoted } from "../plan/names.ts";
-import { type Primitive, type Scalar, SimpleType } from "../types.ts";
+import { type ByteSink, TextBytes, writeText } from "./text_bytes.ts";
+import { type Primitive, type Scalar, SimpleType, type Struct } from "../types.ts";
 import { trim } from "../../trim.ts";
 
 /** The tag of binary values that come from a file. */
 const BINARY_TAG = "msgpack";
 
-const encoder = new TextEncoder();
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
- * The bytes of the file of a value that is no file itself.
+ * Writes the file of a value that is no file itself.
  *
  * Floats have no exponent, times are RFC 3339 in UTC, durations are Go's `1h2m3.5s`, none and an unset primitive are
  * `null`, a Struct is JSON in one line with sorted keys, an error is its message, binary is as it is.
@@ -26,22 +26,28 @@ const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
  * @throws CopilotError `input` for a scalar without a value, one that refers to data elsewhere, and a Struct that JSON
  * cannot hold
  */
-export function scalarText(scalar: Scalar): Uint8Array {
+export function writeScalar(scalar: Scalar, write: ByteSink): void {
   const { value } = scalar;
   switch (value?.case) {
     case "primitive":
-      return encoder.encode(primitiveText(value.value));
+      return writeText(primitiveText(value.value), write);
     case "noneType":
-      return encoder.encode("null");
+      return writeText("null", write);
     case "binary":
-      return value.value.value;
+      return write(value.value.value);
     case "error":
-      return encoder.encode(value.value.message);
+      return writeText(value.value.message, write);
     case "generic":
-      return encoder.encode(jsonText(structJson(value.value, "the Struct")));
+      return writeStruct(value.value, write);
     default:
       throw cannot("write a scalar as text", { input: `it holds ${value?.case ?? "no value"}` });
   }
+}
+
+function writeStruct(struct: Struct, write: ByteSink): void {
+  const out = new TextBytes(write);
+  writeJson(structJson(struct, () => "the Struct"), out);
+  out.end();
 }
 
 function primitiveText({ value }: Primitive): string {

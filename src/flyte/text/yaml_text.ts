@@ -14,7 +14,7 @@ import {
   sortedKeys,
 } from "./go_json.ts";
 import { formatShortFloat } from "./go_number.ts";
-import type { TextSink } from "./text_bytes.ts";
+import { pieces, type TextSink } from "./text_bytes.ts";
 import { trimEnd } from "../../trim.ts";
 
 /** Texts without quotes that YAML 1.1 or 1.2 read as null, a boolean, a merge or a default. */
@@ -44,8 +44,8 @@ const SHORT_ESCAPES: ReadonlyMap<string, string> = new Map([
   ["\0", "\\0"],
 ]);
 
-/** A key longer than this needs the form with a question mark: readers look no further than 1,024 characters. */
-const SIMPLE_KEY_CHARACTERS = 128;
+/** A key longer than this gets the form with a question mark: readers look no further than 1,024 characters, escapes included. */
+const MAX_SIMPLE_KEY = 64;
 
 /** Integers outside these are floats to the original's library. */
 const MIN_INTEGER = -(1n << 63n);
@@ -66,7 +66,10 @@ export function writeYaml(value: JsonView, out: TextSink): void {
 /** Writes a value where a line has just begun or an indicator was written. */
 function writeBlock(value: JsonView, indent: string, out: TextSink): void {
   if (isNested(value)) writeNested(value, indent, out);
-  else out.push(scalarText(value, indent), "\n");
+  else {
+    writeScalar(value, indent, out);
+    out.push("\n");
+  }
 }
 
 /** What takes lines of its own: a list or a map that holds something. */
@@ -89,8 +92,14 @@ function writeList(list: JsonItems, indent: string, out: TextSink): void {
 function writeMap(map: JsonEntries, indent: string, out: TextSink): void {
   sortedKeys(map.keys()).forEach((key, index) => {
     if (index > 0) out.push(indent);
-    const text = keyText(key);
-    out.push(text.length > SIMPLE_KEY_CHARACTERS ? `? ${text}\n${indent}:` : `${text}:`);
+    if (key.length > MAX_SIMPLE_KEY) {
+      out.push("? ");
+      writeKey(key, out);
+      out.push(`\n${indent}:`);
+    } else {
+      writeKey(key, out);
+      out.push(":");
+    }
     writeValue(map.get(key)!, indent, out);
   });
 }
@@ -101,16 +110,22 @@ function writeValue(value: JsonView, indent: string, out: TextSink): void {
     out.push(`\n${inner}`);
     writeNested(value, inner, out);
   } else {
-    out.push(" ", scalarText(value, `${indent}  `), "\n");
+    out.push(" ");
+    writeScalar(value, `${indent}  `, out);
+    out.push("\n");
   }
 }
 
-/** What takes no lines of its own: texts, numbers, booleans, null, and lists and maps that hold nothing. */
-function scalarText(value: JsonView, indent: string): string {
-  if (typeof value === "string") return scalarString(value, indent);
-  if (typeof value === "number") return numberText(value);
-  if (typeof value !== "object" || value === null) return String(value);
-  return isItems(value) ? "[]" : "{}";
+/**
+ * What takes no lines of its own: texts, numbers, booleans, null, and lists and maps that hold nothing.
+ *
+ * @param indent what stands before each line of a text of several lines
+ */
+function writeScalar(value: JsonView, indent: string, out: TextSink): void {
+  if (typeof value === "string") writeString(value, indent, out);
+  else if (typeof value === "number") out.push(numberText(value));
+  else if (typeof value !== "object" || value === null) out.push(String(value));
+  else out.push(isItems(value) ? "[]" : "{}");
 }
 
 /** The original turns its JSON into YAML: what is an integer there, is one here, and loses the sign of zero. */
@@ -121,19 +136,24 @@ function numberText(value: number): string {
   return String(integer);
 }
 
-function keyText(key: string): string {
-  return key.includes("\n") ? doubleQuoted(key) : lineString(key);
+function writeKey(key: string, out: TextSink): void {
+  if (key.includes("\n")) writeDoubleQuoted(key, out);
+  else writeLine(key, out);
 }
 
-/** @param indent what stands before each line of a text of several lines */
-function scalarString(text: string, indent: string): string {
-  return text.includes("\n") ? literal(text, indent) ?? doubleQuoted(text) : lineString(text);
+function writeString(text: string, indent: string, out: TextSink): void {
+  if (!text.includes("\n")) writeLine(text, out);
+  else if (!writeLiteral(text, indent, out)) writeDoubleQuoted(text, out);
 }
 
-function lineString(text: string): string {
-  if (isAmbiguous(text) || UNPRINTABLE.test(text)) return doubleQuoted(text);
-  const plain = !INDICATOR.test(text) && !TERMINATOR.test(text) && !/^\s|\s$|\t/.test(text);
-  return plain ? text : `'${text.replaceAll("'", "''")}'`;
+function writeLine(text: string, out: TextSink): void {
+  if (isAmbiguous(text) || UNPRINTABLE.test(text)) writeDoubleQuoted(text, out);
+  else if (!INDICATOR.test(text) && !TERMINATOR.test(text) && !/^\s|\s$|\t/.test(text)) out.push(text);
+  else {
+    out.push("'");
+    for (const piece of pieces(text)) out.push(piece.replaceAll("'", "''"));
+    out.push("'");
+  }
 }
 
 /** Whether a text without quotes could be read as something else than itself. */
@@ -141,22 +161,33 @@ function isAmbiguous(text: string): boolean {
   return text === "" || WORD.test(text) || NUMBER.test(text) || SEXAGESIMAL.test(text) || TIME.test(text);
 }
 
-/** A text of several lines as a block; undefined where its blanks or characters would not survive in one. */
-function literal(text: string, indent: string): string | undefined {
+/** Writes a text of several lines as a block; false where its blanks or characters would not survive in one. */
+function writeLiteral(text: string, indent: string, out: TextSink): boolean {
   const content = trimEnd(text, "\n");
-  if (content === "" || /^[ \t\n]|[ \t](?:\n|$)/.test(content) || UNPRINTABLE.test(text)) return undefined;
+  if (content === "" || /^[ \t\n]|[ \t](?:\n|$)/.test(content) || UNPRINTABLE.test(text)) return false;
   const ending = text.length - content.length;
   const chomping = ending === 0 ? "-" : ending === 1 ? "" : "+";
-  const lines = content.split("\n").map((line) => line === "" ? "" : indent + line);
-  return `|${chomping}\n${lines.join("\n")}${"\n".repeat(Math.max(0, ending - 1))}`;
+  out.push(`|${chomping}`);
+  for (let start = 0; start <= content.length;) {
+    const end = content.indexOf("\n", start);
+    const line = content.slice(start, end < 0 ? content.length : end);
+    out.push("\n");
+    if (line !== "") out.push(indent, line);
+    start += line.length + 1;
+  }
+  for (let line = 1; line < ending; line++) out.push("\n");
+  return true;
 }
 
-function doubleQuoted(text: string): string {
-  const escape = (char: string) => {
-    const code = char.charCodeAt(0);
-    const hex = code.toString(16).toUpperCase();
-    return SHORT_ESCAPES.get(char) ??
-      (code < 0x100 ? `\\x${hex.padStart(2, "0")}` : `\\u${hex.padStart(4, "0")}`);
-  };
-  return `"${text.replace(UNPRINTABLES, escape)}"`;
+function writeDoubleQuoted(text: string, out: TextSink): void {
+  out.push('"');
+  for (const piece of pieces(text)) out.push(piece.replaceAll(UNPRINTABLES, escaped));
+  out.push('"');
+}
+
+function escaped(char: string): string {
+  const code = char.charCodeAt(0);
+  const hex = code.toString(16).toUpperCase();
+  return SHORT_ESCAPES.get(char) ??
+    (code < 0x100 ? `\\x${hex.padStart(2, "0")}` : `\\u${hex.padStart(4, "0")}`);
 }

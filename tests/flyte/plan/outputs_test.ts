@@ -1,6 +1,6 @@
 import assert from "assert";
 import { CopilotError } from "../../../src/errors.ts";
-import { parseScalar, scalarText } from "../../../src/flyte/text/text.ts";
+import { parseScalar } from "../../../src/flyte/text/text.ts";
 import {
   type Duration,
   type Scalar,
@@ -8,6 +8,7 @@ import {
   type Struct,
   type Timestamp,
 } from "../../../src/flyte/types.ts";
+import { scalarText } from "../../support/flyte.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

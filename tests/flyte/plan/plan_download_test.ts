@@ -21,6 +21,7 @@ import {
   tree,
   union,
 } from "../../support/plans.ts";
+import { bytesOf } from "../../../src/flyte/text/text_bytes.ts";
 
 const DIRECT: DownloadOptions = {
   root: "/in",
@@ -39,7 +40,7 @@ function line(action: Action): string {
     case "directory":
       return `${action.path}/`;
     case "write":
-      return `${action.path} = ${decoder.decode(action.bytes)}`;
+      return `${action.path} = ${decoder.decode(bytesOf((write) => action.content(write)))}`;
     case "object":
       return `${action.path} < ${action.uri}`;
     case "prefix":

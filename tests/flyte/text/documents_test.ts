@@ -17,16 +17,17 @@ import {
   scalar,
 } from "../../support/flyte.ts";
 import { seeded } from "../../support/plans.ts";
+import { bytesOf } from "../../../src/flyte/text/text_bytes.ts";
 
 const decoder = new TextDecoder();
 const LOCAL = "/outputs";
 
 function json(entries: Record<string, Literal>): string {
-  return decoder.decode(inputsJson(literalMap(entries)));
+  return decoder.decode(bytesOf(inputsJson(literalMap(entries))));
 }
 
 function yaml(entries: Record<string, Literal>): string {
-  return decoder.decode(inputsYaml(literalMap(entries)));
+  return decoder.decode(bytesOf(inputsYaml(literalMap(entries))));
 }
 
 function text(value: string): Literal {
@@ -73,7 +74,7 @@ Deno.test("recorded downloads have the recorded inputs.json and inputs.yaml, byt
       await t.step(`${name} ${file}`, () => {
         const map = decodeLiteralMap(bytes);
         localize(map);
-        assert.equal(decoder.decode(make(map)), wanted.replaceAll("{{LOCAL}}", LOCAL));
+        assert.equal(decoder.decode(bytesOf(make(map))), wanted.replaceAll("{{LOCAL}}", LOCAL));
       });
     }
   }
@@ -167,7 +168,7 @@ Deno.test("what JSON cannot hold is an error that names the place", async (t) =>
   for (const [what, x, message] of cases) {
     await t.step(what, () => {
       for (const make of [inputsJson, inputsYaml]) {
-        assert.throws(() => make(literalMap({ x })), (thrown: unknown) => {
+        assert.throws(() => bytesOf(make(literalMap({ x }))), (thrown: unknown) => {
           assert(thrown instanceof CopilotError && thrown.code === "input");
           assert.match(thrown.message, message);
           return true;

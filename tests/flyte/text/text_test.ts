@@ -1,5 +1,5 @@
 import assert from "assert";
-import { parseScalar, scalarText } from "../../../src/flyte/text/text.ts";
+import { parseScalar } from "../../../src/flyte/text/text.ts";
 import {
   type Literal,
   type Primitive,
@@ -8,6 +8,7 @@ import {
   type Struct,
 } from "../../../src/flyte/types.ts";
 import { caseFile, caseInputs } from "../../support/flyte.ts";
+import { scalarText } from "../../support/flyte.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
