@@ -11,7 +11,7 @@ import { messageJson } from "../text/proto_json.ts";
 import { writeScalar } from "../text/text.ts";
 import { blobText, enumText, inBrackets, typeText } from "./type_text.ts";
 import type { ErrorDocument, Literal, Primitive, Scalar, VariableMap } from "../types.ts";
-import { bytesOf } from "../text/text_bytes.ts";
+import { bytesOf, type TextSink } from "../text/text_bytes.ts";
 
 /** Elements of one list or map that are shown; the rest is counted. */
 const MAX_ELEMENTS = 20;
@@ -152,7 +152,7 @@ function describeScalar(scalar: Scalar, place: string): Description {
     case "generic":
       return leaf(
         "struct",
-        jsonText(messageJson("Struct", value.value), (text, out) => out.push(JSON.stringify(text))),
+        jsonText(messageJson("Struct", value.value), plainQuotes),
       );
     case "union": {
       if (value.value.value === undefined) return leaf("union", "no value");
@@ -167,6 +167,11 @@ function describeScalar(scalar: Scalar, place: string): Description {
 /** What stands elsewhere. */
 function reference(type: string, uri: string, note = ""): Description {
   return { type, value: `${uri}${note}`, children: [], uri };
+}
+
+/** A text as JSON has it, without the escapes for HTML. */
+function plainQuotes(text: string, out: TextSink): void {
+  out.push(JSON.stringify(text));
 }
 
 function leaf(type: string, value: string): Description {
@@ -212,8 +217,7 @@ export function interfaceTable(parts: readonly [string, VariableMap | undefined]
 /** A line for each difference; nothing for none. */
 export function differencesTable(found: readonly Difference[], [a, b]: readonly [string, string]): string {
   if (found.length === 0) return "";
-  const cell = (json: Json | undefined) =>
-    json === undefined ? "absent" : cut(jsonText(json, JSON.stringify));
+  const cell = (json: Json | undefined) => json === undefined ? "absent" : cut(jsonText(json, plainQuotes));
   return table(["PATH", a, b], found.map((each) => [each.path, cell(each.a), cell(each.b)]));
 }
 

@@ -148,8 +148,9 @@ function writeString(text: string, indent: string, out: TextSink): void {
 
 function writeLine(text: string, out: TextSink): void {
   if (isAmbiguous(text) || UNPRINTABLE.test(text)) writeDoubleQuoted(text, out);
-  else if (!INDICATOR.test(text) && !TERMINATOR.test(text) && !/^\s|\s$|\t/.test(text)) out.push(text);
-  else {
+  else if (!INDICATOR.test(text) && !TERMINATOR.test(text) && !/^\s|\s$|\t/.test(text)) {
+    out.push(...pieces(text));
+  } else {
     out.push("'");
     for (const piece of pieces(text)) out.push(piece.replaceAll("'", "''"));
     out.push("'");
@@ -172,7 +173,7 @@ function writeLiteral(text: string, indent: string, out: TextSink): boolean {
     const end = content.indexOf("\n", start);
     const line = content.slice(start, end < 0 ? content.length : end);
     out.push("\n");
-    if (line !== "") out.push(indent, line);
+    if (line !== "") out.push(indent, ...pieces(line));
     start += line.length + 1;
   }
   for (let line = 1; line < ending; line++) out.push("\n");
