@@ -13,6 +13,7 @@ import type { LiteralMap } from "../flyte/types.ts";
 import type { TransferSession } from "../transfer/session.ts";
 import { type StagedFile, Staging, STAGING_NAME } from "../transfer/staging.ts";
 import type { Stores } from "../storage/stores.ts";
+import type { Files } from "../system/mod.ts";
 import type { Log } from "../system/log.ts";
 import { shownUri } from "../shown_uri.ts";
 import { fetchObject, fetchPrefix, withVariable } from "./fetch_blob.ts";
@@ -65,11 +66,12 @@ export async function download(job: DownloadJob, context: DownloadContext): Prom
     staging.cleanUp();
     markers?.clear();
     for (const name of names) files.remove(`${job.localDir}/${name}`);
+    const resumes = !isEmpty(files, job.localDir);
     const { plan, documents } = await planInputs(job, context);
     // Written before anything moves, so that a value no document can hold fails at once; and not kept in memory, where JSON's escapes
     // make a text six times as long.
     for (const document of documents) stage(document, { staging, staged });
-    await carryOut(plan, { ...context, staging, markers });
+    await carryOut(plan, { ...context, staging, markers, resumes });
     documents.forEach(({ path }, index) => staged[index]!.commit(path));
   } catch (error) {
     warnOnFailure(log, "cannot mark the download as failed", () => markers?.failed());
@@ -213,6 +215,12 @@ function decoded<T>(bytes: Uint8Array, what: string, decode: (bytes: Uint8Array)
 interface CarryOut extends DownloadContext {
   staging: Staging;
   markers: StreamMarkers | null;
+  resumes: boolean;
+}
+
+function isEmpty(files: Files, directory: string): boolean {
+  for (const _ of files.readDir(directory)) return false;
+  return true;
 }
 
 async function carryOut(plan: DownloadPlan, context: CarryOut): Promise<void> {

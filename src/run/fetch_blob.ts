@@ -11,6 +11,7 @@ import type { ListPage, ObjectInfo, ObjectStore } from "../storage/store.ts";
 import type { ObjectLocation, Stores } from "../storage/stores.ts";
 import type { Log } from "../system/log.ts";
 import { getFile } from "../transfer/get.ts";
+import { isKept, maybeKept } from "../transfer/kept.ts";
 import type { TransferSession } from "../transfer/session.ts";
 import type { Staging } from "../transfer/staging.ts";
 
@@ -20,6 +21,8 @@ export interface FetchContext {
   stores: Stores;
   staging: Staging;
   log: Log;
+  /** The directory holds what an earlier run has left: a file in place may be the object already. */
+  resumes: boolean;
 }
 
 type BlobAction = Extract<Action, { kind: "object" | "prefix" }>;
@@ -90,14 +93,16 @@ interface Target extends Work {
  *
  * @param object.size what a listing says, in bytes
  */
-function fetchWhole(
-  { key, size }: Pick<ObjectInfo, "key"> & Partial<ObjectInfo>,
-  store: ObjectStore,
-  target: Target,
-): Promise<void> {
+async function fetchWhole(object: Listed, store: ObjectStore, target: Target): Promise<void> {
   const { session, staging, stores } = target.context;
+  const { key, size } = object;
+  if (await isThere(object, store, target)) {
+    session.progress.files++;
+    session.progress.kept++;
+    return;
+  }
   const named = (error: unknown) => withVariable(error, target.action);
-  return stores.whole(
+  await stores.whole(
     { store, key },
     session.signal,
     (verification) =>
@@ -109,6 +114,19 @@ function fetchWhole(
         ...(size !== undefined && { size }),
       }),
   );
+}
+
+/** A key, with what a listing says of it. */
+type Listed = Pick<ObjectInfo, "key"> & Partial<ObjectInfo>;
+
+/** Whether an earlier run has left the object whole. A listing may lack the checksum that a HEAD has. */
+async function isThere(listed: Listed, store: ObjectStore, { path, context }: Target): Promise<boolean> {
+  const { session, resumes } = context;
+  if (!resumes || !maybeKept(session, path, listed.size)) return false;
+  const { size } = listed;
+  if (size !== undefined && await isKept(session, path, { ...listed, size })) return true;
+  const info = await infoOrNull(store, listed.key, session.signal);
+  return info !== null && await isKept(session, path, info);
 }
 
 /** Fetches all objects below a prefix, a page at a time; a page is asked for while the one before is on its way. */

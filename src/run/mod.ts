@@ -73,9 +73,13 @@ export async function run(command: RunCommand, context: RunContext): Promise<num
     deadline?.clear();
     await stores.close();
   }
-  const { files, bytes, retries, unverified } = session.progress;
+  const { files, bytes, retries, unverified, kept } = session.progress;
   const seconds = Math.round(system.clock.monotonicMs() - startMs) / 1000;
-  const figures = { files, bytes, seconds, retries, ...(unverified > 0 && { unverified }) };
+  const figures = {
+    ...{ files, bytes, seconds, retries },
+    ...(kept > 0 && { kept }),
+    ...(unverified > 0 && { unverified }),
+  };
   if (failure === null) {
     if (command.kind === "sidecar") context.uploaded?.();
     log.summary(`${what.toLowerCase()} finished`, figures);

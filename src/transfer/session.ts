@@ -23,6 +23,8 @@ export interface Progress {
   /** Bytes of files that were read to be sent, those of files under way among them; what was sent again counts again. */
   sentBytes: number;
   retries: number;
+  /** Files that an earlier run had left whole, and that were not moved again. */
+  kept: number;
   /** Objects that were not compared with their store's checksum, as `--verify` has it. */
   unverified: number;
 }
@@ -42,7 +44,7 @@ export class TransferSession {
   readonly system: System;
   readonly pool: Pool;
   readonly buffers = new Buffers(BUFFER_BYTES);
-  readonly progress: Progress = { files: 0, bytes: 0, sentBytes: 0, retries: 0, unverified: 0 };
+  readonly progress: Progress = { files: 0, bytes: 0, sentBytes: 0, retries: 0, unverified: 0, kept: 0 };
   readonly #controller = new AbortController();
   readonly #running = new Set<Promise<void>>();
   #failure: unknown;

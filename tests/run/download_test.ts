@@ -264,6 +264,47 @@ Deno.test("download: an object of another size than its listing says names its v
   );
 });
 
+Deno.test("download: what an earlier run has left whole is not fetched again, whatever else is there is", async () => {
+  const objects = {
+    one: "1111",
+    "many/same": "aaaa",
+    "many/damaged": "bbbb",
+    "many/longer": "cc",
+    "many/gone": "dd",
+  };
+  using setup = await setUp({ one: blob("mem://b/one"), many: tree("mem://b/many") }, objects);
+  await setup.download();
+  const first = setup.flaky.count("get");
+  setup.dir.write("many/damaged", "xxxx");
+  setup.dir.write("many/longer", "cccc");
+  Deno.removeSync(setup.dir.at("many/gone"));
+  await setup.download();
+  const again = setup.flaky.calls.filter(({ method }) => method === "get").slice(first);
+  assert.deepEqual(again.map(({ key }) => key).sort(), [
+    "in/inputs.pb",
+    "many/damaged",
+    "many/gone",
+    "many/longer",
+  ]);
+  assert.equal(setup.session.progress.kept, 2);
+  for (const [name, text] of Object.entries(objects)) {
+    assert.equal(Deno.readTextFileSync(setup.dir.at(name)), text);
+  }
+});
+
+Deno.test("download: an empty directory costs no look at any file", async () => {
+  let looks = 0;
+  const system = systemWith({
+    lstat(path) {
+      if (/many\//.test(path)) looks++;
+      return sys.files.lstat(path);
+    },
+  });
+  using setup = await setUp({ many: tree("mem://b/many") }, { "many/a": "a", "many/b": "b" }, { system });
+  await setup.download();
+  assert.equal(looks, 0);
+});
+
 Deno.test("download: a prefix of several pages comes whole", async () => {
   const objects = Object.fromEntries(
     Array.from({ length: 2345 }, (_, i) => [`d/${i % 7}/${String(i).padStart(5, "0")}`, String(i)]),
