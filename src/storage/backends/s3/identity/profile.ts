@@ -85,15 +85,18 @@ class Resolver {
     if (!isOwnSource && trail.includes(name)) {
       throw this.#refuse("config", `the profile "${name}" is its own source: ${[...trail, name].join(", ")}`);
     }
+    const hasKeys = settings.aws_access_key_id !== undefined && settings.aws_secret_access_key !== undefined;
+    const takesRole = settings.role_arn !== undefined && !isOwnSource;
     const odd = UNSUPPORTED.find((key) => settings[key] !== undefined);
-    if (odd !== undefined) {
+    // Keys come before a program or a browser, as in the AWS SDKs.
+    if (odd !== undefined && (takesRole || !hasKeys)) {
       throw this.#refuse(
         "unsupported",
         `the profile "${name}" has ${odd}, which needs a program or a person, expected keys or a role`,
       );
     }
-    if (settings.role_arn !== undefined && !isOwnSource) return await this.#role(name, settings, trail);
-    if (settings.aws_access_key_id === undefined || settings.aws_secret_access_key === undefined) {
+    if (takesRole) return await this.#role(name, settings, trail);
+    if (!hasKeys) {
       throw this.#refuse(
         "config",
         `the profile "${name}" has no credentials, expected aws_access_key_id and aws_secret_access_key, or role_arn`,
