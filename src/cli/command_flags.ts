@@ -26,7 +26,7 @@ const DRY_RUN: FlagRow = {
   help: "Show what would be moved, with sizes and places, and move nothing",
 };
 
-const DOWNLOAD = rows({ of: "download", group: "command" }, [
+const DOWNLOAD = rows({ scope: "download", group: "command" }, [
   { name: "from-remote", arg: "URI", short: "f", required: true, help: "URI of the inputs, a LiteralMap" },
   {
     name: "to-output-prefix",
@@ -89,7 +89,7 @@ const DOWNLOAD = rows({ of: "download", group: "command" }, [
   DRY_RUN,
 ]);
 
-const SIDECAR = rows({ of: "sidecar", group: "command" }, [
+const SIDECAR = rows({ scope: "sidecar", group: "command" }, [
   { name: "from-local-dir", arg: "DIR", short: "f", required: true, help: "Directory with the outputs" },
   {
     name: "to-raw-output",
@@ -185,7 +185,7 @@ const SIDECAR = rows({ of: "sidecar", group: "command" }, [
   DRY_RUN,
 ]);
 
-const INSPECT = rows({ of: "inspect", group: "command" }, [
+const INSPECT = rows({ scope: "inspect", group: "command" }, [
   {
     name: "output",
     arg: "FORMAT",
@@ -206,12 +206,12 @@ const INSPECT = rows({ of: "inspect", group: "command" }, [
   { name: "diff", type: "bool", help: "Compare two documents; exit status 1 where they differ" },
 ]);
 
-const CONFIG = rows({ of: "config", group: "command" }, [
+const CONFIG = rows({ scope: "config", group: "command" }, [
   { name: "file", type: "stringArray", help: "As --config; the original's name for it" },
   { name: "strict", type: "bool", help: "Accepted; unknown keys are an error always" },
 ]);
 
-const INTERFACE = rows({ of: "interface", group: "command" }, [
+const INTERFACE = rows({ scope: "interface", group: "command" }, [
   {
     name: "input",
     arg: "NAME:TYPE",

@@ -33,7 +33,7 @@ export interface Flag {
   /** One letter. */
   short?: string;
   /** The command that has it; `global`: every command, before or after its name; `file`: files and environment only. */
-  of: CommandName | "global" | "file";
+  scope: CommandName | "global" | "file";
   group: FlagGroup;
   type: FlagType;
   /** Text as on the command line; empty for the type's own zero. */
@@ -58,7 +58,7 @@ export interface Flag {
 export type FlagRow = Partial<Flag> & Pick<Flag, "name" | "help">;
 
 /** Flags that have the same command and group; type string and no default unless they say otherwise. */
-export function rows(common: Pick<Flag, "of" | "group">, flags: readonly FlagRow[]): Flag[] {
+export function rows(common: Pick<Flag, "scope" | "group">, flags: readonly FlagRow[]): Flag[] {
   return flags.map((flag) => ({ type: "string", default: "", ...common, ...flag }));
 }
 

@@ -10,13 +10,13 @@ import { GROUPS } from "./help.ts";
 
 /** The tables of flags, in Markdown: one per command, one per group of global flags, the ignored ones as a list. */
 export function flagTables(): string {
-  const own = (command: CommandName) => FLAGS.filter(({ of }) => of === command);
+  const own = (command: CommandName) => FLAGS.filter(({ scope }) => scope === command);
   const tables = COMMANDS.filter((command) => own(command).length > 0).map((command) => {
     const names = [command, ...COMMAND_TABLE[command].aliases].join("`, `copilot ");
     return `## \`copilot ${names}\`\n\n${table(own(command))}`;
   });
   for (const { group, title } of GROUPS) {
-    const flags = FLAGS.filter((flag) => flag.group === group && ["global", "file"].includes(flag.of));
+    const flags = FLAGS.filter((flag) => flag.group === group && ["global", "file"].includes(flag.scope));
     tables.push(`## ${title}\n\n${table(flags)}`);
   }
   tables.push(storeTables());
@@ -51,7 +51,7 @@ function cell(text: string): string {
 function table(flags: readonly Flag[]): string {
   const code = (text: string) => text === "" ? "" : `\`${text}\``;
   const lines = flags.map((flag) => {
-    const typed = flag.of === "file" ? "" : "--";
+    const typed = flag.scope === "file" ? "" : "--";
     const name = `${flag.short === undefined ? "" : `\`-${flag.short}\`, `}\`${typed}${flag.name}\``;
     const values = flag.values === undefined ? "" : ` (${flag.values.map(code).join(", ")})`;
     const initial = flag.required ? "required" : code(flag.default);

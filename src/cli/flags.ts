@@ -18,5 +18,5 @@ export const FLAGS: readonly Flag[] = [
 
 /** The flags that a command takes, its own first. */
 export function flagsOf(command: CommandName): Flag[] {
-  return FLAGS.filter((flag) => flag.of === command || flag.of === "global");
+  return FLAGS.filter((flag) => flag.scope === command || flag.scope === "global");
 }

@@ -5,7 +5,7 @@
 import { CONNECTION_KEYS, REDIS_KEYS, STORAGE_TYPES, STOW_KINDS } from "../config/mod.ts";
 import { type Flag, type FlagType, rows } from "./flag.ts";
 
-const RUN = rows({ of: "global", group: "run" }, [
+const RUN = rows({ scope: "global", group: "run" }, [
   { name: "err-output-name", arg: "NAME", default: "error.pb", help: "Name of the error document" },
   {
     name: "exit-on-error",
@@ -20,7 +20,7 @@ const RUN = rows({ of: "global", group: "run" }, [
   },
 ]);
 
-const STORAGE = rows({ of: "global", group: "storage" }, [
+const STORAGE = rows({ scope: "global", group: "storage" }, [
   {
     name: "config",
     type: "stringArray",
@@ -64,7 +64,7 @@ const STORAGE = rows({ of: "global", group: "storage" }, [
 ]);
 
 const CONNECTION = rows(
-  { of: "global", group: "storage" },
+  { scope: "global", group: "storage" },
   Object.keys(CONNECTION_KEYS).map((key) => ({
     name: `storage.connection.${key}`,
     help: `As ${CONNECTION_KEYS[key]} of storage.stow.config; read where storage.stow.config is not given`,
@@ -73,7 +73,7 @@ const CONNECTION = rows(
 );
 
 const REDIS = rows(
-  { of: "file", group: "storage" },
+  { scope: "file", group: "storage" },
   Object.keys(REDIS_KEYS).map((key) => ({
     name: `storage.redis.${key}`,
     help: `As ${REDIS_KEYS[key]} of storage.stow.config of kind redis, for storage.type redis`,
@@ -81,7 +81,7 @@ const REDIS = rows(
   })),
 );
 
-const LOG = rows({ of: "global", group: "log" }, [
+const LOG = rows({ scope: "global", group: "log" }, [
   {
     name: "logger.level",
     type: "int",
@@ -98,7 +98,7 @@ const LOG = rows({ of: "global", group: "log" }, [
   { name: "logger.mute", type: "bool", help: "No log lines at all" },
 ]);
 
-const KUBERNETES = rows({ of: "global", group: "kubernetes" }, [
+const KUBERNETES = rows({ scope: "global", group: "kubernetes" }, [
   {
     name: "namespace",
     arg: "NAME",
@@ -117,7 +117,7 @@ const KUBERNETES = rows({ of: "global", group: "kubernetes" }, [
 
 /** Flags of the original that mean nothing here: accepted, checked for their type, ignored. */
 const COMPATIBILITY = rows(
-  { of: "global", group: "compatibility" },
+  { scope: "global", group: "compatibility" },
   ([
     ["as", "string", ""],
     ["as-group", "stringArray", ""],

@@ -30,7 +30,7 @@ export interface Invocation {
 const HELP: Flag = {
   name: "help",
   short: "h",
-  of: "global",
+  scope: "global",
   group: "run",
   type: "bool",
   default: "",
@@ -138,7 +138,7 @@ class Parser {
     this.#lenient = lenient;
     // `help sidecar --format x` is a call for help whatever else stands there.
     this.#known = [
-      ...(command === "help" ? FLAGS.filter(({ of }) => of !== "file") : flagsOf(command)),
+      ...(command === "help" ? FLAGS.filter(({ scope }) => scope !== "file") : flagsOf(command)),
       ...(command === "version" ? INSTEAD_OF_COMMANDS : [HELP, HELP_ALL]),
     ];
   }
@@ -211,13 +211,13 @@ class Parser {
 
   #unknown(name: string): never {
     const other = FLAGS.find((flag) => flag.name === name);
-    if (other?.of === "file") {
+    if (other?.scope === "file") {
       const where = "it is set in configuration files and by environment variables only";
       throw cannot(`use --${name} on the command line`, { usage: where });
     }
     const near = other === undefined
       ? suggestion(name, this.#known.map((flag) => flag.name), { mark: "--" })
-      : `, it belongs to copilot ${other.of}`;
+      : `, it belongs to copilot ${other.scope}`;
     const shown = /^[\w.-]{1,64}$/.test(name) ? ` "--${name}"` : "";
     throw new CopilotError("usage", `Unknown flag${shown}${near}: see copilot help ${this.#command}`);
   }

@@ -76,7 +76,7 @@ function overview(all: boolean): string {
 }
 
 function commandHelp(command: CommandName, all: boolean): string {
-  const own = FLAGS.filter(({ of }) => of === command);
+  const own = FLAGS.filter(({ scope }) => scope === command);
   const { summary, usage, aliases, usesStores } = COMMAND_TABLE[command];
   const rest = `The other flags (storage, log, Kubernetes …): copilot ${command} --help-all`;
   return sections([
@@ -91,7 +91,7 @@ function commandHelp(command: CommandName, all: boolean): string {
 
 function sharedSections(): string[] {
   const flags = (wanted: Flag["group"]) =>
-    FLAGS.filter(({ of, group }) => of === "global" && group === wanted);
+    FLAGS.filter(({ scope, group }) => scope === "global" && group === wanted);
   const ignored = flags("compatibility").map(({ name }) => `--${name}`).join(", ");
   return [
     ...GROUPS.map(({ group, title }) => `${title}:\n${columns(flags(group).map(flagLine))}`),

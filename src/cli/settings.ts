@@ -112,7 +112,7 @@ export class Settings implements StorageSource {
    */
   origins(defaults: readonly string[]): SettingOrigin[] {
     const { command } = this.#sources.invocation;
-    return FLAGS.filter(({ of }) => [command, "global", "config"].includes(of)).flatMap((flag) => {
+    return FLAGS.filter(({ scope }) => [command, "global", "file"].includes(scope)).flatMap((flag) => {
       const found = this.#find(flag);
       if (found !== undefined) return shownOrigins(flag, found.value, found.from);
       return defaults.includes(flag.name) ? [{ name: flag.name, value: flag.default, from: "default" }] : [];
@@ -156,7 +156,9 @@ export class Settings implements StorageSource {
   /** The flag of that name which the command takes. */
   #flag(name: string): Flag {
     const { command } = this.#sources.invocation;
-    const flag = FLAGS.find((known) => known.name === name && [command, "global", "file"].includes(known.of));
+    const flag = FLAGS.find((known) =>
+      known.name === name && [command, "global", "file"].includes(known.scope)
+    );
     if (flag === undefined) throw cannot("look up", name, { internal: "no such flag" });
     return flag;
   }

@@ -76,7 +76,7 @@ function flagsFor(
     flags.set(flag.name, addValue(flag, earlier, value));
   }
   for (const { name } of known) {
-    const initial = FLAGS.find((flag) => flag.of === "run" && flag.name === name)?.default ?? "";
+    const initial = FLAGS.find((flag) => flag.scope === "run" && flag.name === name)?.default ?? "";
     if (/-local-dir$/.test(name) && !flags.has(name)) flags.set(name, initial);
   }
   return flags;

@@ -5,7 +5,7 @@
  */
 import { type Flag, rows } from "./flag.ts";
 
-const OWN = rows({ of: "run", group: "command" }, [
+const OWN = rows({ scope: "run", group: "command" }, [
   {
     name: "inputs",
     arg: "URI",
@@ -51,7 +51,7 @@ const CHANGES: Readonly<Record<string, Partial<Flag>>> = {
   },
 };
 
-const DOCTOR = rows({ of: "doctor", group: "command" }, [
+const DOCTOR = rows({ scope: "doctor", group: "command" }, [
   { name: "read-only", type: "bool", help: "Write nothing: no probe object, no probe file" },
   {
     name: "output",
@@ -64,12 +64,12 @@ const DOCTOR = rows({ of: "doctor", group: "command" }, [
 ]);
 
 /** Flags of download and sidecar, each once, as another command's. Their shorthands mean different things, so there are none. */
-function borrowed(shared: readonly Flag[], of: Flag["of"]): Flag[] {
+function borrowed(shared: readonly Flag[], scope: Flag["scope"]): Flag[] {
   const taken = new Set<string>();
   return shared.flatMap(({ short: _short, required: _required, ...flag }) => {
-    if ((flag.of !== "download" && flag.of !== "sidecar") || taken.has(flag.name)) return [];
+    if ((flag.scope !== "download" && flag.scope !== "sidecar") || taken.has(flag.name)) return [];
     taken.add(flag.name);
-    return [{ ...flag, of }];
+    return [{ ...flag, scope }];
   });
 }
 

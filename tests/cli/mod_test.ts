@@ -270,17 +270,20 @@ const SAMPLES: Record<string, string> = {
 Deno.test("every flag of the original is accepted, long and short, with its own type and default", () => {
   assert.equal(ORIGINAL.length, 80);
   for (const { command, name, short, type, initial } of ORIGINAL) {
-    const of = command === "global" ? "download" : command as "download" | "sidecar";
-    const flag = flagsOf(of).find((known) => known.name === name);
+    const taker = command === "global" ? "download" : command as "download" | "sidecar";
+    const flag = flagsOf(taker).find((known) => known.name === name);
     assert(flag !== undefined, `--${name}`);
     const sample = flag.values?.[0] ?? SAMPLES[type] ?? "x";
-    assert(parse([of, `--${name}=${sample}`]).flags.has(name), `--${name}`);
-    if (type !== "bool") assert(parse([of, `--${name}`, sample]).flags.has(name), `--${name} ${sample}`);
+    assert(parse([taker, `--${name}=${sample}`]).flags.has(name), `--${name}`);
+    if (type !== "bool") assert(parse([taker, `--${name}`, sample]).flags.has(name), `--${name} ${sample}`);
     if (command === "global") {
       assert(parse([`--${name}=${sample}`, "sidecar"]).flags.has(name), `--${name} first`);
     }
     if (short !== "") {
-      assert(parse([of, type === "bool" ? `-${short}` : `-${short}${sample}`]).flags.has(name), `-${short}`);
+      assert(
+        parse([taker, type === "bool" ? `-${short}` : `-${short}${sample}`]).flags.has(name),
+        `-${short}`,
+      );
     }
     assert.equal(flag.short ?? "", short, `shorthand of --${name}`);
     // `--config` names one file there and several here; a watcher may be a list here.

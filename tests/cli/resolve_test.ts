@@ -262,7 +262,7 @@ async function help(...argv: string[]): Promise<string> {
 Deno.test("help: a command's own flags with defaults and environment; --help needs nothing else", async () => {
   for (const name of COMMANDS) {
     const text = await help(name === "help" ? "download" : name, "--help");
-    for (const flag of FLAGS.filter((known) => known.of === name)) {
+    for (const flag of FLAGS.filter((known) => known.scope === name)) {
       assert(text.includes(`--${flag.name}`) && text.includes(flag.default), `${name}: --${flag.name}`);
     }
     assert(!text.includes("--storage.type"), name);

@@ -83,14 +83,14 @@ function argumentOf(name: CommandName): Choices {
 
 /** The flags that stand before a command as well. */
 export function sharedFlags(): CompletedFlag[] {
-  return [...FLAGS.filter((flag) => flag.of === "global" && isShown(flag)).map(completed), ...HELP_FLAGS];
+  return [...FLAGS.filter((flag) => flag.scope === "global" && isShown(flag)).map(completed), ...HELP_FLAGS];
 }
 
 /** Every command with its flags. */
 export function completedCommands(): CompletedCommand[] {
   return COMMANDS.map((name) => {
     const { aliases, summary, usesStores } = COMMAND_TABLE[name];
-    const flags = flagsOf(name).filter((flag) => isShown(flag) && (usesStores || flag.of === name));
+    const flags = flagsOf(name).filter((flag) => isShown(flag) && (usesStores || flag.scope === name));
     return {
       name,
       words: [name, ...aliases],

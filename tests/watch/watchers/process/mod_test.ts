@@ -50,7 +50,7 @@ Deno.test("process watcher: being the first process means that nothing is shared
 
 Deno.test("process watcher: a kernel that shows no cgroups cannot tell containers apart, which the error says", async () => {
   const { pod, watcher } = scene();
-  for (const  of of["self", "1"]) pod.files.texts.set(`/proc/${of}/cgroup`, "");
+  for (const pid of ["self", "1"]) pod.files.texts.set(`/proc/${pid}/cgroup`, "");
   await fails(
     watcher.waitForStart(never()),
     "config",
