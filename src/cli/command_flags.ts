@@ -2,23 +2,17 @@
  * The flags of each command.
  * @module
  */
+import { WATCHERS } from "./commands.ts";
 import { VERIFY_MODES } from "../config/verify_modes.ts";
-import { DOCUMENT_FORMATS, DOWNLOAD_MODES, FILE_LAYOUTS, UPLOAD_MODES } from "../flyte/modes.ts";
+import {
+  DOCUMENT_FORMATS,
+  DOCUMENT_KINDS,
+  DOWNLOAD_MODES,
+  FILE_LAYOUTS,
+  INSPECT_FORMATS,
+  UPLOAD_MODES,
+} from "../flyte/modes.ts";
 import { type Flag, type FlagRow, rows } from "./flag.ts";
-
-/** Names that `--start-watcher-type` and `--exit-watcher-type` take. */
-export const WATCHERS = [
-  "auto",
-  "signal",
-  "shared-process-ns",
-  "shared-process-namespace",
-  "file",
-  "kube-api",
-  "noop",
-] as const;
-
-/** What `inspect --kind` takes. */
-export const INSPECT_KINDS = ["auto", "literals", "literal", "error", "interface", "variables"] as const;
 
 const DRY_RUN: FlagRow = {
   name: "dry-run",
@@ -191,14 +185,14 @@ const INSPECT = rows({ scope: "inspect", group: "command" }, [
     arg: "FORMAT",
     short: "o",
     default: "table",
-    values: ["table", "json", "yaml"],
+    values: INSPECT_FORMATS,
     help: "How the document is shown",
   },
   {
     name: "kind",
     arg: "KIND",
     default: "auto",
-    values: INSPECT_KINDS,
+    values: ["auto", ...DOCUMENT_KINDS],
     help:
       "What the document is: LiteralMap, Literal, ErrorDocument, TypedInterface or VariableMap; auto finds out",
   },

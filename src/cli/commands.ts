@@ -3,7 +3,7 @@
  * @module
  */
 import type { VerifyMode } from "../config/verify_modes.ts";
-import type { DownloadMode, UploadMode } from "../flyte/modes.ts";
+import type { DocumentKind, DownloadMode, InspectFormat, UploadMode } from "../flyte/modes.ts";
 import type { StorageConfig } from "../config/mod.ts";
 import type { LogSettings } from "../system/log.ts";
 
@@ -44,8 +44,19 @@ export interface DownloadCommand extends StoreCommand {
   allowLinkLocal: boolean;
 }
 
+/** Names that `--start-watcher-type` and `--exit-watcher-type` take. */
+export const WATCHERS = [
+  "auto",
+  "signal",
+  "shared-process-ns",
+  "shared-process-namespace",
+  "file",
+  "kube-api",
+  "noop",
+] as const;
+
 /** A watcher by its one name; `shared-process-namespace` is `shared-process-ns`. */
-export type WatcherName = "auto" | "signal" | "shared-process-ns" | "file" | "kube-api" | "noop";
+export type WatcherName = Exclude<typeof WATCHERS[number], "shared-process-namespace">;
 
 /** What the kube-api watcher is told. */
 export interface KubeSettings {
@@ -86,9 +97,6 @@ export interface SidecarCommand extends StoreCommand {
   exitAfterUpload: boolean | "auto";
 }
 
-/** What `inspect --kind` takes besides `auto`. */
-export type InspectKind = "literals" | "literal" | "error" | "interface" | "variables";
-
 /** `copilot inspect`. */
 export interface InspectCommand extends StoreCommand {
   kind: "inspect";
@@ -98,9 +106,9 @@ export interface InspectCommand extends StoreCommand {
   diff: boolean;
   /** Whether to look at what references name. */
   sizes: boolean;
-  output: "table" | "json" | "yaml";
+  output: InspectFormat;
   /** What the document is; undefined: to be found out. */
-  documentKind: InspectKind | undefined;
+  documentKind: DocumentKind | undefined;
 }
 
 /** `copilot run`: a task from its inputs to its outputs. */

@@ -18,7 +18,6 @@ export type {
   DoctorCommand,
   DownloadCommand,
   InspectCommand,
-  InspectKind,
   InterfaceCommand,
   KubeSettings,
   PrintCommand,

@@ -3,6 +3,7 @@
  * @module
  */
 import { storageConfig } from "../config/mod.ts";
+import type { DocumentKind } from "../flyte/modes.ts";
 import type { CONFIG_ACTIONS, SHELLS } from "./command_table.ts";
 import type { ConfigFile } from "./config_files.ts";
 import { cannot } from "../errors.ts";
@@ -11,7 +12,6 @@ import type {
   DoctorCommand,
   DownloadCommand,
   InspectCommand,
-  InspectKind,
   PrintCommand,
   SidecarCommand,
   StoreCommand,
@@ -236,6 +236,6 @@ function inspectCommand(
     diff,
     sizes: settings.bool("sizes"),
     output: settings.text("output") as InspectCommand["output"],
-    documentKind: kind === "auto" ? undefined : kind as InspectKind,
+    documentKind: kind === "auto" ? undefined : kind as DocumentKind,
   };
 }

@@ -20,3 +20,16 @@ export type DownloadMode = typeof DOWNLOAD_MODES[number];
 export const UPLOAD_MODES = ["UPLOAD_ON_EXIT", "UPLOAD_EAGER", "DO_NOT_UPLOAD"] as const;
 /** One of {@linkcode UPLOAD_MODES}. */
 export type UploadMode = typeof UPLOAD_MODES[number];
+
+/**
+ * What a document can be: a LiteralMap (inputs.pb, outputs.pb), one Literal (an offloaded one), an ErrorDocument, a TypedInterface, a
+ * VariableMap.
+ */
+export const DOCUMENT_KINDS = ["literals", "literal", "error", "interface", "variables"] as const;
+/** One of {@linkcode DOCUMENT_KINDS}. */
+export type DocumentKind = typeof DOCUMENT_KINDS[number];
+
+/** How a document is shown. */
+export const INSPECT_FORMATS = ["table", "json", "yaml"] as const;
+/** One of {@linkcode INSPECT_FORMATS}. */
+export type InspectFormat = typeof INSPECT_FORMATS[number];
