@@ -279,7 +279,8 @@ async function moveData(
     : terminations.next(killedAfter, runEnded.signal).then(() => killImminent.abort());
   onSignal.catch(() => {});
   const { interrupted } = terminations;
-  return await runInSandbox(command, {
+  const decided = { ...command, exitOnError: command.exitOnError ?? stderrIsTerminal() };
+  return await runInSandbox(decided, {
     clock: sys.clock,
     env,
     caCerts: [],

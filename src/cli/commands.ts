@@ -11,8 +11,8 @@ import type { LogSettings } from "../system/log.ts";
 export interface StoreCommand {
   storage: StorageConfig;
   log: LogSettings;
-  /** Whether a failure that error.pb tells ends in exit status 1. */
-  exitOnError: boolean;
+  /** Whether a failure that error.pb tells ends in exit status 1; undefined: where a person looks on, as standard error tells. */
+  exitOnError: boolean | undefined;
   /** `--memory-limit`; undefined: derived from the container's limit. */
   memoryLimitBytes: number | undefined;
   /** For the log, once there is one: settings that nothing understands. */

@@ -46,6 +46,8 @@ export interface Flag {
   values?: readonly string[];
   /** Whether another value fails the run, which the error document tells, and not the command line, as the original has it. */
   lenient?: true;
+  /** Words for some of its numbers. */
+  words?: Readonly<Record<string, number>>;
   /** Environment names besides those that {@linkcode environmentNames} derives. */
   env?: readonly string[];
   /** Whether the command cannot do without it. */

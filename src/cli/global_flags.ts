@@ -11,7 +11,7 @@ const RUN = rows({ scope: "global", group: "run" }, [
     name: "exit-on-error",
     type: "bool",
     env: ["EXIT_ON_ERROR"],
-    help: "Exit 1 after error.pb was written; otherwise 0, as the original",
+    help: "Exit 1 after error.pb was written, or 0, as the original; unset: 1 on a terminal, else 0",
   },
   {
     name: "memory-limit",
@@ -86,7 +86,9 @@ const LOG = rows({ scope: "global", group: "log" }, [
     name: "logger.level",
     type: "int",
     default: "3",
-    help: "0 panic, 1 fatal, 2 error, 3 warning, 4 info, 5 debug, 6 trace; unset on a terminal: 4",
+    words: { panic: 0, fatal: 1, error: 2, warning: 3, warn: 3, info: 4, debug: 5, trace: 6 },
+    help:
+      "0 panic, 1 fatal, 2 error, 3 warning, 4 info, 5 debug (a line a file), 6 trace (a line a request), or a name; unset on a terminal: 4",
   },
   {
     name: "logger.formatter.type",

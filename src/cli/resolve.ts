@@ -99,7 +99,7 @@ function storeCommand(settings: Settings, invocation: Invocation): StoreCommand 
         ? settings.text("logger.formatter.type") as "json" | "text"
         : "auto",
     },
-    exitOnError: settings.bool("exit-on-error"),
+    exitOnError: settings.isSet("exit-on-error") ? settings.bool("exit-on-error") : undefined,
     memoryLimitBytes: settings.isSet("memory-limit") ? settings.number("memory-limit") : undefined,
     warnings: [...warnings, ...ignoredForKube(invocation)],
   };

@@ -48,6 +48,11 @@ export function parseValue(flag: Flag, text: string, origin: Origin): FlagValue 
       return parseBool(text) ?? refuse("true or false");
     case "int":
     case "uint":
+      if (flag.words !== undefined && Object.hasOwn(flag.words, text)) return flag.words[text]!;
+      if (flag.words !== undefined && parseInteger(text, flag.type) === undefined) {
+        const words = Object.keys(flag.words);
+        return refuse(`a whole number or one of ${words.join(", ")}${suggestion(text, words)}`);
+      }
       return parseInteger(text, flag.type) ?? refuse("a whole number");
     case "duration":
       return parseDurationMs(text) ?? refuse('a duration such as "1h0m0s", "90s" or "300ms"');

@@ -6,8 +6,9 @@ import { settingsFor, type StorageConfig, type StoreSettings } from "../config/m
 import type { DownloadCommand, SidecarCommand } from "../cli/mod.ts";
 import type { ConsoleLog } from "../system/log.ts";
 import type { RunFailure } from "../flyte/codec/error_document.ts";
-import { RetryBudget, type RetryEvent } from "../storage/retry.ts";
+import { type RequestEvent, RetryBudget, type RetryEvent } from "../storage/retry.ts";
 import { Stores } from "../storage/stores.ts";
+import type { ProgressView } from "./progress.ts";
 import type { System } from "../system/mod.ts";
 
 export type { RunFailure };
@@ -16,6 +17,8 @@ export type { RunFailure };
 export interface RunContext {
   system: System;
   log: ConsoleLog;
+  /** Who looks at the run while it goes on. */
+  view: ProgressView;
   /** Writes to standard output, which a run does only where it is asked to show something. */
   print(text: string): void;
   /** Replaces secrets by `***`. */
@@ -72,6 +75,7 @@ export function openStores(command: RunCommand, context: RunContext, options: Op
       random: system.random,
       deadlineMs: options.deadlineMs,
       budget: new RetryBudget(),
+      onRequest: log.shows("trace") ? requestLine(log) : undefined,
       onRetry(event) {
         options.onRetry?.(event);
         log.debug("retrying", {
@@ -82,6 +86,12 @@ export function openStores(command: RunCommand, context: RunContext, options: Op
       },
     },
   });
+}
+
+/** A line for each request. */
+function requestLine(log: ConsoleLog): (event: RequestEvent) => void {
+  return ({ action, object, ms, retries, error }) =>
+    log.trace("request", { action, object, ms: Math.round(ms), retries, error: error?.code });
 }
 
 /** The storage settings, with what the command line says of the hosts that inputs name. */

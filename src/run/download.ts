@@ -238,6 +238,7 @@ async function carryOut(plan: DownloadPlan, context: CarryOut): Promise<void> {
       throw error;
     }
   }).catch(() => {});
+  session.progress.isAllKnown = true;
   await session.settle();
 }
 
@@ -252,8 +253,10 @@ async function act(action: Action, context: CarryOut, done: () => void): Promise
       case "write":
         staging.write(action.path, (write) => action.content(write), action.mode);
         session.progress.files++;
+        session.expect(1, 0);
         return done();
       case "object":
+        session.expect(1, 0);
         return await session.start(() => fetchObject(action, context).then(done));
       case "prefix":
         return await fetchPrefix(action, context, done);

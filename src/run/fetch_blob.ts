@@ -99,6 +99,7 @@ async function fetchWhole(object: Listed, store: ObjectStore, target: Target): P
   if (await isThere(object, store, target)) {
     session.progress.files++;
     session.progress.kept++;
+    session.expect(0, -(size ?? 0));
     return;
   }
   const named = (error: unknown) => withVariable(error, target.action);
@@ -158,6 +159,7 @@ export async function fetchPrefix(
       ? null
       : store.list(prefix, { signal: session.signal, token: page.next });
     following?.catch(() => {});
+    session.expect(page.objects.length, page.objects.reduce((sum, { size }) => sum + size, 0));
     for (const object of page.objects) {
       await start(placeObject(object, { prefix, action, context, store, tree }));
     }

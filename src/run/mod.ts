@@ -14,14 +14,15 @@ import type { TypedInterface } from "../flyte/types.ts";
 import { failureOf, reportFailure, withdrawErrors } from "./error_document.ts";
 import { Precaution } from "./precaution.ts";
 import { taskFailure } from "./task_error.ts";
+import { showProgress } from "./progress.ts";
 import { openStores, type RunCommand, type RunContext } from "./context.ts";
 import type { RunFailure } from "../flyte/codec/error_document.ts";
 import type { Stores } from "../storage/stores.ts";
-import { TransferSession } from "../transfer/session.ts";
+import { type Moved, type Progress, TransferSession } from "../transfer/session.ts";
+import { shownUri } from "../shown_uri.ts";
+import type { ConsoleLog, Fields } from "../system/log.ts";
+import { rateText, sizeText } from "./figures.ts";
 import { upload } from "./upload.ts";
-
-/** Milliseconds between two looks at the progress line of a terminal. */
-const PROGRESS_MS = 200;
 
 /**
  * Carries out a command.
@@ -34,7 +35,11 @@ export async function run(command: RunCommand, context: RunContext): Promise<num
   const { system, log, memoryLimitBytes, spentMs } = context;
   const startMs = system.clock.monotonicMs() - spentMs;
   const what = command.kind === "download" ? "Download" : "Upload";
-  const session = new TransferSession(system, { memoryLimitBytes, signal: context.signal });
+  const session = new TransferSession(system, {
+    memoryLimitBytes,
+    signal: context.signal,
+    onMoved: log.shows("debug") ? fileLine(command, log) : undefined,
+  });
   const begin = () => {
     const begun = deadlineIn(system.clock, command.timeoutMs, { what, spentMs });
     begun.signal.addEventListener("abort", () => session.fail(begun.signal.reason), { once: true });
@@ -50,7 +55,8 @@ export async function run(command: RunCommand, context: RunContext): Promise<num
     },
     onUnverified: () => session.progress.unverified++,
   });
-  const stopProgress = system.clock.every(PROGRESS_MS, () => log.progress(progressText(what, session)));
+  const { progress } = session;
+  const stopProgress = showProgress({ what, progress, startMs }, context.view, { clock: system.clock, log });
   const precaution = command.kind === "sidecar" ? new Precaution(command, context, session) : null;
   let failure: RunFailure | null = null;
   let error: CopilotError | undefined;
@@ -68,37 +74,49 @@ export async function run(command: RunCommand, context: RunContext): Promise<num
     failure = withCaveat(failureOf(error, command), error, context);
   } finally {
     stopProgress();
-    log.progress("");
     await precaution?.settle();
     deadline?.clear();
     await stores.close();
   }
-  const { files, bytes, retries, unverified, kept } = session.progress;
-  const seconds = Math.round(system.clock.monotonicMs() - startMs) / 1000;
-  const figures = {
-    ...{ files, bytes, seconds, retries },
-    ...(kept > 0 && { kept }),
-    ...(unverified > 0 && { unverified }),
-  };
+  const figures = figuresOf(command, progress, system.clock.monotonicMs() - startMs);
   if (failure === null) {
     if (command.kind === "sidecar") context.uploaded?.();
     log.summary(`${what.toLowerCase()} finished`, figures);
     return 0;
   }
   const { code = "task" } = error ?? {};
-  log.error(`${what.toLowerCase()} failed`, { ...figures, code, error: failure.message });
-  return code === "aborted" ? 1 : await reportFailure(failure, command, context);
+  const exitStatus = code === "aborted" || command.exitOnError ? 1 : 0;
+  log.error(`${what.toLowerCase()} failed`, { ...figures, code, exitStatus, error: failure.message });
+  return code === "aborted" ? exitStatus : await reportFailure(failure, command, context);
+}
+
+/** What the closing line says of a run. */
+function figuresOf(command: RunCommand, progress: Readonly<Progress>, ms: number): Fields {
+  const { files, bytes, retries, unverified, kept } = progress;
+  return {
+    files,
+    bytes,
+    size: sizeText(bytes),
+    seconds: Math.round(ms) / 1000,
+    rate: rateText(bytes, ms),
+    retries,
+    place: command.kind === "download" ? command.localDir : shownUri(command.outputPrefix),
+    ...(kept > 0 && { kept }),
+    ...(unverified > 0 && { unverified }),
+  };
+}
+
+/** A line for each file. */
+function fileLine({ kind }: RunCommand, log: ConsoleLog): (file: Moved) => void {
+  const message = kind === "download" ? "downloaded" : "uploaded";
+  return ({ object, path, bytes, ms }) =>
+    log.debug(message, { object, path, bytes, ms: Math.round(ms), rate: rateText(bytes, ms) });
 }
 
 /** The failure of an upload whose main was never seen: that may be why an output is missing. */
 function withCaveat(failure: RunFailure, { code }: CopilotError, { caveat }: RunContext): RunFailure {
   if (caveat === undefined || code !== "output") return failure;
   return { ...failure, message: `${failure.message}; ${caveat}` };
-}
-
-function progressText(what: string, { progress, pool }: TransferSession): string {
-  const mib = (progress.bytes / 1024 / 1024).toFixed(1);
-  return `${what}: ${progress.files} files, ${mib} MiB, ${pool.active} at a time`;
 }
 
 interface EarlyTools {

@@ -18,6 +18,9 @@ import type { TransferSession } from "../transfer/session.ts";
 import { putFile } from "../transfer/put.ts";
 import { joinKey } from "../storage/uri.ts";
 
+/** Files that are looked at before any is sent, to tell how many there are. */
+const MAX_EXPECTED = 2000;
+
 /** What the upload flow takes. */
 export interface UploadJob {
   /** A TypedInterface in protobuf; absent means no outputs. */
@@ -65,6 +68,7 @@ export async function upload(job: UploadJob, context: UploadContext): Promise<vo
   log.debug("planned", { variables: plan.outputs.literals.size, uploads: plan.uploads.length });
   if (job.mode !== "DO_NOT_UPLOAD") {
     const send = plan.uploads.map((action) => ({ action, path: tree.path(action.path.split("/")) }));
+    expectAll(send, tree, session);
     await sendAll(send, tree, context);
   }
   const place = await stores.at(joinKey(job.outputPrefix, job.metaOutputName), "--to-output-prefix");
@@ -89,6 +93,32 @@ function assertApart(job: UploadJob, typed: TypedInterface): void {
 interface Send {
   action: Upload;
   path: string;
+}
+
+/**
+ * Tells how much there is to send, unless finding out would take longer than anybody would look at it. What is wrong with a file
+ * is told when it is sent.
+ */
+function expectAll(sends: readonly Send[], tree: OutputDirectory, session: TransferSession): void {
+  const { files } = session.system;
+  let [count, bytes] = [0, 0];
+  try {
+    for (const { action, path } of sends) {
+      const paths = action.kind === "file" ? [path] : mapped(tree.walk(path), (file) => file.path);
+      for (const one of paths) {
+        bytes += files.stat(one)?.size ?? 0;
+        if (++count > MAX_EXPECTED) return;
+      }
+    }
+  } catch {
+    return;
+  }
+  session.expect(count, bytes);
+  session.progress.isAllKnown = true;
+}
+
+function* mapped<T, R>(items: Iterable<T>, change: (item: T) => R): Generator<R> {
+  for (const item of items) yield change(item);
 }
 
 async function sendAll(sends: readonly Send[], tree: OutputDirectory, context: UploadContext): Promise<void> {

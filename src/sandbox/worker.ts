@@ -9,8 +9,8 @@ import { createLog, createMasker } from "../system/log.ts";
 import { reportFailure } from "../run/error_document.ts";
 import { run } from "../run/mod.ts";
 import type { RunContext, RunFailure } from "../run/context.ts";
-import { sys, writeStderr, writeStdout } from "../system/deno.ts";
 import { withDirectories } from "./directory_client.ts";
+import { sys, terminalColumns, writeStderr, writeStdout } from "../system/deno.ts";
 import { type FromWorker, type ToWorker, unpack } from "./messages.ts";
 
 const scope = self as unknown as EventTarget & {
@@ -67,6 +67,10 @@ async function start(job: Extract<ToWorker, { kind: "run" }>): Promise<void> {
       files: withDirectories(sys.files, job.directories, (request) => scope.postMessage(request)),
     },
     log: createLog({ ...job.log, write: writeStderr, clock: sys.clock, secrets }),
+    view: {
+      columns: () => job.log.isTerminal ? terminalColumns() : null,
+      isPod: Boolean(job.env["KUBERNETES_SERVICE_HOST"]),
+    },
     print: writeStdout,
     mask: createMasker(secrets),
     env: job.env,

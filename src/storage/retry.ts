@@ -40,6 +40,18 @@ export interface RetryEvent {
   waitMs: number;
 }
 
+/** A request that is over, with all of its attempts. */
+export interface RequestEvent {
+  /** The verb and the URI of `Cannot ${action} "${object}"`. */
+  action: string;
+  object: string;
+  /** Milliseconds, waits included; of a read, until its reply began. */
+  ms: number;
+  retries: number;
+  /** Why it failed; null where it did not. */
+  error: CopilotError | null;
+}
+
 /** How often, how soon and until when. */
 export interface RetryPolicy {
   clock: Pick<Clock, "monotonicMs" | "sleep">;
@@ -56,6 +68,8 @@ export interface RetryPolicy {
   /** Shared by the stores of a run. Default: one for each store. */
   budget?: RetryBudget;
   onRetry?(event: RetryEvent): void;
+  /** Called for each request, where somebody wants to know. */
+  onRequest?: ((event: RequestEvent) => void) | undefined;
 }
 
 /**
@@ -103,6 +117,12 @@ export class Attempts {
   ) {
     this.#policy = policy;
     this.#job = job;
+  }
+
+  /** What is attempted, and how often it has failed so far. */
+  get tried(): { action: string; object: string; retries: number } {
+    const { action, object } = this.#job;
+    return { action, object, retries: this.#total };
   }
 
   /** Something has gone well: the next failure is the first again. */
@@ -189,6 +209,23 @@ class RetryStore implements ObjectStore {
   }
 
   async #run<T>(attempts: Attempts, call: () => Promise<T>): Promise<T> {
+    const { onRequest, clock } = this.#policy;
+    if (onRequest === undefined) return await this.#tryAll(attempts, call);
+    const startMs = clock.monotonicMs();
+    const tell = (error: CopilotError | null) =>
+      onRequest({ ...attempts.tried, ms: clock.monotonicMs() - startMs, error });
+    try {
+      const result = await this.#tryAll(attempts, call);
+      tell(null);
+      return result;
+    } catch (thrown) {
+      const { action, object } = attempts.tried;
+      tell(from(thrown, { action, object }));
+      throw thrown;
+    }
+  }
+
+  async #tryAll<T>(attempts: Attempts, call: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
         const result = await call();

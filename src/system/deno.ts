@@ -6,6 +6,9 @@ import { statfsSync } from "node:fs";
 import { cannot, CopilotError, from } from "../errors.ts";
 import type { Clock, Connection, FileInfo, Files, Network, OpenFile, System, TlsOptions } from "./mod.ts";
 
+/** The width of a terminal that does not tell. */
+const DEFAULT_COLUMNS = 80;
+
 /** The runtime counts timers in 31 bits, and one that is longer fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -293,7 +296,16 @@ export function stderrIsTerminal(): boolean {
 
 /** Columns of the terminal that standard output is; null where it is none. */
 export function stdoutColumns(): number | null {
-  return Deno.stdout.isTerminal() ? Deno.consoleSize().columns : null;
+  return Deno.stdout.isTerminal() ? terminalColumns() : null;
+}
+
+/** Columns of the terminal; some tell 0, which is no width. */
+export function terminalColumns(): number {
+  try {
+    return Deno.consoleSize().columns || DEFAULT_COLUMNS;
+  } catch {
+    return DEFAULT_COLUMNS;
+  }
 }
 
 /** Bytes that this user may still write to the file system that a path is on. */

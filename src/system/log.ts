@@ -6,7 +6,7 @@ import { shownUri } from "../shown_uri.ts";
 import type { Clock } from "./mod.ts";
 
 /** As in logrus, which Flyte's `--logger.level` counts: 0 panic, 1 fatal, 2 error, 3 warning, 4 info, 5 debug, 6 trace. */
-export type Level = "error" | "warning" | "info" | "debug";
+export type Level = "error" | "warning" | "info" | "debug" | "trace";
 
 /** What an event may carry. Never a secret. */
 export type Fields = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -38,15 +38,18 @@ export interface LogOptions extends LogSettings {
   secrets?: readonly string[];
 }
 
-/** A log with the two things that only the end of a run and a terminal want. */
+/** A log with what only a run and a terminal want. */
 export interface ConsoleLog extends Log {
+  trace(message: string, fields?: Fields): void;
+  /** Whether events of a level are shown: what costs something to find out is not found out for nobody. */
+  shows(level: Level): boolean;
   /** The closing line of a run: an info event that also the default level, warning, lets through. */
   summary(message: string, fields?: Fields): void;
   /** Replaces the last line of a terminal; elsewhere nothing. The next event, or an empty text, removes it. */
   progress(text: string): void;
 }
 
-const LEVELS: Readonly<Record<Level, number>> = { error: 2, warning: 3, info: 4, debug: 5 };
+const LEVELS: Readonly<Record<Level, number>> = { error: 2, warning: 3, info: 4, debug: 5, trace: 6 };
 const MIN_SECRET_CHARS = 4;
 /** A line of a many-line secret (a key file) is looked for by itself from this length on. */
 const MIN_SECRET_LINE_CHARS = 16;
@@ -79,6 +82,8 @@ export function createLog(options: LogOptions): ConsoleLog {
     warning: emit("warning", LEVELS.warning),
     info: emit("info", LEVELS.info),
     debug: emit("debug", LEVELS.debug),
+    trace: emit("trace", LEVELS.trace),
+    shows: (level) => threshold >= LEVELS[level],
     summary: emit("info", LEVELS.warning),
     progress(text) {
       if (!isTerminal || threshold < LEVELS.warning || (text === "" && !inPlace)) return;

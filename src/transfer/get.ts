@@ -44,6 +44,7 @@ export async function getFile(
   key: string,
   options: GetFileOptions,
 ): Promise<void> {
+  const startedMs = session.system.clock.monotonicMs();
   const first = await store.get(key, { signal: session.signal });
   const { named = (error: unknown) => error, verification } = options;
   let staged: StagedFile | undefined;
@@ -51,12 +52,13 @@ export async function getFile(
     staged = options.staging.create(BLOB_MODE);
     const object = shownUri(`${store.root}/${key}`);
     assertListedSize(first.info.size, options.size, object);
+    if (options.size === undefined) session.expect(0, first.info.size);
     const large = first.info.size > 2 * rangeBytesFor(first.info.size);
     if (large && store.traits.parallelRanges && canRange(first)) {
       await fetchRanges(session, { store, first, staged, object, verification, named });
     } else await fetchStream(session, { first, staged, object, verification });
     staged.commit(options.path);
-    session.progress.files++;
+    session.moved({ object, path: options.path, bytes: first.info.size }, startedMs);
   } finally {
     first.body.close();
     staged?.discard();

@@ -2,6 +2,7 @@
  * Files to objects: one request for a small file, parts at once for a large one, streamed through reused buffers.
  * @module
  */
+import { shownUri } from "../shown_uri.ts";
 import { deadlineIn, graceAfter } from "../system/deadline.ts";
 import { cannot } from "../errors.ts";
 import type { FileInfo, OpenFile } from "../system/mod.ts";
@@ -45,11 +46,15 @@ export function partBytesFor(sizeBytes: number, traits: StoreTraits): number {
  * Bytes of an open file, read at their offset, so that several parts may share the descriptor. The file is looked at again
  * with every read, so that no store gets the last byte of one that has changed.
  */
-function fileSource({ file, progress, unchanged }: PutJob, start: number, size: number): ByteSource {
+function fileSource({ file, unchanged, progress }: PutJob, start: number, size: number): ByteSource {
+  let counted = 0;
   return {
     size,
     open() {
       let at = start;
+      // What a failed try has sent is sent again.
+      progress.bytes -= counted;
+      counted = 0;
       const end = start + size;
       return {
         // deno-lint-ignore require-await -- what is thrown must reject
@@ -59,6 +64,8 @@ function fileSource({ file, progress, unchanged }: PutJob, start: number, size: 
           const count = file.read(into.length > end - at ? into.subarray(0, end - at) : into);
           unchanged();
           at += count ?? 0;
+          counted += count ?? 0;
+          progress.bytes += count ?? 0;
           progress.sentBytes += count ?? 0;
           return count;
         },
@@ -89,17 +96,17 @@ export async function putFile(
   key: string,
   { path, open }: LocalFile,
 ): Promise<void> {
+  const startedMs = session.system.clock.monotonicMs();
   const file = open();
   try {
     const before = file.stat();
     const unchanged = () => assertUnchanged(path, before, file.stat());
-    const job: PutJob = { file, size: before.size, progress: session.progress, unchanged };
+    const job: PutJob = { file, size: before.size, unchanged, progress: session.progress };
     if (before.size <= session.buffers.bytes) await putSmall(session, store, key, job);
     else if (before.size <= Math.min(MULTIPART_BYTES, store.traits.maxPutBytes)) {
       await store.put(key, fileSource(job, 0, job.size), { signal: session.signal });
     } else await putParts(session, store, key, job);
-    session.progress.files++;
-    session.progress.bytes += before.size;
+    session.moved({ object: shownUri(`${store.root}/${key}`), path, bytes: before.size }, startedMs);
   } finally {
     file.close();
   }
@@ -108,9 +115,10 @@ export async function putFile(
 interface PutJob {
   file: OpenFile;
   size: number;
-  progress: Progress;
   /** Throws when the file is no longer what it was when it was opened. */
   unchanged(): void;
+  /** Where bytes are counted as they are sent. */
+  progress: Progress;
 }
 
 /** Through one buffer: its checksum is known before it is sent, and what is sent cannot change any more. */
@@ -135,6 +143,7 @@ async function putSmall(
     hasher.update(bytes);
     const checksum = { name: "crc32", hex: hasher.hex() } as const;
     await store.put(key, bytesSource(bytes), { signal: session.signal, checksum });
+    job.progress.bytes += length;
   } finally {
     session.buffers.give(buffer);
   }

@@ -18,6 +18,7 @@ const START_SLOTS = 64;
 
 /** Counters of a run, for progress and the closing line. */
 export interface Progress {
+  /** Files that are in their place, and bytes that were moved, also of files that are not whole yet. */
   files: number;
   bytes: number;
   /** Bytes of files that were read to be sent, those of files under way among them; what was sent again counts again. */
@@ -25,8 +26,33 @@ export interface Progress {
   retries: number;
   /** Files that an earlier run had left whole, and that were not moved again. */
   kept: number;
+  /** What is known to have to be moved so far. */
+  expectedFiles: number;
+  expectedBytes: number;
+  /** Whether nothing more will be found. */
+  isAllKnown: boolean;
   /** Objects that were not compared with their store's checksum, as `--verify` has it. */
   unverified: number;
+}
+
+/** A file that has been moved. */
+export interface Moved {
+  /** URI of the object. */
+  object: string;
+  /** Absolute path of the file. */
+  path: string;
+  bytes: number;
+  /** Milliseconds from its first request to its last. */
+  ms: number;
+}
+
+/** What a session is made of. */
+export interface SessionOptions {
+  /** What the whole process may use. */
+  memoryLimitBytes: number;
+  signal: AbortSignal;
+  /** Called for each file, where somebody wants to know. */
+  onMoved?: ((file: Moved) => void) | undefined;
 }
 
 /**
@@ -44,14 +70,25 @@ export class TransferSession {
   readonly system: System;
   readonly pool: Pool;
   readonly buffers = new Buffers(BUFFER_BYTES);
-  readonly progress: Progress = { files: 0, bytes: 0, sentBytes: 0, retries: 0, unverified: 0, kept: 0 };
+  readonly progress: Progress = {
+    files: 0,
+    bytes: 0,
+    sentBytes: 0,
+    retries: 0,
+    kept: 0,
+    expectedFiles: 0,
+    expectedBytes: 0,
+    isAllKnown: false,
+    unverified: 0,
+  };
+  readonly #onMoved: ((file: Moved) => void) | undefined;
   readonly #controller = new AbortController();
   readonly #running = new Set<Promise<void>>();
   #failure: unknown;
 
-  /** @param options.memoryLimitBytes what the whole process may use */
-  constructor(system: System, options: { memoryLimitBytes: number; signal: AbortSignal }) {
+  constructor(system: System, options: SessionOptions) {
     this.system = system;
+    this.#onMoved = options.onMoved;
     const max = slotsFor(options.memoryLimitBytes);
     this.pool = new Pool(system.clock, { min: MIN_SLOTS, start: Math.min(START_SLOTS, max), max });
     const stop = () => this.fail(options.signal.reason);
@@ -67,6 +104,18 @@ export class TransferSession {
   /** What the run has failed with; undefined as long as it has not. */
   get failure(): unknown {
     return this.#failure;
+  }
+
+  /** Tells of files and bytes that are still to be moved. */
+  expect(files: number, bytes: number): void {
+    this.progress.expectedFiles += files;
+    this.progress.expectedBytes += bytes;
+  }
+
+  /** Counts a file that is in its place. @param startedMs on the monotonic clock */
+  moved(file: Omit<Moved, "ms">, startedMs: number): void {
+    this.progress.files++;
+    this.#onMoved?.({ ...file, ms: this.system.clock.monotonicMs() - startedMs });
   }
 
   /** Ends the run with an error. The first one counts, but what was wrong when time was over says more than that it was over. */

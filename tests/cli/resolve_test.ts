@@ -81,7 +81,7 @@ Deno.test("the plugin's command line for download works unchanged", async () => 
   assert.deepEqual(download.inputInterface, Uint8Array.from([10, 0]));
   assert.equal(download.timeoutMs, 3_600_000);
   assert.equal(download.errOutputName, "error.pb");
-  assert.equal(download.exitOnError, false);
+  assert.equal(download.exitOnError, undefined);
   assert.equal(download.memoryLimitBytes, undefined);
   assert.deepEqual(download.log, { level: 3, format: "auto" });
   assert.deepEqual(download.warnings, []);
@@ -213,7 +213,7 @@ Deno.test("resolve: inspect", async () => {
     sizes: false,
     output: "json",
     documentKind: "literals",
-    exitOnError: false,
+    exitOnError: undefined,
     memoryLimitBytes: undefined,
   });
   assert.equal(

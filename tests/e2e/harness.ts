@@ -42,6 +42,16 @@ function memoryCgroup(): string | undefined {
   }
 }
 
+/** A terminal for a program: util-linux's script(1). */
+function script(): string | undefined {
+  try {
+    const { success } = new Deno.Command("script", { args: ["--version"] }).outputSync();
+    return success ? "script" : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** What there is, by the name that a skipped test shows. */
 export const MACHINE = {
   binary: compiled(),
@@ -55,6 +65,7 @@ export const MACHINE = {
   redis: Deno.env.get("COPILOT_TEST_REDIS"),
   mounts: mounts(),
   memoryCgroup: memoryCgroup(),
+  script: script(),
 } as const;
 
 /** Name of something that a test needs. */

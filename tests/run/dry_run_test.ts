@@ -33,6 +33,7 @@ async function show(command: RunCommand, objects: Record<string, string | Uint8A
   const context: RunContext = {
     system: sys,
     log,
+    view: { columns: () => null, isPod: false },
     print: (more) => text += more,
     mask: (text) => text,
     env: {},

@@ -52,6 +52,7 @@ async function setUp(
   const context = (change: Partial<RunContext> = {}): RunContext => ({
     system,
     log,
+    view: { columns: () => null, isPod: false },
     print() {},
     mask: createMasker(options.secrets ?? []),
     env: {},

@@ -57,6 +57,7 @@ async function scene(change: Partial<SidecarCommand>, context: Partial<RunContex
     signal,
     killImminent: signal,
     spentMs: 0,
+    view: { columns: () => null, isPod: false },
     print() {},
     allow: () => Promise.resolve(),
     ...context,

@@ -206,6 +206,8 @@ export function recordingLog(): ConsoleLog & { events: Logged[] } {
     warning: at("warning"),
     info: at("info"),
     debug: at("debug"),
+    trace: at("trace"),
+    shows: () => true,
     summary: at("summary"),
     progress() {},
   };

@@ -101,6 +101,12 @@ export class KeptLog implements ConsoleLog {
     this.lines.push(`${level} ${message} ${JSON.stringify(fields)}`);
   }
   progress(): void {}
+  shows(): boolean {
+    return true;
+  }
+  trace(message: string, fields?: Fields): void {
+    this.#keep("trace", message, fields);
+  }
   summary(message: string, fields?: Fields): void {
     this.#keep("summary", message, fields);
   }
