@@ -162,7 +162,7 @@ function sizeOf(files: Files, directory: string): number | null {
   const pending = [directory];
   try {
     for (let next; (next = pending.pop()) !== undefined;) {
-      for (const { name, kind } of files.readDir(next)) {
+      for (const { name, kind } of files.listDir(next, () => {})) {
         if (--left < 0) return null;
         const path = `${next}/${name}`;
         if (kind === "directory") pending.push(path);
