@@ -235,11 +235,14 @@ export class FakePod {
 
   /** Removes a process. */
   end(pid: number): void {
-    for (const file of ["stat", "cgroup", "mountinfo"]) this.files.texts.delete(`/proc/${pid}/${file}`);
+    for (const file of ["stat", "status", "cgroup", "mountinfo"]) {
+      this.files.texts.delete(`/proc/${pid}/${file}`);
+    }
   }
 
   #put(pid: number, container: FakeContainer, program: string, parentPid: number): void {
     this.files.texts.set(`/proc/${pid}/stat`, stat(pid, program, { parentPid }));
+    this.files.texts.set(`/proc/${pid}/status`, `Name:\t${program}\nTgid:\t${pid}\n`);
     this.files.texts.set(`/proc/${pid}/cgroup`, `0::/../cri-containerd-${container.id}.scope\n`);
     this.files.texts.set(`/proc/${pid}/mountinfo`, mountinfo(container));
   }

@@ -56,7 +56,10 @@ export function lookAt({ lives, sharers }: History, nowMs: number): ProcessRecor
         parentPid: life.parentPid,
         threads: 1,
         containerId: life.containerId,
-        evidence: isInit ? null : { name: life.containerId, sharesVolume: sharers.has(life.containerId) },
+        isSettingUp: isInit,
+        evidence: isInit
+          ? null
+          : { name: life.containerId, sharesVolume: sharers.has(life.containerId), isCopilot: false },
       };
     },
   );

@@ -52,13 +52,35 @@ export function isPrivateReader(ownText: string): boolean {
   return paths.length > 0 && paths.every((path) => path === "/");
 }
 
+/** What is known about the reader's own place. */
+export interface Reader {
+  /** Whether {@linkcode isPrivateReader} holds. */
+  isPrivate: boolean;
+  /** The cgroup above its container's, see {@linkcode parentOf}. */
+  parent?: string | null;
+}
+
+/**
+ * The cgroup in which the reader's own container is one of several: those of its pod. In a pod that runs within another one's
+ * container (with the host's cgroup namespace) it is the inner pod's.
+ *
+ * @returns null where no container is named
+ */
+export function parentOf(ownText: string): string | null {
+  for (const path of parseCgroup(ownText)) {
+    const segments = path.split("/");
+    const index = segments.findLastIndex((segment) => idOf(segment) !== null);
+    if (index > 1) return segments.slice(0, index).join("/");
+  }
+  return null;
+}
+
 /**
  * Says whose process it is.
  *
  * @param text /proc/PID/cgroup
- * @param reader whether {@linkcode isPrivateReader} holds for the reader
  */
-export function membershipOf(text: string, reader: { isPrivate: boolean }): Membership {
+export function membershipOf(text: string, reader: Reader): Membership {
   const paths = parseCgroup(text);
   if (paths.some((path) => path.split("/").some((segment) => MONITOR.test(segment)))) {
     return { kind: "monitor" };
@@ -68,10 +90,20 @@ export function membershipOf(text: string, reader: { isPrivate: boolean }): Memb
     return { kind: "own" };
   }
   for (const path of paths) {
-    const found = containerIn(path);
+    const found = besideReader(path, reader) ?? containerIn(path);
     if (found !== null) return { kind: "container", ...found };
   }
   return { kind: "none" };
+}
+
+/** A container of the reader's own pod: the segment at the place where the reader's own has its id. What is below it is inside it. */
+function besideReader(path: string, { parent }: Reader): { id: string; podUid: string | null } | null {
+  if (parent === null || parent === undefined || !path.startsWith(`${parent}/`)) return null;
+  const id = idOf(path.slice(parent.length + 1).split("/")[0]!);
+  if (id === null) return null;
+  const pods = parent.split("/").map((segment) => POD.exec(mixed(segment))?.[1]);
+  const uid = pods.findLast((found) => found !== undefined);
+  return { id, podUid: uid === undefined ? null : uuid(uid) };
 }
 
 function containerIn(path: string): { id: string; podUid: string | null } | null {

@@ -2,7 +2,7 @@
  * From processes to containers: who is there, which process came first, which containers have ended.
  * @module
  */
-import { isRunning, isRuntimeInit, isSame, type ProcessIdentity, type ProcessStat } from "./stat.ts";
+import { isRunning, isSame, type ProcessIdentity, type ProcessStat } from "./stat.ts";
 
 /** What a container's mounts tell. */
 export interface MountEvidence {
@@ -10,6 +10,8 @@ export interface MountEvidence {
   name: string | null;
   /** Whether the container mounts the directory that is to be uploaded. */
   sharesVolume: boolean;
+  /** Whether it runs another copilot: a downloader shares volumes with main, and is not it. */
+  isCopilot: boolean;
 }
 
 /** A process of some container. */
@@ -17,6 +19,8 @@ export interface ProcessRecord extends ProcessStat {
   containerId: string;
   /** Null where the mounts could not be read, or were not the container's own yet. */
   evidence: MountEvidence | null;
+  /** Whether the process may still be the runtime that sets the container up, so that its program and mounts are not final. */
+  isSettingUp: boolean;
 }
 
 /** A container as it has been seen so far. */
@@ -27,6 +31,8 @@ export interface Container {
   first: ProcessIdentity;
   /** The first process's program, as last seen. */
   program: string;
+  /** Whether the first process may still be the container's runtime. */
+  isSettingUp: boolean;
   firstSeenMs: number;
   end: ContainerEnd | null;
 }
@@ -93,6 +99,7 @@ function discovered(id: string, group: readonly ProcessRecord[], nowMs: number):
     evidence: evidenceOf(group, first),
     first: identity(first),
     program: first.comm,
+    isSettingUp: first.isSettingUp,
     firstSeenMs: nowMs,
     end: null,
   };
@@ -108,8 +115,11 @@ function next(
   const first = group.find((process) => isSame(process, container.first));
   if (first !== undefined && container.end === null) {
     const evidence = evidenceOf(group, first) ?? container.evidence;
-    if (first.comm === container.program && evidence === container.evidence) return container;
-    return { ...container, evidence, program: isRuntimeInit(first) ? container.program : first.comm };
+    const { comm: program, isSettingUp } = first;
+    const isNews = program !== container.program || isSettingUp !== container.isSettingUp;
+    return isNews || evidence !== container.evidence
+      ? { ...container, evidence, program, isSettingUp }
+      : container;
   }
   const sinceMs = container.end?.sinceMs ?? nowMs;
   const before = container.end?.survivors ?? group;

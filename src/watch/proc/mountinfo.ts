@@ -60,6 +60,36 @@ export function hasMount(mounts: readonly Mount[], wanted: Mount): boolean {
   return mounts.some(({ device, root }) => device === wanted.device && root === wanted.root);
 }
 
+/**
+ * Whether a volume is mounted, or a part of it, or something that it is a part of (`subPath` on one side): a directory of the same
+ * file system that lies above or below.
+ *
+ * @param own the reader's own mounts. A directory that also lies above others of them holds more than the volume: the node's disk.
+ */
+export function sharesVolume(mounts: readonly Mount[], volume: Mount, own: readonly Mount[]): boolean {
+  const others = own.filter(({ device, root }) => device === volume.device && !isWithin(root, volume.root));
+  const isNodes = (root: string) =>
+    root !== volume.root && others.some((other) => isWithin(other.root, root));
+  return mounts.some(({ device, root }) =>
+    device === volume.device && (isWithin(root, volume.root) || isWithin(volume.root, root) && !isNodes(root))
+  );
+}
+
+function isWithin(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(directory.endsWith("/") ? directory : `${directory}/`);
+}
+
+/**
+ * Whether these are the machine's own mounts, which a container's runtime sees until it has changed its root: kubelet's volumes of
+ * pods at their own paths, or the root of another container.
+ *
+ * @param ownRoot the mount of the reader's own `/`
+ */
+export function areMachines(mounts: readonly Mount[], ownRoot: Mount | null): boolean {
+  return (ownRoot !== null && hasMount(mounts, ownRoot)) ||
+    mounts.some(({ mountPoint }) => /\/pods\/[0-9a-f-]{32,36}\/volumes?\//.test(mountPoint));
+}
+
 /** Kubelet's directories of a pod: `…/pods/<uid>/…`. */
 const KUBELET = /\/pods\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32})(?:\/(.*))?$/;
 

@@ -62,9 +62,9 @@ export function isSame(one: ProcessIdentity, other: ProcessIdentity): boolean {
 }
 
 /**
- * Whether this is a container's runtime before it has become the container's program: about 40 ms in which the user and the
- * mounts are not yet the container's.
+ * Whether a process names itself as a stage of a container's runtime (`runc:[2:INIT]`, `sysbox-runc:[2:`), which has not become the
+ * container's program yet. Others have other names (crun shows as `3`), so this alone proves nothing.
  */
-export function isRuntimeInit({ comm }: { comm: string }): boolean {
-  return /^(runc|crun|youki)(:\[|$)/.test(comm);
+export function isRuntimeStage({ comm }: { comm: string }): boolean {
+  return /^[a-z-]+:\[\d:/.test(comm);
 }

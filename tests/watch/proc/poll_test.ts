@@ -9,14 +9,16 @@ import { lookAt, randomHistory, seeded } from "../../support/watch_histories.ts"
 const RULES: Rules = {
   containerId: null,
   name: null,
+  podName: null,
+  ownStartTicks: Infinity,
   ownId: "own",
   pauseId: "pause",
   isVolume: true,
   ...SETTLING,
 };
 
-const SHARING: MountEvidence = { name: null, sharesVolume: true };
-const APART: MountEvidence = { name: null, sharesVolume: false };
+const SHARING: MountEvidence = { name: null, sharesVolume: true, isCopilot: false };
+const APART: MountEvidence = { name: null, sharesVolume: false, isCopilot: false };
 
 function process(containerId: string, pid: number, more: Partial<ProcessRecord> = {}): ProcessRecord {
   return {
@@ -28,6 +30,7 @@ function process(containerId: string, pid: number, more: Partial<ProcessRecord> 
     threads: 1,
     containerId,
     evidence: SHARING,
+    isSettingUp: false,
     ...more,
   };
 }
@@ -52,7 +55,7 @@ const pause = process("pause", 1, { evidence: APART });
 const own = process("own", 5);
 
 Deno.test("main: an id wins over a name, at once, and may be its beginning", () => {
-  const named = process("abc", 7, { evidence: { name: "main", sharesVolume: true } });
+  const named = process("abc", 7, { evidence: { name: "main", sharesVolume: true, isCopilot: false } });
   const wanted = process("abd", 8, { evidence: null });
   assert.equal(
     told(after([[0, [pause, own, named, wanted]]], { containerId: "abd", name: "main" })),
@@ -76,14 +79,14 @@ Deno.test("main: an id may even be the pause process's container, when that is w
 });
 
 Deno.test("main: a name is matched through the mounts, at once, and nothing else will do", () => {
-  const main = process("m", 7, { evidence: { name: "main", sharesVolume: false } });
-  const other = process("o", 8, { evidence: { name: "other", sharesVolume: true } });
+  const main = process("m", 7, { evidence: { name: "main", sharesVolume: false, isCopilot: false } });
+  const other = process("o", 8, { evidence: { name: "other", sharesVolume: true, isCopilot: false } });
   assert.equal(told(after([[0, [pause, own, other, main]]], { name: "main" })), "running m name");
   assert.equal(told(after([[0, [pause, own, other]], [60_000, [other]]], { name: "main" })), "waiting - -");
 });
 
 Deno.test("main: a container that is started again under its name is the one that counts", () => {
-  const evidence = { name: "main", sharesVolume: true };
+  const evidence = { name: "main", sharesVolume: true, isCopilot: false };
   const first = process("m1", 7, { evidence });
   const second = process("m2", 9, { evidence });
   const other = process("x", 8, { evidence: APART });
@@ -110,23 +113,80 @@ Deno.test("main: two containers that mount the volume leave it open, however lon
   assert.match(describeState(state, RULES), /more than one mounts the output volume; --watch-container NAME/);
 });
 
-Deno.test("main: a second one that comes later makes the choice doubtful", () => {
+Deno.test("main: a second one that comes with it may be main as well, so the end of both is waited for", () => {
   const main = process("m", 7);
-  const state = after([[0, [main]], [600, [main]], [700, [main, process("logs", 8)]]]);
-  assert.equal(state.rival, "logs");
+  const logs = process("logs", 8);
+  const looks: [number, ProcessRecord[]][] = [[0, [main]], [600, [main]], [700, [main, logs]]];
+  assert.equal(after(looks).rival, "logs");
+  assert.equal(told(after([...looks, [2000, [logs]], [60_000, [logs]]])), "running m volume");
+  assert.equal(told(after([...looks, [2000, [logs]], [3000, []]])), "ended m volume");
+  assert.equal(told(after([...looks, [2000, [logs]], [3000, [logs], true]])), "ended m volume");
   const apart = after([[0, [main]], [600, [main]], [700, [main, process("debug", 8, { evidence: APART })]]]);
   assert.equal(apart.rival, null);
 });
 
+Deno.test("main: a container that mounts the volume and comes long after main is a debug container", () => {
+  const main = process("m", 7);
+  const debug = process("debug", 8);
+  const looks: [number, ProcessRecord[]][] = [[0, [main]], [600, [main]], [11_000, [main, debug]]];
+  assert.equal(after(looks).rival, null);
+  assert.equal(told(after([...looks, [12_000, [debug]]])), "ended m volume");
+});
+
+const KUBELETS: MountEvidence = { ...SHARING, name: "prepare" };
+
+Deno.test("main: a container of kubelet's that is younger than the sidecar may be an init container when it ends", () => {
+  const rules = { ownStartTicks: 5 };
+  const init = process("i", 7, { evidence: KUBELETS });
+  const main = process("m", 9, { evidence: { ...SHARING, name: "main" } });
+  const looks: [number, ProcessRecord[], boolean?][] = [[0, [init]], [600, [init]], [2000, []]];
+  assert.equal(told(after([...looks, [11_000, []]], rules)), "running i volume");
+  // Another takes its place.
+  const replaced = after([...looks, [8000, [main]], [9000, [main]]], rules);
+  assert.equal(told(replaced), "running m volume");
+  assert.deepEqual([...replaced.passed], ["i"]);
+  // Nobody does, or the pod is being stopped: it was main.
+  assert.equal(told(after([...looks, [12_100, []]], rules)), "ended i volume");
+  assert.equal(told(after([...looks, [3000, [], true]], rules)), "ended i volume");
+  // Where the sidecar is younger, or no kubelet has named the container, there is no second reading.
+  assert.equal(told(after(looks)), "ended i volume");
+  const unnamed = process("i", 7);
+  assert.equal(told(after([[0, [unnamed]], [600, [unnamed]], [2000, []]], rules)), "ended i volume");
+});
+
+Deno.test("main: in a native sidecar for certain the successor of an init container is waited for longer", () => {
+  const download = process("d", 6, { evidence: { ...KUBELETS, isCopilot: true } });
+  const init = process("i", 7, { evidence: KUBELETS });
+  const looks: [number, ProcessRecord[]][] = [[0, [download]], [900, [init]], [1500, [init]], [3000, []]];
+  assert.equal(told(after([...looks, [60_000, []]], { ownStartTicks: 5 })), "running i volume");
+  assert.equal(told(after([...looks, [63_100, []]], { ownStartTicks: 5 })), "ended i volume");
+});
+
+Deno.test("main: the container with the pod's name is main, also after another was taken for it", () => {
+  const init = process("i", 7, { evidence: KUBELETS });
+  const main = process("m", 9, { evidence: { ...SHARING, name: "f1-n0-0" } });
+  const rules = { ownStartTicks: 5, podName: "f1-n0-0" };
+  const looks: [number, ProcessRecord[]][] = [[0, [init]], [600, [init]], [700, [init, main]]];
+  assert.equal(told(after(looks, rules)), "running m name");
+  assert.equal(told(after([...looks, [900, []]], rules)), "ended m name");
+  // A name that was asked for is not replaced by the pod's.
+  assert.equal(told(after(looks, { ...rules, name: "other" })), "waiting - -");
+});
+
 Deno.test("main: a copilot beside us is never main, not even as its runtime shows first", () => {
-  const init = process("d", 7, { comm: "runc:[2:INIT]", evidence: null });
-  const copilot = process("d", 7, { comm: "copilot" });
+  const init = process("d", 7, { comm: "3", evidence: null, isSettingUp: true });
+  const copilot = process("d", 7, { comm: "copilot", evidence: { ...SHARING, isCopilot: true } });
   assert.equal(
     told(after([[0, [init]], [5000, [init]], [5100, [copilot]], [9000, [copilot]]])),
     "waiting - -",
   );
-  const flyte = process("d", 7, { comm: "flyte-copilot" });
-  assert.equal(told(after([[0, [flyte]], [9000, [flyte]]])), "waiting - -");
+});
+
+Deno.test("main: a program that is only called copilot or runc is main", () => {
+  for (const comm of ["copilot", "runc", "crun"]) {
+    const main = process("m", 7, { comm });
+    assert.equal(told(after([[0, [main]], [600, [main]]])), "running m volume");
+  }
 });
 
 Deno.test("main: without a volume the only container, once it stayed the only one", () => {
@@ -155,7 +215,10 @@ Deno.test("main: when the pod is being stopped nothing has to settle", () => {
 
 Deno.test("main: unknown names are told with those that were seen", () => {
   const state = after([[0, [
-    process("0123456789abcdef", 7, { comm: "e\x1b[vil", evidence: { name: "web", sharesVolume: true } }),
+    process("0123456789abcdef", 7, {
+      comm: "e\x1b[vil",
+      evidence: { name: "web", sharesVolume: true, isCopilot: false },
+    }),
   ]]], {
     name: "mian",
   });

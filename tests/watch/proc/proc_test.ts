@@ -1,6 +1,6 @@
 /** The text of /proc, and what it says about containers: every format as a sample in tests/data/proc, and hostile ones. */
 import assert from "assert";
-import { isPrivateReader, membershipOf } from "../../../src/watch/proc/cgroup.ts";
+import { isPrivateReader, membershipOf, parentOf } from "../../../src/watch/proc/cgroup.ts";
 import {
   containerNameOf,
   hasMount,
@@ -8,8 +8,9 @@ import {
   mountOf,
   parseMountinfo,
   podUidOf,
+  sharesVolume,
 } from "../../../src/watch/proc/mountinfo.ts";
-import { isRunning, isRuntimeInit, parseStat } from "../../../src/watch/proc/stat.ts";
+import { isRunning, isRuntimeStage, parseStat } from "../../../src/watch/proc/stat.ts";
 
 const data = (name: string) => Deno.readTextFileSync(new URL(`../../data/proc/${name}`, import.meta.url));
 const ID = "a1".repeat(32);
@@ -33,6 +34,38 @@ Deno.test("cgroup: a reader in a private namespace reads / for itself", () => {
   assert(isPrivateReader("4:memory:/\n0::/\n"));
   assert(!isPrivateReader(`4:memory:/\n0::/docker/${ID}\n`));
   assert(!isPrivateReader(""));
+});
+
+Deno.test("cgroup: in a pod within a pod's container, with the host's namespace, each inner container is its own", () => {
+  const inner = "11111111-2222-3333-4444-555555555555";
+  const node = `/kubepods/burstable/pod${POD}/${"c3".repeat(32)}`;
+  for (
+    const [own, main] of [
+      [`${node}/kubepods/besteffort/pod${inner}/${ID}`, `${node}/kubepods/besteffort/pod${inner}/${OTHER}`],
+      [
+        `${node}/kubepods-pod${inner.replaceAll("-", "_")}.slice/cri-containerd-${ID}.scope`,
+        `${node}/kubepods-pod${inner.replaceAll("-", "_")}.slice/cri-containerd-${OTHER}.scope`,
+      ],
+    ] as const
+  ) {
+    const reader = { isPrivate: false, parent: parentOf(`4:memory:${own}\n0::/\n`) };
+    assert.deepEqual(membershipOf(`4:memory:${main}\n`, reader), {
+      kind: "container",
+      id: OTHER,
+      podUid: inner,
+    });
+    assert.deepEqual(membershipOf(`4:memory:${own}\n`, reader), { kind: "container", id: ID, podUid: inner });
+    // An engine within the inner main makes no container of its own.
+    assert.deepEqual(membershipOf(`4:memory:${main}/docker/${"d4".repeat(32)}\n`, reader), {
+      kind: "container",
+      id: OTHER,
+      podUid: inner,
+    });
+    // The outer pod's containers are another pod's.
+    const outer = membershipOf(`4:memory:/kubepods/burstable/pod${POD}/${"e5".repeat(32)}\n`, reader);
+    assert.equal(outer.kind === "container" && outer.podUid, POD);
+  }
+  assert.equal(parentOf("0::/user.slice\n"), null);
 });
 
 const HOSTILE_CGROUPS: [name: string, text: string, expected: string][] = [
@@ -104,11 +137,13 @@ Deno.test("stat: a zombie does not run, unless other threads of it do", () => {
   assert(!isRunning({ ...process, state: "X", threads: 0 }));
 });
 
-Deno.test("stat: a runtime is told from the program that it becomes", () => {
-  for (const comm of ["runc:[2:INIT]", "runc:[1:CHILD]", "runc", "crun"]) {
-    assert(isRuntimeInit({ comm }), comm);
+Deno.test("stat: a stage of a runtime names itself so, whatever the runtime; a program called like one does not", () => {
+  for (const comm of ["runc:[2:INIT]", "runc:[1:CHILD]", "sysbox-runc:[2:", "youki:[2:INIT]"]) {
+    assert(isRuntimeStage({ comm }), comm);
   }
-  for (const comm of ["sh", "runcible", "crunch", "init"]) assert(!isRuntimeInit({ comm }), comm);
+  for (const comm of ["sh", "runc", "crun", "copilot", "3", "init", "a:[b"]) {
+    assert(!isRuntimeStage({ comm }), comm);
+  }
 });
 
 const mounts = parseMountinfo(data("mountinfo_main.txt"));
@@ -201,4 +236,28 @@ Deno.test("mountinfo, hostile: garbage, binary and long lines are left out", () 
     `1 0 8:1 / / rw ${"o ".repeat(1e5)}`,
   ];
   assert.equal(parseMountinfo([...bad, good, ...bad].join("\n")).length, 1);
+});
+
+Deno.test("mountinfo: a part of the volume is the volume, the node's disk is not", () => {
+  const pod = `/var/lib/kubelet/pods/${POD}`;
+  const mount = (root: string, device = "8:1") => ({
+    device,
+    root,
+    mountPoint: "/x",
+    fsType: "ext4",
+    superOptions: "rw",
+  });
+  const volume = mount(`${pod}/volumes/kubernetes.io~empty-dir/out`);
+  const own = [volume, mount(`${pod}/etc-hosts`)];
+  const shares = (root: string, device?: string) => sharesVolume([mount(root, device)], volume, own);
+  assert(shares(volume.root));
+  assert(shares(`${volume.root}/sub`));
+  assert(!shares(`${volume.root}-2`));
+  assert(!shares(`${pod}/volumes/kubernetes.io~empty-dir/in`));
+  assert(!shares(volume.root, "8:2"));
+  for (const root of ["/", "/var/lib/kubelet", pod]) assert(!shares(root), root);
+  // A disk of its own, of which a part is mounted here.
+  const part = mount("/sub", "9:1");
+  assert(sharesVolume([mount("/", "9:1")], part, [part, mount(`${pod}/etc-hosts`)]));
+  assert(!sharesVolume([mount("/other", "9:1")], part, [part]));
 });

@@ -7,24 +7,24 @@ import type { ProcessHandle } from "../../../system/mod.ts";
 import { cancelled, throwIfAborted } from "../../abort.ts";
 import type { WatcherContext } from "../../context.ts";
 import { candidates, possibleMains, type Rules, SETTLING } from "../../proc/choose.ts";
-import type { Container } from "../../proc/containers.ts";
+import type { Container, ProcessRecord } from "../../proc/containers.ts";
 import { describeState, nameContainer } from "../../proc/describe.ts";
 import { exitOf } from "../../proc/ending.ts";
 import { mainOf, step, UNSEEN, type WatchState } from "../../proc/poll.ts";
-import { isRunning, isRuntimeInit } from "../../proc/stat.ts";
+import { isRunning } from "../../proc/stat.ts";
 import type { Exit, Watcher } from "../../watcher.ts";
+import { Arrivals } from "./arrivals.ts";
+import { Findings } from "./findings.ts";
 import { HeldProcesses } from "./held.ts";
 import { MemoryEvents } from "./memory_events.ts";
 import { ProcScan } from "./scan.ts";
 
 const NAME = "shared-process-ns";
 
-/**
- * Milliseconds between looks. A container shows for 40 ms and more before its program runs, so none of them is missed, also where a
- * busy machine wakes this one late.
- */
-const ARRIVAL_POLL_MS = 2;
-const START_POLL_MS = 10;
+/** Milliseconds between looks while nothing shows. A container shows for 40 ms and more before its program runs. */
+const START_POLL_MS = 20;
+/** While one shows that is not a container's program yet. */
+const ARRIVAL_POLL_MS = 5;
 /** Where the kernel gives no handle on main. */
 const RUN_POLL_MS = 100;
 /** Waking up is what costs, more than the look: once main has run for a while, half as often still sees its end within 250 ms. */
@@ -42,11 +42,6 @@ const SAMPLE_MS = 1000;
 const REAP_MS = 8000;
 const REAP_POLL_MS = 5;
 const MAX_REAP_POLL_MS = 100;
-
-/** While nothing new shows, all processes are still looked at this often. */
-const FULL_LOOK_MS = 200;
-/** While main runs, other containers are looked at this often, to find out that main was not the right one. */
-const RIVAL_LOOK_MS = 5000;
 
 /** What a look at /proc cannot know, and who does. */
 const MISSED = "a main that had ended before this container started is never seen here: " +
@@ -79,12 +74,16 @@ export class ProcessWatcher implements Watcher {
   #isAwaited = false;
   /** Ends the waits between two looks. */
   readonly #naps = new Set<AbortController>();
-  #newestPid: string | null = null;
-  #fullLookMs = -Infinity;
+  #arrivals: Arrivals | null = null;
+  #allSeenMs = -Infinity;
+  readonly #findings: Findings;
+  /** The container whose memory events are followed. */
+  #followed: string | null = null;
   #firstLookMs: number | null = null;
 
   constructor(context: WatcherContext) {
     this.#context = context;
+    this.#findings = new Findings(context.log);
     this.#held = new HeldProcesses((container) => this.#open(container));
   }
 
@@ -94,11 +93,10 @@ export class ProcessWatcher implements Watcher {
   }
 
   async waitForExit(signal: AbortSignal): Promise<Exit> {
-    await this.#poll(signal, () => this.#state.phase === "ended" || this.#state.rival !== null);
+    await this.#poll(signal, () => this.#state.phase === "ended");
     const main = mainOf(this.#state);
     if (this.#state.phase === "waiting" || main === null) throw this.#unknownEnd();
     if (this.#state.phase === "ended" || main.end !== null) return await this.#ended(main);
-    if (this.#state.rival !== null) throw this.#doubt(this.#state.rival);
     return {
       outcome: "interrupted",
       by: NAME,
@@ -136,7 +134,7 @@ export class ProcessWatcher implements Watcher {
     this.#memory?.close();
     this.#memory = null;
     this.#held.close();
-    this.#scan?.close();
+    this.#arrivals?.close();
   }
 
   /** Looks until it is done or the pod is being stopped, whichever comes first. */
@@ -172,13 +170,15 @@ export class ProcessWatcher implements Watcher {
   }
 
   #pauseMs(nowMs: number): number {
-    if (this.#scan?.isSettling) return ARRIVAL_POLL_MS;
     const main = mainOf(this.#state);
-    if (main === null) return START_POLL_MS;
+    if (main === null || main.end?.isComplete) {
+      return this.#scan?.isSettling ? ARRIVAL_POLL_MS : Math.max(START_POLL_MS, this.#arrivals?.pauseMs ?? 0);
+    }
+    if (this.#scan?.isSettling) return ARRIVAL_POLL_MS;
     if (main.end !== null) return END_POLL_MS;
     // Before its program runs main is looked at soon: its memory events are to be opened then.
     if (this.#isAwaited && this.#memory !== undefined) {
-      return this.#memory === null ? RIVAL_LOOK_MS : SAMPLE_MS;
+      return this.#memory === null ? this.#arrivals!.fullLookMs : SAMPLE_MS;
     }
     return nowMs - main.firstSeenMs < LONG_RUN_MS ? RUN_POLL_MS : LONG_RUN_POLL_MS;
   }
@@ -188,8 +188,10 @@ export class ProcessWatcher implements Watcher {
     if (this.#state === this.#heldState) return;
     this.#heldState = this.#state;
     const main = mainOf(this.#state);
-    if (main === null) return await this.#held.add(candidates(this.#state.containers.values(), this.#rules!));
-    this.#scan!.close();
+    if (main === null || main.end?.isComplete) {
+      return await this.#held.add(candidates(this.#state.containers.values(), this.#rules!));
+    }
+    this.#arrivals!.close();
     this.#held.keepOnly(main.id);
     await this.#held.add([main]);
     const handle = this.#held.of(main.id);
@@ -213,21 +215,44 @@ export class ProcessWatcher implements Watcher {
   #look(isFinal: boolean): void {
     const nowMs = this.#context.system.clock.monotonicMs();
     const scan = this.#scan ??= this.#begin(nowMs);
-    if (this.#state.phase === "ended" || (!isFinal && this.#isUnchanged(scan, nowMs))) return;
-    this.#fullLookMs = nowMs;
-    const before = this.#state.phase;
-    this.#state = step(this.#state, { processes: scan.look(nowMs), nowMs, isFinal }, this.#rules!);
-    if (before === "waiting") this.#tell(nowMs);
+    if (this.#state.phase === "ended") return;
+    const arrivals = this.#arrivals ??= new Arrivals(this.#context.system, scan);
+    const processes = isFinal ? arrivals.lookAtAll(nowMs) : this.#processes(scan, arrivals, nowMs);
+    if (processes === null) return;
+    const before = this.#state;
+    this.#state = step(before, { processes, nowMs, isFinal }, this.#rules!);
+    this.#findings.tell(before, this.#state);
+    if (mainOf(this.#state) === null) this.#hint(nowMs);
     this.#followMemory(nowMs);
   }
 
+  /** What there is to be seen; null where it is the same as before. */
+  #processes(scan: ProcScan, arrivals: Arrivals, nowMs: number): ProcessRecord[] | null {
+    const { containers } = this.#state;
+    const main = mainOf(this.#state);
+    if (main === null || main.end?.isComplete) return arrivals.look(nowMs, containers);
+    if (main.end !== null) return arrivals.refresh(nowMs, containers);
+    this.#memory?.sample(nowMs);
+    if (nowMs - this.#allSeenMs >= arrivals.fullLookMs) {
+      // Other containers may show that main was not the right one.
+      this.#allSeenMs = nowMs;
+      return arrivals.lookAtAll(nowMs);
+    }
+    const stat = scan.find(main.first);
+    return stat !== null && stat.comm === main.program && isRunning(stat) && !main.isSettingUp
+      ? null
+      : arrivals.refresh(nowMs, containers);
+  }
+
   #begin(nowMs: number): ProcScan {
-    const { command, system } = this.#context;
+    const { command, env, system } = this.#context;
     const scan = new ProcScan(system.files, command.localDir);
     this.#rules = {
       // As a pod's status has it: containerd://ID.
       containerId: command.watchContainerId?.replace(/^[a-z0-9.-]+:\/\//, "").toLowerCase() ?? null,
       name: command.watchContainer ?? null,
+      podName: command.kube.podName ?? env["HOSTNAME"] ?? null,
+      ownStartTicks: scan.own.startTicks,
       ownId: scan.own.containerId,
       pauseId: scan.own.pauseId,
       isVolume: scan.own.isVolume,
@@ -237,37 +262,23 @@ export class ProcessWatcher implements Watcher {
     return scan;
   }
 
-  /** Whether one small file says that a look at all processes would show nothing new. */
-  #isUnchanged(scan: ProcScan, nowMs: number): boolean {
-    const sinceMs = nowMs - this.#fullLookMs;
-    const main = mainOf(this.#state);
-    if (main !== null) {
-      this.#memory?.sample(nowMs);
-      const stat = main.end === null ? scan.find(main.first) : null;
-      return stat?.comm === main.program && isRunning(stat) && sinceMs < RIVAL_LOOK_MS;
-    }
-    const newest = scan.newestPid();
-    const isSame = newest !== null && newest === this.#newestPid;
-    this.#newestPid = newest;
-    return isSame && !scan.isSettling && sinceMs < FULL_LOOK_MS;
-  }
-
-  /** Says once that main was found, or that it still is not. */
-  #tell(nowMs: number): void {
-    const { log } = this.#context;
-    const main = mainOf(this.#state);
-    if (main !== null) {
-      log.info("main container found", { container: nameContainer(main), by: this.#state.main!.by });
-    } else if (this.#firstLookMs !== null && nowMs - this.#firstLookMs >= HINT_AFTER_MS) {
-      this.#firstLookMs = null;
-      log.warning(`main container not found yet: ${this.describe()}; ${MISSED}`);
-    }
+  /** Says once that main is still not found. */
+  #hint(nowMs: number): void {
+    if (this.#firstLookMs === null || nowMs - this.#firstLookMs < HINT_AFTER_MS) return;
+    this.#firstLookMs = null;
+    this.#context.log.warning(`main container not found yet: ${this.describe()}; ${MISSED}`);
   }
 
   /** Opens main's memory events as soon as they are its own, and reads them as soon as it is gone: they go soon after it. */
   #followMemory(nowMs: number): void {
     const main = mainOf(this.#state);
-    if (main === null || isRuntimeInit({ comm: main.program })) return;
+    if (main === null || main.isSettingUp && main.end === null) return;
+    if (this.#followed !== main.id) {
+      this.#followed = main.id;
+      this.#memory?.close();
+      this.#memory = undefined;
+      this.#wasKilled = false;
+    }
     if (main.end === null) {
       if (this.#memory !== undefined) return;
       this.#memory = MemoryEvents.open(this.#context.system.files, main.first.pid, nowMs);
@@ -302,15 +313,6 @@ export class ProcessWatcher implements Watcher {
     if (this.#context.terminations.count === 0) return cancelled();
     return cannot("tell how the main container ended", {
       task: `the pod is being stopped, and main was not found: ${this.describe()}`,
-    });
-  }
-
-  #doubt(rival: string): CopilotError {
-    const other = this.#state.containers.get(rival);
-    return cannot("tell which container is main", {
-      config: `besides ${nameContainer(mainOf(this.#state)!)}` +
-        ` there is ${other === undefined ? rival : nameContainer(other)}, and both mount the output volume` +
-        `, expected --watch-container NAME`,
     });
   }
 }

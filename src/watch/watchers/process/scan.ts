@@ -1,49 +1,46 @@
 /**
- * Reads /proc, as little of it as possible: what a process belongs to is read once, its state at every look.
+ * Reads /proc, as little of it as possible: what a process belongs to is read once, and between two looks at all processes only
+ * those that have come are looked at, and the first one of each container.
  *
  * cgroup, mountinfo and stat are readable whoever owns the process; nothing here needs a capability.
  * @module
  */
-import { cannot } from "../../../errors.ts";
-import type { Files, OpenFile } from "../../../system/mod.ts";
-import { isPrivateReader, type Membership, membershipOf, parseCgroup } from "../../proc/cgroup.ts";
-import { MAX_CONTAINERS, type MountEvidence, type ProcessRecord } from "../../proc/containers.ts";
+import type { Files } from "../../../system/mod.ts";
+import { type Membership, membershipOf } from "../../proc/cgroup.ts";
 import {
-  containerNameOf,
-  hasMount,
-  hidepidOf,
-  type Mount,
-  mountOf,
-  parseMountinfo,
-  podUidOf,
-} from "../../proc/mountinfo.ts";
-import { isRuntimeInit, parseStat, type ProcessIdentity, type ProcessStat } from "../../proc/stat.ts";
-
-/** More than the kernel writes; a mount table can be long. */
-const MAX_STAT = 1024;
-const MAX_CGROUP = 64 * 1024;
-const MAX_MOUNTINFO = 1024 * 1024;
+  type Container,
+  MAX_CONTAINERS,
+  type MountEvidence,
+  type ProcessRecord,
+} from "../../proc/containers.ts";
+import { areMachines, containerNameOf, parseMountinfo, sharesVolume } from "../../proc/mountinfo.ts";
+import {
+  isRunning,
+  isRuntimeStage,
+  parseStat,
+  type ProcessIdentity,
+  type ProcessStat,
+} from "../../proc/stat.ts";
+import { MAX_CGROUP, MAX_MOUNTINFO, MAX_STAT, type Own, readOwn } from "./own.ts";
 
 /** How long a process may be on its way into its container. */
 const ARRIVAL_MS = 500;
+/** A runtime that still names itself so may take longer; a program that only calls itself so is believed after this. */
+const MAX_STAGE_MS = 60_000;
 
-/** What a sidecar knows about itself. */
-export interface Own {
-  /** Null where the own cgroup namespace hides it. */
-  containerId: string | null;
-  pauseId: string | null;
-  /** Whether the directory to be uploaded is a volume. */
-  isVolume: boolean;
-  /** Whether the own process is in a container. */
-  isContainer: boolean;
-  /** When this process has started, in ticks since the machine's boot. */
-  startTicks: number;
-}
+/** A program's name by which it may be a copilot, and what a copilot's arguments hold. */
+const COPILOT = /^(flyte-)?copilot$/;
+const COPILOT_ARGUMENTS =
+  /(?:^|\0)(?:download|downloader|sidecar|upload|uploader)\0(?:.*\0)?(?:-o|--to-output-prefix)/s;
+const MAX_CMDLINE = 256 * 1024;
 
 interface Known {
   startTicks: number;
   firstSeenMs: number;
+  /** The program's name when it was seen first: another one now means that the runtime has become the program. */
+  firstComm: string;
   membership: Membership;
+  /** Whether what it belongs to is final. */
   isSettled: boolean;
 }
 
@@ -52,17 +49,15 @@ const decoder = new TextDecoder();
 /** The processes of the other containers of a pod whose containers share a PID namespace. */
 export class ProcScan {
   readonly own: Own;
-  /** Whether some process has not arrived in its container yet, so that the next look should come soon. */
+  /** Whether some process has not arrived in its container yet, so that it has to be looked at again. */
+  hasArriving = false;
+  /** Whether one of them is a container's own, so that the next look should come soon. */
   isSettling = false;
   readonly #files: Files;
-  readonly #isPrivate: boolean;
-  readonly #podUid: string | null;
-  readonly #volume: Mount | null;
-  readonly #root: Mount | null;
   readonly #known = new Map<number, Known>();
+  /** Processes of the pod's other containers, as last seen. */
+  readonly #records = new Map<number, ProcessRecord>();
   readonly #evidence = new Map<string, MountEvidence>();
-  readonly #buffer = new Uint8Array(128);
-  #loadavg: OpenFile | null = null;
 
   /**
    * @param localDir the directory to be uploaded
@@ -70,44 +65,7 @@ export class ProcScan {
    */
   constructor(files: Files, localDir: string) {
     this.#files = files;
-    const cgroup = decoder.decode(files.readHead("/proc/self/cgroup", MAX_CGROUP));
-    const mounts = parseMountinfo(decoder.decode(files.readHead("/proc/self/mountinfo", MAX_MOUNTINFO)));
-    const stat = parseStat(decoder.decode(files.readHead("/proc/self/stat", MAX_STAT)));
-    const pauseCgroup = this.#read(1, "cgroup", MAX_CGROUP);
-    requireVisible(pauseCgroup, mounts);
-    requireShared({ pid: stat?.pid, cgroup, pauseCgroup });
-    this.#isPrivate = isPrivateReader(cgroup);
-    const self = membershipOf(cgroup, { isPrivate: this.#isPrivate });
-    const pause = membershipOf(pauseCgroup, { isPrivate: this.#isPrivate });
-    this.#podUid = (self.kind === "container" ? self.podUid : null) ?? podUidOf(mounts);
-    this.#volume = mountOf(mounts, canonical(files, localDir));
-    this.#root = mountOf(mounts, "/");
-    this.own = {
-      containerId: self.kind === "container" ? self.id : null,
-      pauseId: pause.kind === "container" ? pause.id : null,
-      isVolume: this.#volume !== null && this.#volume.mountPoint !== "/",
-      isContainer: self.kind === "own" || self.kind === "container",
-      startTicks: stat?.startTicks ?? Infinity,
-    };
-  }
-
-  /** The newest pid of the namespace: as long as it stays the same no process has come. Null where it cannot be read. */
-  newestPid(): string | null {
-    try {
-      // Held open, since this is read a hundred times a second.
-      const file = this.#loadavg ??= this.#files.openRead("/proc/loadavg");
-      file.seek(0);
-      const length = file.read(this.#buffer) ?? 0;
-      return decoder.decode(this.#buffer.subarray(0, length)).trim().split(" ")[4] ?? null;
-    } catch {
-      return null;
-    }
-  }
-
-  /** Lets go of what {@linkcode newestPid} holds, which opens it again when asked. */
-  close(): void {
-    this.#loadavg?.close();
-    this.#loadavg = null;
+    this.own = readOwn(files, localDir);
   }
 
   /** A process's state, null when it is gone or its pid belongs to another one. */
@@ -116,63 +74,125 @@ export class ProcScan {
     return stat?.startTicks === startTicks ? stat : null;
   }
 
-  /** All processes of other containers of the pod. */
-  look(nowMs: number): ProcessRecord[] {
-    const records: ProcessRecord[] = [];
+  /** The pids that there are now. */
+  pids(): Set<number> {
     const pids = new Set<number>();
-    this.isSettling = false;
     for (const { name } of this.#files.readDir("/proc")) {
-      if (!/^\d{1,10}$/.test(name)) continue;
-      const stat = this.#stat(Number(name));
-      if (stat === null) continue;
-      pids.add(stat.pid);
-      const record = this.#record(stat, nowMs);
-      if (record !== null) records.push(record);
+      if (/^\d{1,10}$/.test(name)) pids.add(Number(name));
     }
-    for (const pid of this.#known.keys()) if (!pids.has(pid)) this.#known.delete(pid);
-    return records;
+    return pids;
   }
 
-  #record(stat: ProcessStat, nowMs: number): ProcessRecord | null {
-    let known = this.#known.get(stat.pid);
-    if (known === undefined || known.startTicks !== stat.startTicks || !known.isSettled) {
-      const firstSeenMs = known?.startTicks === stat.startTicks ? known.firstSeenMs : nowMs;
-      known = this.#meet(stat, { firstSeenMs, nowMs });
-      this.#known.set(stat.pid, known);
-      this.isSettling ||= !known.isSettled;
+  /** All processes of other containers of the pod, each looked at. */
+  look(nowMs: number, pids = this.pids()): ProcessRecord[] {
+    this.isSettling = this.hasArriving = false;
+    for (const pid of this.#known.keys()) if (!pids.has(pid)) this.#forget(pid);
+    for (const pid of pids) this.#visit(pid, nowMs);
+    return [...this.#records.values()];
+  }
+
+  /**
+   * The same, where only these pids may be new: of each container its first process is looked at, and only once that has ended the
+   * others are.
+   *
+   * @param pids may be those of threads, and of processes that are gone
+   */
+  refresh(nowMs: number, pids: Iterable<number>, containers: Iterable<Container>): ProcessRecord[] {
+    this.isSettling = this.hasArriving = false;
+    for (const { id, first, end } of containers) {
+      if (end?.isComplete) continue;
+      this.#visit(first.pid, nowMs);
+      const record = this.#records.get(first.pid);
+      if (
+        end === null && record !== undefined && isRunning(record) && record.startTicks === first.startTicks
+      ) continue;
+      for (const other of [...this.#records.values()]) {
+        if (other.containerId === id) this.#visit(other.pid, nowMs);
+      }
     }
+    for (const [pid, { isSettled }] of [...this.#known]) if (!isSettled) this.#visit(pid, nowMs);
+    for (const pid of pids) if (this.#known.has(pid) || !this.#isThread(pid)) this.#visit(pid, nowMs);
+    return [...this.#records.values()];
+  }
+
+  /** Looks at one process, and notes it or that it is gone. */
+  #visit(pid: number, nowMs: number): void {
+    const stat = this.#stat(pid);
+    if (stat === null) return this.#forget(pid);
+    let known = this.#known.get(pid);
+    if (known === undefined || known.startTicks !== stat.startTicks || !known.isSettled) {
+      known = this.#meet(stat, { before: known, nowMs });
+      this.#known.set(pid, known);
+      this.hasArriving ||= !known.isSettled;
+      this.isSettling ||= !known.isSettled && stat.parentPid === 0;
+    }
+    const record = this.#record(stat, known, nowMs);
+    if (record === null) this.#records.delete(pid);
+    else this.#records.set(pid, record);
+  }
+
+  #forget(pid: number): void {
+    this.#known.delete(pid);
+    this.#records.delete(pid);
+  }
+
+  #record(stat: ProcessStat, known: Known, nowMs: number): ProcessRecord | null {
     if (known.membership.kind !== "container") return null;
     const { id, podUid } = known.membership;
     // With the host's PID namespace the whole machine is in sight.
-    if (podUid !== null && this.#podUid !== null && podUid !== this.#podUid) return null;
-    return { ...stat, containerId: id, evidence: this.#evidenceOf(id, stat) };
+    if (podUid !== null && this.own.podUid !== null && podUid !== this.own.podUid) return null;
+    const seenMs = nowMs - known.firstSeenMs;
+    const isStage = isRuntimeStage(stat) && seenMs < MAX_STAGE_MS;
+    const maySetUp = isStage || (seenMs < ARRIVAL_MS && stat.comm === known.firstComm);
+    const evidence = this.#evidenceOf(id, stat, maySetUp);
+    const isSettingUp = maySetUp || (evidence === null && seenMs < MAX_STAGE_MS);
+    this.isSettling ||= isStage;
+    return { ...stat, containerId: id, evidence, isSettingUp };
   }
 
-  #meet(stat: ProcessStat, seen: { firstSeenMs: number; nowMs: number }): Known {
+  #meet(stat: ProcessStat, { before, nowMs }: { before: Known | undefined; nowMs: number }): Known {
     const text = this.#read(stat.pid, "cgroup", MAX_CGROUP);
-    const membership: Membership = text === null
-      ? { kind: "none" }
-      : membershipOf(text, { isPrivate: this.#isPrivate });
-    const isArriving = membership.kind === "monitor" || membership.kind === "none" || isRuntimeInit(stat);
-    const isSettled = !isArriving || seen.nowMs - seen.firstSeenMs >= ARRIVAL_MS && !isRuntimeInit(stat);
-    return { startTicks: stat.startTicks, firstSeenMs: seen.firstSeenMs, membership, isSettled };
+    const membership: Membership = text === null ? { kind: "none" } : membershipOf(text, this.own.reader);
+    const isSame = before?.startTicks === stat.startTicks;
+    const firstSeenMs = isSame ? before!.firstSeenMs : nowMs;
+    const isArriving = membership.kind === "monitor" || membership.kind === "none";
+    return {
+      startTicks: stat.startTicks,
+      firstSeenMs,
+      firstComm: isSame ? before!.firstComm : stat.comm,
+      membership,
+      isSettled: !isArriving || nowMs - firstSeenMs >= ARRIVAL_MS,
+    };
   }
 
-  #evidenceOf(id: string, stat: ProcessStat): MountEvidence | null {
+  /** What a container's mounts tell; kept only once no runtime may be at work on them any more. */
+  #evidenceOf(id: string, stat: ProcessStat, maySetUp: boolean): MountEvidence | null {
     const known = this.#evidence.get(id);
     if (known !== undefined) return known;
     const text = this.#read(stat.pid, "mountinfo", MAX_MOUNTINFO);
     if (text === null || text === "") return null;
     const mounts = parseMountinfo(text);
-    // Before it has changed its root a runtime still sees the machine's mounts, and our own root among them.
-    if (isRuntimeInit(stat) && this.#root !== null && hasMount(mounts, this.#root)) return null;
+    const { root, volume, isVolume, mounts: own } = this.own;
+    if (areMachines(mounts, root)) return null;
     const evidence = {
       name: containerNameOf(mounts),
-      sharesVolume: this.own.isVolume && this.#volume !== null && hasMount(mounts, this.#volume),
+      sharesVolume: isVolume && volume !== null && sharesVolume(mounts, volume, own),
+      isCopilot: this.#isCopilot(stat),
     };
-    if (!isRuntimeInit(stat)) this.#evidence.set(id, evidence);
+    if (!maySetUp) this.#evidence.set(id, evidence);
     if (this.#evidence.size > MAX_CONTAINERS) this.#evidence.delete(this.#evidence.keys().next().value!);
     return evidence;
+  }
+
+  /** By its arguments, because a main may be called copilot as well. */
+  #isCopilot({ pid, comm }: ProcessStat): boolean {
+    return COPILOT.test(comm) && COPILOT_ARGUMENTS.test(this.#read(pid, "cmdline", MAX_CMDLINE) ?? "");
+  }
+
+  /** A thread has files of its own below /proc, though they are not listed. */
+  #isThread(pid: number): boolean {
+    const text = this.#read(pid, "status", 4096);
+    return text === null || Number(/^Tgid:\t(\d+)$/m.exec(text)?.[1]) !== pid;
   }
 
   #stat(pid: number): ProcessStat | null {
@@ -188,36 +208,4 @@ export class ProcScan {
       return null;
     }
   }
-}
-
-function canonical(files: Files, path: string): string {
-  try {
-    return files.realPath(path);
-  } catch {
-    return path;
-  }
-}
-
-function requireVisible(pauseCgroup: string | null, mounts: readonly Mount[]): asserts pauseCgroup is string {
-  if (pauseCgroup !== null) return;
-  const hidepid = hidepidOf(mounts);
-  throw cannot(`watch the main container in "/proc"`, {
-    config: "processes of other users are hidden" +
-      (hidepid === null ? "" : ` (hidepid=${hidepid})`) +
-      `, expected a /proc mounted without hidepid; or use the watcher file or kube-api`,
-  });
-}
-
-function requireShared(seen: { pid: number | undefined; cgroup: string; pauseCgroup: string }): void {
-  if (seen.pid !== 1 && seen.cgroup !== seen.pauseCgroup) return;
-  if (seen.pid !== 1 && parseCgroup(seen.cgroup).length === 0) {
-    throw cannot(`watch the main container in "/proc"`, {
-      config: "the kernel shows no cgroups there (as gVisor's does), " +
-        `by which containers are told apart, expected the watcher file or kube-api`,
-    });
-  }
-  throw cannot(`watch the main container in "/proc"`, {
-    config: "only this container's own processes are visible, " +
-      `expected "shareProcessNamespace: true" in the pod's spec`,
-  });
 }

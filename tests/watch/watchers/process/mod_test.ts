@@ -163,18 +163,137 @@ Deno.test("process watcher: SIGTERM without any main is an error that says what 
   await over;
 });
 
-Deno.test("process watcher: a second container with the volume makes the end unknowable", async () => {
-  const { pod, clock, watcher } = scene();
-  pod.start(MAIN, "sh");
-  const exit = fails(
-    watcher.waitForExit(never()),
-    "config",
-    /Cannot tell which container is main.*program "fluentd".*--watch-container NAME/,
-  );
+Deno.test("process watcher: of two containers with the volume both are waited for, and the log says what would tell", async () => {
+  const { pod, clock, context, watcher } = scene();
+  const pid = pod.start(MAIN, "sh");
+  const exit = watcher.waitForExit(never());
   await clock.advance(2000);
-  pod.start({ id: containerId("b"), sharesVolume: true }, "fluentd");
+  const other = pod.start({ id: containerId("b"), sharesVolume: true }, "fluentd");
   await clock.advance(10_000);
-  await exit;
+  pod.end(pid);
+  await clock.advance(60_000);
+  assert(
+    context.log.lines.some((line) => /two containers mount.*fluentd.*--watch-container NAME/.test(line)),
+  );
+  pod.end(other);
+  await clock.advance(10_000);
+  assert.equal((await exit).outcome, "ended");
+});
+
+for (
+  const [what, comms] of [
+    ["crun on older kernels, which shows as 3", ["3", "sh"]],
+    ["sysbox", ["sysbox-runc:[2:", "python3"]],
+    ["a runtime that nobody knows", ["setup", "sh"]],
+    ["no stage at all", ["sh", "sh"]],
+  ] as const
+) {
+  Deno.test(`process watcher: main is found whatever its runtime: ${what}`, async () => {
+    const { pod, clock, watcher } = scene();
+    const pid = pod.start({ id: MAIN.id }, comms[0]);
+    // The machine's own mounts, before the runtime has changed its root.
+    pod.files.texts.set(`/proc/${pid}/mountinfo`, mountinfo({ id: "own", sharesVolume: true }));
+    const start = watcher.waitForStart(never());
+    await clock.advance(300);
+    pod.files.texts.set(`/proc/${pid}/mountinfo`, mountinfo(MAIN))
+      .set(`/proc/${pid}/stat`, stat(pid, comms[1], { parentPid: 0 }));
+    await clock.advance(2000);
+    await start;
+    assert.match(watcher.describe(), new RegExp(`program "${comms[1]}".*found by its volume`));
+  });
+}
+
+Deno.test("process watcher: a main called copilot is main, one with a copilot's arguments is not", async () => {
+  for (
+    const [args, isMain] of [["ask\0--model\0x\0", true], [
+      "download\0--to-output-prefix\0s3://b/o\0",
+      false,
+    ]] as const
+  ) {
+    const { pod, clock, context, watcher } = scene();
+    const pid = pod.start(MAIN, "copilot");
+    pod.files.texts.set(`/proc/${pid}/cmdline`, `/bin/copilot\0${args}`);
+    const controller = new AbortController();
+    const start = watcher.waitForStart(controller.signal).catch(() => {});
+    await clock.advance(5000);
+    assert.equal(context.log.lines.some((line) => line.includes("main container found")), isMain);
+    controller.abort();
+    await start;
+  }
+});
+
+Deno.test("process watcher: a main called runc costs no more than another", async () => {
+  for (const program of ["runc", "runc:[2:INIT]", "sh"]) {
+    const { pod, clock, watcher } = scene({ command: { watchContainer: "other" } });
+    pod.start(MAIN, program);
+    const controller = new AbortController();
+    const start = watcher.waitForStart(controller.signal).catch(() => {});
+    await clock.advance(70_000);
+    pod.files.reads.length = 0;
+    await clock.advance(10_000);
+    assert(pod.files.reads.length < 1500, `${program}: ${pod.files.reads.length}`);
+    controller.abort();
+    await start;
+  }
+});
+
+Deno.test("process watcher: a main that mounts a part of the volume, or all of what is mounted here in part, is found", async () => {
+  for (const [own, other] of [["", "/part"], ["/part", ""]] as const) {
+    const { pod, clock, watcher } = scene();
+    const table = pod.files.texts.get("/proc/self/mountinfo")!;
+    pod.files.texts.set("/proc/self/mountinfo", table.replace("empty-dir/out ", `empty-dir/out${own} `));
+    const pid = pod.start(MAIN, "sh");
+    const mounts = pod.files.texts.get(`/proc/${pid}/mountinfo`)!;
+    pod.files.texts.set(`/proc/${pid}/mountinfo`, mounts.replace("empty-dir/out ", `empty-dir/out${other} `));
+    const start = watcher.waitForStart(never());
+    await clock.advance(2000);
+    await start;
+    assert.match(watcher.describe(), /found by its volume/);
+  }
+});
+
+Deno.test("process watcher: a loadavg that stands still or lags hides no quick main", async () => {
+  for (const lagMs of [Infinity, 3000]) {
+    const { pod, clock, watcher } = scene();
+    const controller = new AbortController();
+    const start = watcher.waitForStart(controller.signal);
+    await clock.advance(1000);
+    const before = pod.files.texts.get("/proc/loadavg")!;
+    const first = pod.start({ id: containerId("c") }, "init");
+    const after = pod.files.texts.get("/proc/loadavg")!;
+    pod.files.texts.set("/proc/loadavg", before);
+    await clock.advance(lagMs === Infinity ? 3000 : lagMs);
+    if (lagMs !== Infinity) pod.files.texts.set("/proc/loadavg", after);
+    pod.end(first);
+    await clock.advance(3000);
+    // Gone long before the next look at all processes.
+    const pid = pod.start(MAIN, "sh");
+    pod.files.texts.set("/proc/loadavg", after);
+    await clock.advance(60);
+    pod.end(pid);
+    await clock.advance(3000);
+    await start;
+    controller.abort();
+  }
+});
+
+Deno.test("process watcher: the kernel's own number of the newest process is relied on from the start", async () => {
+  const { pod, clock, watcher } = scene();
+  pod.files.texts.set("/proc/sys/kernel/ns_last_pid", "5\n");
+  for (let n = 0; n < 50; n++) pod.start({ id: containerId("c") }, "worker", 100 + n);
+  pod.files.texts.set("/proc/sys/kernel/ns_last_pid", "149\n");
+  const start = watcher.waitForStart(never());
+  await clock.advance(1000);
+  pod.files.reads.length = 0;
+  await clock.advance(3000);
+  // Fifty times a second one small file, and a few of the one container five times a second.
+  assert(pod.files.reads.length < 400, String(pod.files.reads.length));
+  const pid = pod.start(MAIN, "sh", 150);
+  pod.files.texts.set("/proc/sys/kernel/ns_last_pid", "150\n");
+  await clock.advance(60);
+  pod.end(pid);
+  await clock.advance(3000);
+  await start;
 });
 
 Deno.test("process watcher: with the host's PID namespace other pods are not looked at", async () => {
