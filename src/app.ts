@@ -207,19 +207,28 @@ async function sidecar(command: SidecarCommand, world: World): Promise<number> {
   const log = warn(command, world);
   const localDir = absolute(command.localDir);
   if (command.dryRun) return await moveData({ ...command, localDir }, world);
-  const mark = {
+  const begun = {
+    stage: "begun" as const,
     localDir,
     outputs: `${command.outputPrefix}/${command.metaOutputName}`,
     pod: world.env["HOSTNAME"] ?? "",
   };
+  const declared = { ...begun, stage: "declared" as const };
+  const resumes = hasMark(sys.files, begun);
   return await runSidecar({ ...command, localDir }, {
     ...world,
     system: sys,
     log,
     about: about(command, world),
-    hasUploaded: hasMark(sys.files, mark),
-    upload: (ready, occasion) =>
-      moveData(ready, world, { ...occasion, uploaded: () => leaveMark(sys.files, mark, log) }),
+    hasUploaded: hasMark(sys.files, declared),
+    upload(ready, occasion) {
+      leaveMark(sys.files, begun, log);
+      return moveData(ready, world, {
+        ...occasion,
+        resumes,
+        uploaded: () => leaveMark(sys.files, declared, log),
+      });
+    },
     report: (ready, failure) => moveData(ready, world, { failure }),
   });
 }
@@ -249,7 +258,8 @@ async function task(command: TaskCommand, world: World): Promise<number> {
   }).finally(() => launcher.close());
 }
 
-interface Special extends Pick<SandboxOptions, "failure" | "ended" | "caveat" | "uploaded" | "graceMs"> {
+interface Special
+  extends Pick<SandboxOptions, "failure" | "ended" | "caveat" | "resumes" | "uploaded" | "graceMs"> {
   /** Whether the process still needs its rights afterwards. */
   keepsRights?: boolean;
   /** SIGTERMs after which an upload's process is about to be killed; default 1: the first one asks for the upload. */

@@ -39,6 +39,8 @@ export interface RunContext {
   graceMs?: number;
   /** UPLOAD_EAGER's upload begins before main has ended; resolves when it has, with what was wrong about its end. */
   ended?: Promise<RunFailure | null>;
+  /** Whether an earlier life of this sidecar has begun the upload: what it has stored whole is not sent again. Default: no. */
+  resumes?: boolean;
   /** Called when a sidecar's outputs are all declared. */
   uploaded?(): void;
   /** What a failure of the outputs is told with: main was never seen, so that may be why one is missing. */

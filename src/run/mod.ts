@@ -174,7 +174,7 @@ async function flow(command: RunCommand, tools: Tools): Promise<RunFailure | nul
     if (declared !== null) return declared;
     let isWithdrawn = false;
     const beforeOutputs = () => withdraw().then(() => void (isWithdrawn = true));
-    await upload(command, { session, stores, log, beforeOutputs, eager });
+    await upload(command, { session, stores, log, beforeOutputs, eager, resumes: context.resumes === true });
     await precaution?.settle();
     // A task without outputs writes no outputs.pb.
     if (precaution?.wasWritten && !isWithdrawn) await withdraw();

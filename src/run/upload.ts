@@ -11,6 +11,7 @@ import { planUpload, type Upload } from "../flyte/plan/plan_upload.ts";
 import type { EagerUploads } from "./early_upload.ts";
 import type { Log } from "../system/log.ts";
 import { errorNames } from "./error_document.ts";
+import { KeptObjects } from "./kept_objects.ts";
 import { OutputDirectory } from "./output_directory.ts";
 import { bytesSource, type ObjectStore } from "../storage/store.ts";
 import type { Stores } from "../storage/stores.ts";
@@ -42,6 +43,8 @@ export interface UploadContext {
   log: Log;
   /** Called when all raw data is confirmed, before outputs.pb is written: no error.pb may stand beside it. */
   beforeOutputs(): Promise<void>;
+  /** Whether an earlier life of this sidecar has begun the same upload. Default: no. */
+  resumes?: boolean;
   /** What went up while main was still running. */
   eager?: EagerUploads | undefined;
 }
@@ -138,14 +141,19 @@ async function sendAll(sends: readonly Send[], tree: OutputDirectory, context: U
 async function sendOne({ action, path }: Send, tree: OutputDirectory, context: UploadContext): Promise<void> {
   const { session } = context;
   const place = await context.stores.at(action.uri, "--to-raw-output");
+  const kept = context.resumes ? new KeptObjects(session, place.store) : undefined;
+  const put = async (key: string, file: string) => {
+    if (!await kept?.has(key, file)) return await putFile(session, place.store, key, tree.file(file));
+    session.progress.files++;
+    session.progress.kept++;
+  };
   const one = (key: string, file: string) =>
-    context.eager?.has(key, file)
-      ? Promise.resolve()
-      : session.start(() =>
-        putFile(session, place.store, key, tree.file(file)).catch((error) => {
-          throw withVariable(error, action);
-        })
-      );
+    context.eager?.has(key, file) ? Promise.resolve() : session.start(() =>
+      put(key, file).catch((error) => {
+        throw withVariable(error, action);
+      })
+    );
+  await (action.kind === "file" ? kept?.look(place.key) : kept?.list(`${place.key}/`));
   if (action.kind === "file") await one(place.key, path);
   else await sendDirectory(path, tree, { store: place.store, key: place.key, context, one });
 }

@@ -78,6 +78,8 @@ export interface SandboxOptions extends ScopeContext {
   caveat?: string;
   /** Milliseconds between main's end and SIGKILL, where they are known. */
   graceMs?: number;
+  /** Whether an earlier life of this sidecar has begun the upload. Default: no. */
+  resumes?: boolean;
   /** Called when a sidecar's outputs are all declared. */
   uploaded?(): void;
 }
@@ -252,6 +254,7 @@ function connect(command: RunCommand, options: SandboxOptions, wires: Wires): ()
       spentMs,
       ...(wires.directories === undefined ? {} : { directories: wires.directories }),
       ...(options.caveat === undefined ? {} : { caveat: options.caveat }),
+      resumes: options.resumes === true,
       ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
       ...(failure === undefined ? {} : { failure }),
     });

@@ -83,6 +83,7 @@ async function start(job: Extract<ToWorker, { kind: "run" }>): Promise<void> {
     ...(job.early ? { ended: ended.promise } : {}),
     ...(job.caveat === undefined ? {} : { caveat: job.caveat }),
     ...(job.graceMs === undefined ? {} : { graceMs: job.graceMs }),
+    resumes: job.resumes,
     uploaded: () => scope.postMessage({ kind: "uploaded" }),
     allow: ask,
   };

@@ -44,6 +44,7 @@ function setUp(
   options: {
     faultOf?: (call: Call) => Fault | null;
     system?: System;
+    resumes?: boolean;
     signal?: AbortSignal;
     memoryLimitBytes?: number;
   } = {},
@@ -82,7 +83,14 @@ function setUp(
         const { outputPrefix, errOutputName } = job;
         const command = sidecarCommand(job.localDir, { outputPrefix, errOutputName });
         const withdraw = () => withdrawErrors(command, { stores, signal: session.signal, log });
-        await upload(job, { session, stores, log, beforeOutputs: withdraw, eager: undefined });
+        await upload(job, {
+          session,
+          stores,
+          log,
+          beforeOutputs: withdraw,
+          eager: undefined,
+          resumes: options.resumes === true,
+        });
       } finally {
         assert.deepEqual(openBelow(dir.path), [], "descriptors are closed");
         assert.equal(session.pool.active, 0, "slots are free");
@@ -386,3 +394,41 @@ for (const bytes of [[0xff], [0x12, 0x05, 0x0a]]) {
     assert.equal(setup.flaky.calls.length, 0);
   });
 }
+
+Deno.test("upload: what an earlier life has stored whole is not sent again, and whatever else is there is", async () => {
+  using setup = setUp({ resumes: true });
+  const files = { f: "F", "d/same": "aaaa", "d/damaged": "bbbb", "d/longer": "cc", "d/new": "dd" };
+  for (const [name, text] of Object.entries(files)) setup.dir.write(`out/${name}`, text);
+  await putAll(setup.store, {
+    "raw/f": "F",
+    "raw/d/same": "aaaa",
+    "raw/d/damaged": "xxxx",
+    "raw/d/longer": "cccc",
+  });
+  await setup.upload({ f: FILE, d: DIRECTORY });
+  const sent = setup.flaky.calls.filter(({ method, key }) => method === "put" && key.startsWith("raw/"));
+  assert.deepEqual(sent.map(({ key }) => key).sort(), ["raw/d/damaged", "raw/d/longer", "raw/d/new"]);
+  assert.equal(setup.session.progress.kept, 2);
+  assert.deepEqual(await setup.raw(), files);
+});
+
+Deno.test("upload: without the right to look nothing is kept, and everything goes up", async () => {
+  using setup = setUp({
+    resumes: true,
+    faultOf: ({ method, key }) =>
+      (method === "list" || method === "head") && /^raw\//.test(key) ? { error: storeError("denied") } : null,
+  });
+  setup.dir.write("out/f", "F");
+  setup.dir.write("out/d/x", "X");
+  await putAll(setup.store, { "raw/f": "F", "raw/d/x": "X" });
+  await setup.upload({ f: FILE, d: DIRECTORY });
+  assert.equal(setup.session.progress.kept, 0);
+  assert.deepEqual(await setup.raw(), { "d/x": "X", f: "F" });
+});
+
+Deno.test("upload: a first life looks for nothing in the store", async () => {
+  using setup = setUp();
+  setup.dir.write("out/d/x", "X");
+  await setup.upload({ d: DIRECTORY });
+  assert.equal(setup.flaky.count("list"), 0);
+});

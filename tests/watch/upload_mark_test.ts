@@ -7,7 +7,7 @@ import { KeptLog } from "../support/watch_fakes.ts";
 Deno.test("mark: it holds for the same pod and place, once it was left", () => {
   const localDir = Deno.makeTempDirSync();
   try {
-    const mark = { localDir, outputs: "s3://b/out/outputs.pb", pod: "p-0" };
+    const mark = { stage: "declared" as const, localDir, outputs: "s3://b/out/outputs.pb", pod: "p-0" };
     assert(!hasMark(sys.files, mark));
     const log = new KeptLog();
     leaveMark(sys.files, { ...mark, pod: "an earlier one" }, log);
@@ -22,10 +22,22 @@ Deno.test("mark: it holds for the same pod and place, once it was left", () => {
   }
 });
 
+Deno.test("mark: an upload that was begun is told from one that was declared", () => {
+  const localDir = Deno.makeTempDirSync();
+  try {
+    const begun = { stage: "begun" as const, localDir, outputs: "s3://b/out/outputs.pb", pod: "p-0" };
+    leaveMark(sys.files, begun, new KeptLog());
+    assert(hasMark(sys.files, begun));
+    assert(!hasMark(sys.files, { ...begun, stage: "declared" }));
+  } finally {
+    Deno.removeSync(localDir, { recursive: true });
+  }
+});
+
 Deno.test("mark: a symlink in its place is neither believed nor written through, a directory is logged", () => {
   const localDir = Deno.makeTempDirSync();
   try {
-    const mark = { localDir, outputs: "s3://b/out/outputs.pb", pod: "p-0" };
+    const mark = { stage: "declared" as const, localDir, outputs: "s3://b/out/outputs.pb", pod: "p-0" };
     const log = new KeptLog();
     leaveMark(sys.files, mark, log);
     Deno.renameSync(`${localDir}/.copilot-uploaded`, `${localDir}/elsewhere`);
