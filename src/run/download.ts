@@ -58,14 +58,14 @@ export interface DownloadContext {
 export async function download(job: DownloadJob, context: DownloadContext): Promise<void> {
   const { session, log } = context;
   const { files } = session.system;
-  const staging = new Staging(files, job.localDir);
+  const staging = new Staging(session.system, job.localDir);
   const markers = job.mode === "DOWNLOAD_STREAM" ? new StreamMarkers(files, job.localDir, staging) : null;
   const staged: StagedFile[] = [];
   try {
     const names = documentsOf(job.format);
-    staging.cleanUp();
+    staging.clear();
     markers?.clear();
-    for (const name of names) files.remove(`${job.localDir}/${name}`);
+    for (const name of names) files.removeTree(`${job.localDir}/${name}`);
     const resumes = !isEmpty(files, job.localDir);
     const { plan, documents } = await planInputs(job, context);
     // Written before anything moves, so that a value no document can hold fails at once; and not kept in memory, where JSON's escapes

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Action } from "../flyte/plan/plan_download.ts";
-import { emptyDirectory, type Staging } from "../transfer/staging.ts";
+import type { Staging } from "../transfer/staging.ts";
 import type { Files } from "../system/mod.ts";
 
 /** Directory of the markers. No variable may have its name. */
@@ -27,7 +27,7 @@ export class StreamMarkers {
 
   /** Removes the markers of an earlier run, whose files are about to be replaced. */
   clear(): void {
-    emptyDirectory(this.#files, this.#directory);
+    this.#files.removeTree(this.#directory);
   }
 
   /** Tells what has to be finished before a variable is complete. */

@@ -57,13 +57,3 @@ export function readWithin(
   }
   throw cannot("read", path, { input: `it is larger than ${maxBytes} bytes` });
 }
-
-/**
- * Throws CopilotError `path` unless a directory is where its path says: below the root, behind no symlink that leads out.
- *
- * @param realRoot canonical path
- */
-export function assertWithin(files: Files, directory: string, realRoot: string): void {
-  if (isInside(files.realPath(directory), realRoot)) return;
-  throw cannot("write in", directory, { path: `a symlink leads outside "${realRoot}"` });
-}

@@ -147,15 +147,18 @@ const files: Files = {
   listDir: (path) => files.readDir(path),
   mkdir: (path) => on("make the directory", path, () => Deno.mkdirSync(path, { recursive: true })),
   rename: (from, to) => on("rename to", to, () => Deno.renameSync(from, to)),
-  remove(path) {
-    try {
-      Deno.removeSync(path);
-    } catch (thrown) {
-      if (thrown instanceof Deno.errors.NotFound || thrown instanceof Deno.errors.NotADirectory) return;
-      throw from(thrown, { action: "remove", object: path, fallback: "io" });
-    }
-  },
+  remove: (path) => remove(path, { recursive: false }),
+  removeTree: (path) => remove(path, { recursive: true }),
 };
+
+function remove(path: string, options: Deno.RemoveOptions): void {
+  try {
+    Deno.removeSync(path, options);
+  } catch (thrown) {
+    if (thrown instanceof Deno.errors.NotFound || thrown instanceof Deno.errors.NotADirectory) return;
+    throw from(thrown, { action: "remove", object: path, fallback: "io" });
+  }
+}
 
 function kindName(kind: FileInfo["kind"]): string {
   return kind === "other" ? "FIFO, socket or device" : kind;

@@ -112,6 +112,11 @@ export interface Files {
   rename(from: string, to: string): void;
   /** Removes a file or an empty directory; nothing there is no error. */
   remove(path: string): void;
+  /**
+   * Removes a file, or a directory with all that is in it, names that are not UTF-8 included. Works on handles: a symlink is removed
+   * and not followed, also one that takes the place of a directory meanwhile. Nothing there is no error.
+   */
+  removeTree(path: string): void;
 }
 
 /** A process that this one has not started, held by a handle of the kernel's: whatever takes its pid later is not meant. */

@@ -38,7 +38,7 @@ fuzz("an http object that is replaced while it is read", async (random) => {
   const what = JSON.stringify(server.model);
   try {
     const session = sessionOn();
-    const staging = new Staging(session.system.files, directory.path);
+    const staging = new Staging(session.system, directory.path);
     const { store, key } = await stores.at(`${server.url}/k`, "it");
     const path = directory.at("k");
     const getting = stores.whole(

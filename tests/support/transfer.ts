@@ -87,7 +87,7 @@ export async function getSetup(
   for (const [key, bytes] of Object.entries(objects)) await store.put(key, bytesSource(bytes), { signal });
   const flaky = new FlakyStore(store, options.faultOf ?? (() => null));
   const session = sessionOn(options);
-  const staging = new Staging(session.system.files, dir.path);
+  const staging = new Staging(session.system, dir.path);
   return {
     dir,
     flaky,

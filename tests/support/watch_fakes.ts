@@ -88,6 +88,7 @@ export class FakeFiles implements Files {
   mkdir = unused;
   rename = unused;
   remove = unused;
+  removeTree = unused;
 }
 
 function unused(): never {

@@ -103,7 +103,7 @@ Deno.test("within: nothing is written through a directory that was swapped for a
   for (const name of ["d", ".copilot-tmp"]) {
     using dir = temporaryDirectory();
     using outside = temporaryDirectory();
-    const staging = new Staging(sys.files, dir.path);
+    const staging = new Staging(sys, dir.path);
     staging.write(dir.at("d/first"), (write) => write(utf8("1")), MODE);
     Deno.removeSync(dir.at(name), { recursive: true });
     Deno.symlinkSync(outside.path, dir.at(name));

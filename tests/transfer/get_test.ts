@@ -13,7 +13,7 @@ import { BUFFER, ChecksumStore, getSetup, verificationOf } from "../support/tran
 Deno.test("get: an object of another size than its listing said is an error, and nothing is left", async () => {
   for (const size of [0, 4, 6, 10_000]) {
     using setup = await getSetup({ k: randomBytes(5) });
-    const staging = new Staging(sys.files, setup.dir.path);
+    const staging = new Staging(sys, setup.dir.path);
     const options = { staging, path: setup.dir.at("k"), verification: verificationOf("k"), size };
     await assert.rejects(
       getFile(setup.session, setup.flaky, "k", options),

@@ -230,7 +230,7 @@ Deno.test("get: a fault that no stream can mend does not wait for one that stand
       };
     },
   });
-  const staging = new Staging(sys.files, setup.dir.path);
+  const staging = new Staging(sys, setup.dir.path);
   const named = (error: unknown) => new CopilotError("changed", `Named: ${error}`);
   await assert.rejects(
     getFile(setup.session, setup.flaky, "k", {

@@ -6,13 +6,15 @@ import { sys } from "../../src/system/deno.ts";
 import { openBelow, systemWith, temporaryDirectory, utf8 } from "../support/flows.ts";
 
 const MODE = 0o666;
+/** With temporary names that are known. */
+const SYSTEM = { ...sys, randomHex: () => "run" };
 
 Deno.test("staging: a file has its final name only once it is committed, and is whole then", () => {
   using dir = temporaryDirectory();
-  const staging = new Staging(sys.files, dir.path);
+  const staging = new Staging(SYSTEM, dir.path);
   const staged = staging.create(MODE);
   staged.file.write(utf8("half "));
-  assert.deepEqual(dir.tree(), { [`${STAGING_NAME}/`]: null, [`${STAGING_NAME}/0`]: "half " });
+  assert.deepEqual(dir.tree(), { [`${STAGING_NAME}/`]: null, [`${STAGING_NAME}/run-0`]: "half " });
   staged.file.write(utf8("and half"));
   staged.commit(dir.at("a/b/c"));
   staged.discard();
@@ -27,7 +29,7 @@ Deno.test("staging: a commit replaces a file of that name, and a symlink without
   elsewhere.write("victim", "untouched");
   dir.write("old", "old");
   Deno.symlinkSync(elsewhere.at("victim"), dir.at("link"));
-  const staging = new Staging(sys.files, dir.path);
+  const staging = new Staging(SYSTEM, dir.path);
   staging.write(dir.at("old"), (write) => write(utf8("new")), MODE);
   staging.write(dir.at("link"), (write) => write(utf8("mine")), MODE);
   staging.cleanUp();
@@ -37,7 +39,7 @@ Deno.test("staging: a commit replaces a file of that name, and a symlink without
 
 Deno.test("staging: nothing is left after discard, and discard closes the file", () => {
   using dir = temporaryDirectory();
-  const staging = new Staging(sys.files, dir.path);
+  const staging = new Staging(SYSTEM, dir.path);
   const staged = staging.create(MODE);
   staged.file.write(utf8("x"));
   staged.discard();
@@ -48,26 +50,73 @@ Deno.test("staging: nothing is left after discard, and discard closes the file",
   assert.deepEqual(dir.tree(), {});
 });
 
-Deno.test("staging: what a killed run left is removed, what it finished stays", () => {
+Deno.test("staging: what an earlier run left is removed, whatever it is, what it finished stays", () => {
   using dir = temporaryDirectory();
-  dir.write(`${STAGING_NAME}/0`, "half a file");
-  dir.write(`${STAGING_NAME}/17`, "");
+  dir.write(`${STAGING_NAME}/0123-0`, "half a file");
+  dir.write(`${STAGING_NAME}/sub/below/x`, "an earlier main's");
+  new Deno.Command("sh", {
+    args: ["-c", `printf x > "$(printf '${dir.at(STAGING_NAME)}/\\377')"`],
+  }).outputSync();
   dir.write("whole", "whole");
-  const staging = new Staging(sys.files, dir.path);
-  staging.cleanUp();
-  assert.deepEqual(dir.tree(), { whole: "whole" });
+  const staging = new Staging(SYSTEM, dir.path);
+  staging.clear();
+  assert.deepEqual([...Deno.readDirSync(dir.path)].map(({ name }) => name), ["whole"]);
   staging.write(dir.at("next"), (write) => write(utf8("next")), MODE);
   staging.cleanUp();
   assert.deepEqual(dir.tree(), { next: "next", whole: "whole" });
 });
+
+Deno.test("staging: a run removes its own names and nobody else's", () => {
+  using dir = temporaryDirectory();
+  const staging = new Staging(SYSTEM, dir.path);
+  staging.create(MODE).file.close();
+  dir.write(`${STAGING_NAME}/foreign`, "untouched");
+  assert.throws(() => staging.cleanUp(), CopilotError);
+  assert.deepEqual(dir.tree(), { [`${STAGING_NAME}/`]: null, [`${STAGING_NAME}/foreign`]: "untouched" });
+});
+
+Deno.test("staging: what a swapped symlink leads to is not removed, under no name", () => {
+  using dir = temporaryDirectory();
+  using elsewhere = temporaryDirectory();
+  const staging = new Staging(SYSTEM, dir.path);
+  const staged = staging.create(MODE);
+  Deno.renameSync(dir.at(STAGING_NAME), dir.at("old"));
+  Deno.symlinkSync(elsewhere.path, dir.at(STAGING_NAME));
+  for (const name of ["0", "run-0", "x"]) elsewhere.write(name, "untouched");
+  assert.throws(() => staged.discard(), codeIs("path", STAGING_NAME));
+  assert.throws(() => staging.cleanUp(), codeIs("path", STAGING_NAME));
+  assert.deepEqual(elsewhere.tree(), { "0": "untouched", "run-0": "untouched", "x": "untouched" });
+  assert.deepEqual(openBelow(dir.path), []);
+  new Staging(SYSTEM, dir.path).clear();
+  assert.deepEqual(Object.keys(elsewhere.tree()).length, 3, "nor by the rerun");
+});
+
+for (const swapped of ["a", "a/b"]) {
+  Deno.test(`staging: nothing is made below ${swapped} once it was swapped for a symlink`, () => {
+    using dir = temporaryDirectory();
+    using elsewhere = temporaryDirectory();
+    Deno.mkdirSync(elsewhere.at("b"));
+    const staging = new Staging(SYSTEM, dir.path);
+    staging.ensureDirectory(dir.at("a/b"));
+    Deno.renameSync(dir.at(swapped), dir.at("old"));
+    Deno.symlinkSync(elsewhere.path, dir.at(swapped));
+    for (const name of ["a/b/c", "a/b/c/d"]) {
+      assert.throws(() => staging.ensureDirectory(dir.at(name)), codeIs("path", dir.at(swapped)));
+    }
+    const write = () => staging.write(dir.at("a/b/file"), (write) => write(utf8("x")), MODE);
+    assert.throws(write, codeIs("path", dir.at(swapped)));
+    assert.deepEqual(elsewhere.tree(), { "b/": null });
+    staging.cleanUp();
+  });
+}
 
 Deno.test("staging: a symlink in the place of its directory is removed, not what it leads to", () => {
   using dir = temporaryDirectory();
   using elsewhere = temporaryDirectory();
   elsewhere.write("0", "untouched");
   Deno.symlinkSync(elsewhere.path, dir.at(STAGING_NAME));
-  const staging = new Staging(sys.files, dir.path);
-  staging.cleanUp();
+  const staging = new Staging(SYSTEM, dir.path);
+  staging.clear();
   staging.write(dir.at("a"), (write) => write(utf8("a")), MODE);
   staging.cleanUp();
   assert.deepEqual(dir.tree(), { a: "a" });
@@ -78,7 +127,7 @@ Deno.test("staging: without cleanUp a symlink in the place of its directory is r
   using dir = temporaryDirectory();
   using elsewhere = temporaryDirectory();
   Deno.symlinkSync(elsewhere.path, dir.at(STAGING_NAME));
-  const staging = new Staging(sys.files, dir.path);
+  const staging = new Staging(SYSTEM, dir.path);
   assert.throws(() => staging.create(MODE), codeIs("path", STAGING_NAME, "symlink"));
   assert.deepEqual(elsewhere.tree(), {});
 });
@@ -90,7 +139,7 @@ for (const depth of ["link", "a/link", "link/below/it"]) {
     const link = depth.slice(0, depth.indexOf("link") + 4);
     dir.write("a/x", "");
     Deno.symlinkSync(elsewhere.path, dir.at(link));
-    const staging = new Staging(sys.files, dir.path);
+    const staging = new Staging(SYSTEM, dir.path);
     assert.throws(
       () => staging.write(dir.at(`${depth}/file`), (write) => write(utf8("x")), MODE),
       codeIs("path", dir.at(link), "symlink"),
@@ -105,13 +154,13 @@ for (const depth of ["link", "a/link", "link/below/it"]) {
 Deno.test("staging: a file in the place of a directory is refused by name", () => {
   using dir = temporaryDirectory();
   dir.write("a", "a");
-  const staging = new Staging(sys.files, dir.path);
+  const staging = new Staging(SYSTEM, dir.path);
   assert.throws(() => staging.ensureDirectory(dir.at("a/b")), codeIs("path", dir.at("a"), "file"));
 });
 
 Deno.test("staging: nothing is made outside the root", () => {
   using dir = temporaryDirectory();
-  const staging = new Staging(sys.files, dir.at("root"));
+  const staging = new Staging(SYSTEM, dir.at("root"));
   Deno.mkdirSync(dir.at("root"));
   for (const path of [dir.at("other"), dir.at("rooted/x"), dir.path, "/", "/etc"]) {
     assert.throws(() => staging.ensureDirectory(path), codeIs("path", path, "outside"));
@@ -121,34 +170,40 @@ Deno.test("staging: nothing is made outside the root", () => {
 
 Deno.test("staging: a root with a slash at its end, and the root of all, are the same as without", () => {
   using dir = temporaryDirectory();
-  const staging = new Staging(sys.files, `${dir.path}//`);
+  const staging = new Staging(SYSTEM, `${dir.path}//`);
   staging.write(dir.at("d/a"), (write) => write(utf8("a")), MODE);
   staging.cleanUp();
   assert.deepEqual(dir.tree(), { "d/": null, "d/a": "a" });
   const made: string[] = [];
-  const { files } = systemWith({ lstat: () => null, mkdir: (path) => void made.push(path) });
-  new Staging(files, "/").ensureDirectory("/var/x");
+  const directory = sys.files.lstat("/");
+  const lstat = (path: string) => made.includes(path) ? directory : null;
+  const system = systemWith({ lstat, mkdir: (path) => void made.push(path) });
+  new Staging(system, "/").ensureDirectory("/var/x");
   assert.deepEqual(made, ["/var", "/var/x"]);
 });
 
-Deno.test("staging: each directory is looked at once, however many files it gets", () => {
+Deno.test("staging: a file costs one look at each directory between the root and it, and no other", () => {
   using dir = temporaryDirectory();
   const looked: string[] = [];
-  const { files } = systemWith({
+  const system = systemWith({
     lstat(path) {
       looked.push(path);
       return sys.files.lstat(path);
     },
+    realPath: (path) => assert.fail(`${path} is looked at from the root of all`),
   });
-  const staging = new Staging(files, dir.path);
-  for (let i = 0; i < 20; i++) staging.write(dir.at(`d/${i}`), (write) => write(utf8("")), MODE);
-  assert.deepEqual(looked, [dir.at(STAGING_NAME), dir.at("d")]);
+  const staging = new Staging(system, dir.path);
+  const write = (name: string) => staging.write(dir.at(name), (write) => write(utf8("")), MODE);
+  write("d/e/0");
+  looked.length = 0;
+  write("d/e/1");
+  assert.deepEqual(looked, [dir.at(STAGING_NAME), dir.at("d"), dir.at("d/e")]);
 });
 
 Deno.test("staging: a rename that fails leaves neither file", () => {
   using dir = temporaryDirectory();
   dir.write("taken/by/others", "");
-  const staging = new Staging(sys.files, dir.path);
+  const staging = new Staging(SYSTEM, dir.path);
   assert.throws(() => staging.write(dir.at("taken"), (write) => write(utf8("x")), MODE), CopilotError);
   staging.cleanUp();
   assert.deepEqual(dir.tree(), { "taken/": null, "taken/by/": null, "taken/by/others": "" });

@@ -29,7 +29,7 @@ async function optional(bench: Bench): Promise<void> {
   using directory = temporaryDirectory();
   for (const faultOf of FAULTS) {
     const session = sessionOn({});
-    const staging = new Staging(session.system.files, directory.path);
+    const staging = new Staging(session.system, directory.path);
     const path = directory.at("large");
     const store = new FlakyStore(bench.store, faultOf);
     await getFile(session, store, bench.key("large"), {
