@@ -76,9 +76,9 @@ export function credentialNeeds(
       }
       // A profile may name a role, an agent, the instance, or another profile.
       return {
-        origins: [instance, ...agent.origins, originOf(stsUrl(region, env))],
+        origins: [instance, ...agent.origins, originOf(stsUrl(region, env)), ...ssoOrigins(env)],
         patterns: [`*.${awsDomain(region)}`],
-        paths: [...shared, ...agent.paths!, ...texts.flatMap((text) => tokenFiles(text ?? ""))],
+        paths: [...shared, ...agent.paths!, ...texts.flatMap((text) => profileFiles(text ?? "", env))],
       };
     }
   }
@@ -92,7 +92,15 @@ function given(path: string | undefined): string[] {
   return path ? [path] : [];
 }
 
-/** Files that the profiles of a shared file name. */
+function ssoOrigins({ AWS_ENDPOINT_URL_SSO: url }: Env) {
+  return url ? [originOf({ url, from: "AWS_ENDPOINT_URL_SSO" })] : [];
+}
+
+/** Files that the profiles of a shared file name, and where sessions of `aws sso login` are. */
+function profileFiles(text: string, { HOME = "" }: Env): string[] {
+  return [...tokenFiles(text), ...(/^[ \t]*sso_/m.test(text) ? [`${HOME}/.aws/sso/cache`] : [])];
+}
+
 function tokenFiles(text: string): string[] {
   return [...text.matchAll(/^[ \t]*web_identity_token_file[ \t]*=[ \t]*(\S+)[ \t]*$/gim)].map(([, path]) =>
     path!

@@ -254,7 +254,13 @@ for (
     ["that is not there", "[default]\nregion = x", "config", /there is no profile "run"/],
     ["without credentials", "[profile run]\nregion = x", "config", /"run" has no credentials/],
     ["of a program", "[profile run]\ncredential_process = x", "unsupported", /has credential_process/],
-    ["of a browser", "[profile run]\nsso_session = x", "unsupported", /has sso_session/],
+    ["of a browser", "[profile run]\nlogin_session = x", "unsupported", /has login_session/],
+    [
+      "with a role and a device",
+      "[profile run]\nrole_arn = x\nsource_profile = run\naws_access_key_id = a\naws_secret_access_key = b\nmfa_serial = x",
+      "unsupported",
+      /has mfa_serial/,
+    ],
     ["with a role and no source", "[profile run]\nrole_arn = x", "config", /nobody who takes it on/],
     [
       "in a circle",

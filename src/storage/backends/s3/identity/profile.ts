@@ -12,8 +12,8 @@ import { assumeRole, assumeRoleWithToken, type Role } from "./sts.ts";
 /** Settings of the profiles by name. */
 type Profiles = ReadonlyMap<string, Readonly<Record<string, string>>>;
 
-/** What needs a program or a browser. */
-const UNSUPPORTED = ["credential_process", "sso_session", "sso_start_url", "mfa_serial"];
+/** What needs a program or a person while the run goes on. */
+const UNSUPPORTED = ["credential_process", "login_session", "mfa_serial"];
 
 /**
  * Profiles out of a file's text: `[name]` and, in the config file, `[profile name]`; `key = value`; comments.
@@ -92,14 +92,18 @@ class Resolver {
     if (odd !== undefined && (takesRole || !hasKeys)) {
       throw this.#refuse(
         "unsupported",
-        `the profile "${name}" has ${odd}, which needs a program or a person, expected keys or a role`,
+        `the profile "${name}" has ${odd}, which needs a program or a person, expected keys, a role or sso_session`,
       );
     }
     if (takesRole) return await this.#role(name, settings, trail);
+    if (!hasKeys && (settings.sso_session ?? settings.sso_start_url) !== undefined) {
+      const { ssoCredentials } = await import("./sso.ts");
+      return await ssoCredentials(name, this.#operation, this.#context);
+    }
     if (!hasKeys) {
       throw this.#refuse(
         "config",
-        `the profile "${name}" has no credentials, expected aws_access_key_id and aws_secret_access_key, or role_arn`,
+        `the profile "${name}" has no credentials, expected aws_access_key_id and aws_secret_access_key, role_arn, or sso_session`,
       );
     }
     return credentialsOf({
