@@ -6,6 +6,7 @@ import { cannot } from "../../errors.ts";
 import { decode, encode } from "../codec/idl.ts";
 import type { VariableMap } from "../types.ts";
 import { guessKind } from "./mod.ts";
+import { shown } from "./shown.ts";
 import { parseVariable, typeWord } from "./type_words.ts";
 
 /** The TypedInterface in base64. @throws CopilotError `usage` for a word that is none, or a name that stands twice */
@@ -65,5 +66,5 @@ function isInterface(bytes: Uint8Array): boolean {
 }
 
 function words(map: VariableMap | undefined): string[] {
-  return (map?.variables ?? []).map(({ key, value }) => `${key}:${typeWord(value?.type ?? {})}`);
+  return (map?.variables ?? []).map(({ key, value }) => shown(`${key}:${typeWord(value?.type ?? {})}`));
 }

@@ -9,6 +9,7 @@ import type { ReferenceSize, ReferenceSizes } from "./references.ts";
 import { elementPlace, keyPlace, variablePlace } from "../plan/names.ts";
 import { messageJson } from "../text/proto_json.ts";
 import { writeScalar } from "../text/text.ts";
+import { shown } from "./shown.ts";
 import { blobText, enumText, inBrackets, typeText } from "./type_text.ts";
 import type { ErrorDocument, Literal, Primitive, Scalar, VariableMap } from "../types.ts";
 import { bytesOf, type TextSink } from "../text/text_bytes.ts";
@@ -20,9 +21,6 @@ const MAX_CELL = 80;
 /** Bytes of a binary value that are shown. */
 const MAX_HEX_BYTES = 16;
 const GAP = "  ";
-
-/** Characters that a terminal obeys: controls, line ends, changes of direction. */
-const HIDDEN = /[\p{Cc}\p{Cf}\u2028\u2029]/gu;
 
 const PRIMITIVES: Readonly<Record<NonNullable<Primitive["value"]>["case"], string>> = {
   integer: "integer",
@@ -254,8 +252,4 @@ function length(text: string): number {
 function cut(text: string): string {
   const characters = [...text.slice(0, 2 * MAX_CELL + 2)];
   return characters.length > MAX_CELL ? `${characters.slice(0, MAX_CELL - 1).join("")}…` : text;
-}
-
-function shown(text: string): string {
-  return text.replace(HIDDEN, (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`);
 }

@@ -29,11 +29,14 @@ const TIME = /^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t].*)?$/;
 const INDICATOR = /^(?:[,[\]{}#&*!|>'"%@`]|[-?:](?:\s|$)|---|\.\.\.)/;
 /** What ends a text without quotes inside. */
 const TERMINATOR = /:(?:\s|$)|\s#/;
-/** Characters that YAML takes only as escapes, or takes for the end of a line. */
+/**
+ * Characters that YAML takes only as escapes, or takes for the end of a line, and those that turn the direction of what follows:
+ * nobody who looks at a document should be shown another order than is in it.
+ */
 // deno-lint-ignore no-control-regex
-const UNPRINTABLE = /[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]/u;
+const UNPRINTABLE = /[\0-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]/u;
 // deno-lint-ignore no-control-regex
-const UNPRINTABLES = /["\\\0-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]/gu;
+const UNPRINTABLES = /["\\\0-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]/gu;
 
 const SHORT_ESCAPES: ReadonlyMap<string, string> = new Map([
   ['"', '\\"'],

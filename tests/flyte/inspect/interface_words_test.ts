@@ -105,6 +105,13 @@ Deno.test("interface words: what Flyte's SDK writes is read, a VariableMap too",
   });
 });
 
+Deno.test("interface words: a stranger's names reach no terminal as they are", () => {
+  const hostile = "\u001b[31m\u202ex";
+  const variables = [{ key: hostile, value: { type: simple(SimpleType.INTEGER), description: "" } }];
+  const { outputs } = decodeWords(encode("TypedInterface", { outputs: { variables } }).toBase64());
+  assert.deepEqual(outputs, ["\\u{1b}[31m\\u{202e}x:int"]);
+});
+
 Deno.test("interface words: what is refused names the word, and what was expected where", () => {
   const cases: [string, RegExp][] = [
     ["x", /"x": expected NAME:TYPE/],

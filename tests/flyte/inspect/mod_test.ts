@@ -206,7 +206,7 @@ Deno.test("nothing that a terminal obeys is written to it", () => {
   const error = { code: hostile, message: `${hostile}\r\n${hostile}`, kind: 0, origin: 0 };
   // deno-lint-ignore no-control-regex
   const obeyed = /[\0-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028]/;
-  for (const format of ["table", "json"] as const) {
+  for (const format of ["table", "json", "yaml"] as const) {
     assert.doesNotMatch(render(encodeLiteralMap(entries), "literals", format), obeyed);
     assert.doesNotMatch(render(encode("ErrorDocument", { error }), "error", format), obeyed);
   }
