@@ -25,8 +25,11 @@ export type ChecksumRequest = "get" | "head" | "put" | "part" | "create" | "comp
 const ABOUT_CHECKSUMS =
   /checksum|trailer|aws-chunked|chunked|content-encoding|content-sha256|not implemented/i;
 
-/** Statuses of a server that does not know a header. */
-const UNKNOWN_HEADER: ReadonlySet<number> = new Set([400, 405, 411, 415, 417, 422, 501]);
+/** The headers by their names, in whatever error a server wraps them. */
+const NAMES_HEADER = /x-amz-(?:checksum|trailer|sdk-checksum)/i;
+
+/** Statuses that say something else of a request than that a header is not known. */
+const OTHER_STATUSES: ReadonlySet<number> = new Set([404, 408, 409, 410, 412, 416, 429]);
 
 /** Codes for which a header can hardly be the reason, and after which bytes are not sent again in vain. */
 const OTHER_REASONS: ReadonlySet<string> = new Set([
@@ -81,11 +84,13 @@ export class ChecksumPolicy {
     // Bytes that arrived damaged are a reason to send them again, and none to stop looking.
     if (isMismatch(code)) return false;
     if (status === 501 || code === "NotImplemented") return true;
+    if (NAMES_HEADER.test(message)) return true;
     const isProven = this.#proven.has(`${request} ${use}`);
-    // A gateway that took the framing apart has broken the signature.
-    if (code === "SignatureDoesNotMatch") return use === "trailer" && !isProven;
+    // A gateway that left the header out, or took the framing apart, has broken the signature.
+    if (code === "SignatureDoesNotMatch") return !isProven;
     if (isKnownCode(code)) return false;
     if (ABOUT_CHECKSUMS.test(`${code} ${message}`)) return true;
-    return !isProven && UNKNOWN_HEADER.has(status) && !OTHER_REASONS.has(code);
+    return !isProven && status >= 400 && status < 500 && !OTHER_STATUSES.has(status) &&
+      !OTHER_REASONS.has(code);
   }
 }
