@@ -15,6 +15,11 @@ const BUFFER_BYTES = 32 * 1024;
 /** Interim replies before the real one; a server that sends more means harm. */
 const MAX_INTERIM_REPLIES = 16;
 
+/** First bytes of a TLS record: its type, and the major version (RFC 8446, section 5.1). */
+const TLS_ALERT = 21;
+const TLS_HANDSHAKE = 22;
+const TLS_MAJOR = 3;
+
 /** One direction of a connection that is being waited on. */
 interface Wait {
   /** Ticks until it is given up; 0 while there is nothing to bound. */
@@ -147,9 +152,28 @@ export class Channel implements EventListenerObject {
     const count = await this.read(this.buffer.subarray(this.end));
     if (count !== null) {
       this.end += count;
+      if (!this.replyBegun) this.#assertPlain();
       this.replyBegun = true;
     }
     return count;
+  }
+
+  /** A server that speaks TLS answers everything else with a record of its own: an alert or a handshake. */
+  #assertPlain(): void {
+    const [type, version] = this.buffer.subarray(this.start, this.end);
+    if ((type !== TLS_ALERT && type !== TLS_HANDSHAKE) || (version !== undefined && version !== TLS_MAJOR)) {
+      return;
+    }
+    this.fail(
+      new CopilotError("config", {
+        action: "transfer",
+        object: this.#object,
+        detail:
+          "this port speaks TLS and was spoken to in plain text, expected an address with https:// or " +
+          "rediss://, or disable_ssl=false",
+      }),
+    );
+    throw this.failure;
   }
 
   /** Writes all of `bytes`. A failure leaves the connection open: the reply may say what happened. */

@@ -81,11 +81,20 @@ async function openTunnel(
   }
 }
 
-/** A certificate that is not trusted stays so: no retry, and the message says where trust comes from. */
+/** What the TLS library says of bytes that are no record of TLS. */
+const NO_TLS = /corrupt message|InvalidContentType/i;
+
+/** A certificate that is not trusted stays so, and a port that speaks no TLS: no retry, and the message says what to change. */
 function tlsError(thrown: unknown, origin: Origin): CopilotError {
   const error = from(thrown, { action: "connect to", object: origin.key, fallback: "network" });
+  const { detail } = error.fault;
+  if (NO_TLS.test(detail)) {
+    const hint =
+      "this port speaks no TLS, most likely plain HTTP: expected an address with http:// or redis://, or disable_ssl=true";
+    return new CopilotError("config", { ...error.fault, detail: `${hint} (${detail})` });
+  }
   if (!/certificate/i.test(error.message)) return error;
   const hint =
     "if the server's authority is private, name its certificates in SSL_CERT_FILE or AWS_CA_BUNDLE";
-  return new CopilotError("config", { ...error.fault, detail: `${error.fault.detail}; ${hint}` });
+  return new CopilotError("config", { ...error.fault, detail: `${detail}; ${hint}` });
 }

@@ -6,6 +6,7 @@ import { settingsFor, type StorageConfig, type StoreSettings } from "../config/m
 import type { DownloadCommand, SidecarCommand } from "../cli/mod.ts";
 import type { ConsoleLog } from "../system/log.ts";
 import type { RunFailure } from "../flyte/codec/error_document.ts";
+import { deadEndpointWarnings } from "./dead_endpoints.ts";
 import { type RequestEvent, RetryBudget, type RetryEvent } from "../storage/retry.ts";
 import { Stores } from "../storage/stores.ts";
 import type { ProgressView } from "./progress.ts";
@@ -65,6 +66,7 @@ export interface OpenOptions {
 /** The stores of a run, with its settings, its retries and its log. */
 export function openStores(command: RunCommand, context: RunContext, options: OpenOptions): Stores {
   const { system, env, caCerts, log, allow } = context;
+  const warnOfDeadEndpoints = deadEndpointWarnings(log, system.clock);
   return new Stores({
     config: configOf(command),
     context: { system, env, caCerts, allow },
@@ -80,6 +82,7 @@ export function openStores(command: RunCommand, context: RunContext, options: Op
       onRequest: log.shows("trace") ? requestLine(log) : undefined,
       onRetry(event) {
         options.onRetry?.(event);
+        warnOfDeadEndpoints(event);
         log.debug("retrying", {
           error: event.error.message,
           attempt: event.attempt,

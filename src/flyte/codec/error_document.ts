@@ -76,7 +76,7 @@ interface Declared {
 function structured(text: string): Declared | undefined {
   let document: unknown;
   try {
-    document = JSON.parse(text);
+    document = JSON.parse(text.replace(/^\ufeff/, ""));
   } catch {
     return undefined;
   }

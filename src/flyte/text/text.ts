@@ -14,6 +14,8 @@ import { trim } from "../../trim.ts";
 /** The tag of binary values that come from a file. */
 const BINARY_TAG = "msgpack";
 
+const BYTE_ORDER_MARK = "\ufeff";
+
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -129,7 +131,7 @@ function outOfRange(fault: "syntax" | "range"): string {
 
 function readStruct(text: string) {
   try {
-    return parseStruct(text);
+    return parseStruct(withoutMark(text));
   } catch (thrown) {
     throw refused(text, `a Struct: ${(thrown as Error).message}`, 'a JSON object such as {"a": 1}');
   }
@@ -143,6 +145,15 @@ function decodeText(bytes: Uint8Array): string {
   }
 }
 
+/** A text without the byte order mark that some editors and languages put in front. */
+export function withoutMark(text: string): string {
+  return text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text;
+}
+
 function refused(text: string, as: string, wanted: string): CopilotError {
-  return new CopilotError("output", `Cannot read ${quoted(text)} as ${as}, wanted ${wanted}`);
+  const mark = text.startsWith(BYTE_ORDER_MARK) ? " behind a byte order mark" : "";
+  return new CopilotError(
+    "output",
+    `Cannot read ${quoted(withoutMark(text))}${mark} as ${as}, wanted ${wanted}`,
+  );
 }

@@ -42,6 +42,7 @@ Deno.test("_ERROR is the user's text, or a structured error", async (t) => {
   const plain = { kind: ErrorKind.RECOVERABLE, origin: ErrorOrigin.USER };
   const permanent = { kind: ErrorKind.NON_RECOVERABLE, origin: ErrorOrigin.USER };
   const cases: [text: string, wanted: ReturnType<typeof parseTaskError>][] = [
+    ['\ufeff{"message":"m","code":"C"}', { message: "User Error: m", code: "C", ...plain }],
     ["boom: <it> failed\n", { message: "User Error: boom: <it> failed\n", ...plain }],
     ["", { message: "User Error: ", ...plain }],
     ['{"message":"m"}', { message: "User Error: m", ...plain }],

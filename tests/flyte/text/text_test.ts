@@ -7,6 +7,7 @@ import {
   SimpleType,
   type Struct,
 } from "../../../src/flyte/types.ts";
+import { codeIs } from "../../support/errors.ts";
 import { caseFile, caseInputs } from "../../support/flyte.ts";
 import { scalarText } from "../../support/flyte.ts";
 
@@ -140,3 +141,19 @@ function assertFiles(name: string, path: string, { value }: Literal): void {
   assert(wanted !== undefined, path);
   assert.equal(scalarText(value.value).toHex(), wanted.toHex(), path);
 }
+
+Deno.test("a byte order mark is passed over before JSON, and named where it spoils a number", () => {
+  assert.deepEqual(structOf('\ufeff{"a":1}'), structOf('{"a":1}'));
+  assert.deepEqual(structOf('\ufeff \n{"a":1}'), structOf('{"a":1}'));
+  for (const type of [SimpleType.INTEGER, SimpleType.FLOAT, SimpleType.BOOLEAN, SimpleType.DATETIME]) {
+    assert.throws(
+      () => parseScalar(type, encoder.encode("\ufeff42")),
+      codeIs("output", "byte order mark", '"42"'),
+    );
+  }
+  const { value } = parseScalar(SimpleType.STRING, encoder.encode("\ufefftext"));
+  assert.deepEqual(value, {
+    case: "primitive",
+    value: { value: { case: "stringValue", value: "\ufefftext" } },
+  });
+});

@@ -19,7 +19,7 @@ const CODES: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
   ["READONLY", "unavailable"],
   ["NOREPLICAS", "unavailable"],
   ["MISCONF", "unavailable"],
-  ["OOM", "unavailable"],
+  ["OOM", "disk-full"],
   ["WRONGTYPE", "unsupported"],
   ["MOVED", "unsupported"],
   ["ASK", "unsupported"],

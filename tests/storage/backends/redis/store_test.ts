@@ -97,7 +97,7 @@ for (
     ["ERR Client sent AUTH, but no password is set", "denied"],
     ["ERR invalid password", "denied"],
     ["LOADING Redis is loading the dataset in memory", "unavailable"],
-    ["OOM command not allowed when used memory > 'maxmemory'.", "unavailable"],
+    ["OOM command not allowed when used memory > 'maxmemory'.", "disk-full"],
     ["READONLY You can't write against a read only replica.", "unavailable"],
     ["ERR max number of clients reached", "throttled"],
     ["ERR string exceeds maximum allowed size (proto-max-bulk-len)", "unsupported"],
