@@ -3,7 +3,7 @@ import assert from "assert";
 import { decodeLiteralMap, encode, encodeLiteralMap } from "../../src/flyte/codec/idl.ts";
 import type { Blob, Literal } from "../../src/flyte/types.ts";
 import { bytesSource } from "../../src/storage/store.ts";
-import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
+import { MemoryStore } from "../../src/storage/backends/memory/store.ts";
 import { type Outcome, runCopilot } from "../faults/copilot.ts";
 import { ObjectServer } from "../support/object_server.ts";
 import { blob, DIRECTORY, FILE, literalMap, outputs, text, tree } from "../support/plans.ts";

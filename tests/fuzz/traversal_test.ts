@@ -8,7 +8,7 @@ import { CopilotError } from "../../src/errors.ts";
 import { download, type DownloadJob } from "../../src/run/download.ts";
 import { encodeLiteralMap } from "../../src/flyte/codec/idl.ts";
 import type { Literal } from "../../src/flyte/types.ts";
-import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
+import { MemoryStore } from "../../src/storage/backends/memory/store.ts";
 import { Random } from "../faults/random.ts";
 import { FixedStores, putAll, recordingLog, sessionOn, temporaryDirectory } from "../support/flows.ts";
 import { blob, list, literalMap, map, text, tree } from "../support/plans.ts";

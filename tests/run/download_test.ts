@@ -4,7 +4,7 @@ import { codeIs } from "../support/errors.ts";
 import { download, type DownloadJob } from "../../src/run/download.ts";
 import { decodeLiteralMap, encode, encodeLiteralMap } from "../../src/flyte/codec/idl.ts";
 import type { Literal } from "../../src/flyte/types.ts";
-import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
+import { MemoryStore } from "../../src/storage/backends/memory/store.ts";
 import type { GetResult } from "../../src/storage/store.ts";
 import type { TransferSession } from "../../src/transfer/session.ts";
 import { STAGING_NAME } from "../../src/transfer/staging.ts";

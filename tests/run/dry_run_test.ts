@@ -3,7 +3,8 @@ import assert from "assert";
 import { encode, encodeLiteralMap } from "../../src/flyte/codec/idl.ts";
 import type { RunCommand, RunContext } from "../../src/run/context.ts";
 import { run } from "../../src/run/mod.ts";
-import { backend, type MemoryStore } from "../../src/storage/backends/memory/mod.ts";
+import { backend } from "../../src/storage/backends/memory/mod.ts";
+import type { MemoryStore } from "../../src/storage/backends/memory/store.ts";
 import { parseUri } from "../../src/storage/uri.ts";
 import { sys } from "../../src/system/deno.ts";
 import {

@@ -4,7 +4,7 @@ import { cannot, CopilotError } from "../../src/errors.ts";
 import { codeIs } from "../support/errors.ts";
 import { decodeLiteralMap, encode } from "../../src/flyte/codec/idl.ts";
 import type { Literal, LiteralType } from "../../src/flyte/types.ts";
-import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
+import { MemoryStore } from "../../src/storage/backends/memory/store.ts";
 import type { TransferSession } from "../../src/transfer/session.ts";
 import type { System } from "../../src/system/mod.ts";
 import { sys } from "../../src/system/deno.ts";

@@ -8,8 +8,8 @@
 import { cannot } from "../../src/errors.ts";
 import type { BackendContext } from "../../src/storage/backend.ts";
 import { type BACKENDS, openStore } from "../../src/storage/backends/mod.ts";
-import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
-import { FileStore } from "../../src/storage/backends/file/mod.ts";
+import { MemoryStore } from "../../src/storage/backends/memory/store.ts";
+import { FileStore } from "../../src/storage/backends/file/store.ts";
 import { Secret, type StoreSettings } from "../../src/config/mod.ts";
 import { withRetry } from "../../src/storage/retry.ts";
 import { parseUri } from "../../src/storage/uri.ts";

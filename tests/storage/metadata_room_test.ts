@@ -1,6 +1,6 @@
 import assert from "assert";
 import { codeIs } from "../support/errors.ts";
-import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
+import { MemoryStore } from "../../src/storage/backends/memory/store.ts";
 import { metadataBytesFor, MetadataRoom, metadataWeightFor } from "../../src/storage/metadata_room.ts";
 import { Stores } from "../../src/storage/stores.ts";
 import { sys } from "../../src/system/deno.ts";

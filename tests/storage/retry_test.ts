@@ -1,7 +1,7 @@
 import assert from "assert";
 import { CopilotError, type ErrorCode } from "../../src/errors.ts";
 import { codeIs } from "../support/errors.ts";
-import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
+import { MemoryStore } from "../../src/storage/backends/memory/store.ts";
 import { RetryBudget, type RetryEvent, type RetryPolicy, withRetry } from "../../src/storage/retry.ts";
 import { NotResumable } from "../../src/storage/resume.ts";
 import { bytesSource, type GetResult, type ObjectStore, readAll } from "../../src/storage/store.ts";

@@ -7,7 +7,7 @@ import { Buffer } from "node:buffer";
 import type { DownloadCommand, SidecarCommand } from "../../src/cli/mod.ts";
 import type { StorageConfig } from "../../src/config/mod.ts";
 import type { ConsoleLog, Fields } from "../../src/system/log.ts";
-import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
+import { MemoryStore } from "../../src/storage/backends/memory/store.ts";
 import { bytesSource, type ObjectStore, readAll, type StoreTraits } from "../../src/storage/store.ts";
 import { type ObjectLocation, Stores } from "../../src/storage/stores.ts";
 import { TransferSession } from "../../src/transfer/session.ts";

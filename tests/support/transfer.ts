@@ -3,7 +3,7 @@
  * @module
  */
 import assert from "assert";
-import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
+import { MemoryStore } from "../../src/storage/backends/memory/store.ts";
 import { createHasher } from "../../src/storage/checksum.ts";
 import {
   bytesSource,

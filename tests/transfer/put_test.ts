@@ -2,7 +2,7 @@ import { assertProgress } from "../support/progress.ts";
 import assert from "assert";
 import { CopilotError } from "../../src/errors.ts";
 import { codeIs } from "../support/errors.ts";
-import { MemoryStore } from "../../src/storage/backends/memory/mod.ts";
+import { MemoryStore } from "../../src/storage/backends/memory/store.ts";
 import type { MultipartUpload, ObjectStore, StoreTraits } from "../../src/storage/store.ts";
 import type { TransferSession } from "../../src/transfer/session.ts";
 import { partBytesFor, putFile } from "../../src/transfer/put.ts";

@@ -4,7 +4,8 @@
 import assert from "assert";
 import { codeIs } from "../../../support/errors.ts";
 import type { BackendContext } from "../../../../src/storage/backend.ts";
-import { backend, FileStore } from "../../../../src/storage/backends/file/mod.ts";
+import { backend } from "../../../../src/storage/backends/file/mod.ts";
+import { FileStore } from "../../../../src/storage/backends/file/store.ts";
 import {
   type ByteSource,
   bytesSource,
