@@ -3,13 +3,12 @@
  * @module
  */
 import { about, CopilotError } from "../../errors.ts";
+import { listEntries } from "./list_entries.ts";
+import { listed, Refusal, theOnly } from "./refusal.ts";
 import { assertName, elementPlace, keyPlace, quoted, subjectOf, variablePlace } from "./names.ts";
 
 /** Bytes of a simple value's file at most, before anything is trimmed. */
 const MAX_VALUE_BYTES = 1024;
-
-/** File names, values and the like that a message lists. */
-const SHOWN_ITEMS = 8;
 
 /** What a path in the tree is. */
 export type EntryKind = "file" | "directory" | "missing";
@@ -37,13 +36,6 @@ export interface Found {
   /** Names below the task's directory; of something missing: where it was looked for. */
   readonly path: readonly string[];
   readonly kind: EntryKind;
-}
-
-/** Why a type does not take what is there. A union goes on to its next variant; nothing else catches it. */
-export class Refusal extends CopilotError {
-  constructor(readonly variable: string, fault: string, code: "output" | "unsupported" = "output") {
-    super(code, { subject: subjectOf("upload", variable), detail: fault });
-  }
 }
 
 /** Looks things up in a tree; whatever goes wrong names the variable. */
@@ -75,16 +67,35 @@ export class OutputLookup {
   }
 
   /**
-   * The elements of a list, in numeric order: `0`, else the only `0.*`.
+   * The elements of a list: in numeric order `0`, else the only `0.*`; or, where no name is an index, in natural order.
    *
-   * @throws Refusal for a file, a missing index, a name that is no index, or several names that stand for one
+   * @returns each with the segment that its object's key gets: the index, or its name
+   * @throws Refusal for a file, a missing index, names of both kinds, or several names that stand for one index
    */
-  elements(list: Found): Found[] {
-    const entries = sortedByIndex(this.#names(list, "list"), list.variable);
-    return entries.map(({ exact, extended }, index) => {
-      const variable = elementPlace(list.variable, index);
-      return this.#found(variable, [...list.path, exact ?? theOnly(extended, String(index), variable)]);
+  elements(list: Found): { element: Found; segment: string }[] {
+    const names = listEntries(this.#names(list, "list"), list.variable);
+    return names.map(({ name, segment }, index) => {
+      const element = this.#found(elementPlace(list.variable, index), [...list.path, name]);
+      return { element, segment };
     });
+  }
+
+  /**
+   * What is said of a variable that nothing stands for: where it was looked for, and what is there instead. A name that differs in
+   * capitals or in its dashes is suggested.
+   */
+  missing({ variable, path }: Found): Refusal {
+    const name = path.at(-1)!;
+    const names = this.#ask(variable, () => this.#namesOfRoot()).filter((other) => !other.startsWith("."));
+    const near = names.find((other) => alike(stemOf(other)) === alike(name) || alike(other) === alike(name));
+    const there = names.length === 0 ? "which is empty" : `which holds ${listed([...names].sort())}`;
+    return new Refusal(
+      variable,
+      `there is no file or directory ${quoted(name)} in the output directory, nor one ${
+        quoted(`${name}.*`)
+      }, ` +
+        `${there}${near === undefined ? "" : `, did you mean ${quoted(near)}`}`,
+    );
   }
 
   /**
@@ -143,10 +154,13 @@ export class OutputLookup {
   }
 }
 
-/** The one of several names that stand for another. */
-function theOnly(candidates: readonly string[], name: string, variable: string): string {
-  if (candidates.length === 1) return candidates[0]!;
-  throw new Refusal(variable, `${listed(candidates)} all stand for ${quoted(name)}, wanted one of them`);
+function stemOf(name: string): string {
+  return /^[^.]*/.exec(name)![0];
+}
+
+/** A name as somebody may have meant another. */
+function alike(name: string): string {
+  return name.toLowerCase().replaceAll(/[-_ ]/g, "");
 }
 
 /** Names with an extension by what stands before it, for the stems that are wanted. `a.b.c` stands for `a` and for `a.b`. */
@@ -162,53 +176,4 @@ function byStem(names: readonly string[], wanted: ReadonlySet<string>): Map<stri
     }
   }
   return found;
-}
-
-/** What a list's directory has for one index. */
-interface IndexEntry {
-  exact: string | null;
-  extended: string[];
-}
-
-/**
- * The entries of a list's directory in numeric order.
- *
- * Hidden files are passed over, since file systems and tools leave such behind; any other name that is no index is refused, so that
- * nothing the task wrote is lost in silence.
- */
-function sortedByIndex(names: readonly string[], variable: string): IndexEntry[] {
-  const found = new Map<number, IndexEntry>();
-  for (const name of names) {
-    const match = /^(0|[1-9]\d{0,14})(\..*)?$/s.exec(name);
-    if (match === null) {
-      if (name.startsWith(".")) continue;
-      throw new Refusal(
-        variable,
-        `its directory has ${quoted(name)}, wanted entries named 0, 1, 2 and so on for a list`,
-      );
-    }
-    const index = Number(match[1]);
-    let entry = found.get(index);
-    if (entry === undefined) found.set(index, entry = { exact: null, extended: [] });
-    if (match[2] === undefined) entry.exact = name;
-    else entry.extended.push(name);
-  }
-  const entries: IndexEntry[] = [];
-  for (let index = 0; index < found.size; index++) {
-    const entry = found.get(index);
-    if (entry === undefined) {
-      throw new Refusal(
-        variable,
-        `its directory has ${found.size} entries of a list but none for index ${index}`,
-      );
-    }
-    entries.push(entry);
-  }
-  return entries;
-}
-
-/** Names in quotes, at most a handful. */
-export function listed(names: readonly string[]): string {
-  const shown = names.slice(0, SHOWN_ITEMS).map(quoted).join(", ");
-  return names.length > SHOWN_ITEMS ? `${shown} and ${names.length - SHOWN_ITEMS} more` : shown;
 }

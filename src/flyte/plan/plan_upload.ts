@@ -11,7 +11,8 @@ import { CopilotError } from "../../errors.ts";
 import { joinKey } from "../../storage/uri.ts";
 import { assertName, quoted, variableError, variablePlace } from "./names.ts";
 import type { Found, OutputTree } from "./outputs.ts";
-import { listed, OutputLookup, Refusal } from "./outputs.ts";
+import { OutputLookup } from "./outputs.ts";
+import { listed, Refusal } from "./refusal.ts";
 import { parseScalar } from "../text/text.ts";
 import type { BlobType, Literal, LiteralMap, LiteralType, Scalar, TypedInterface } from "../types.ts";
 import { Dimensionality, SimpleType } from "../types.ts";
@@ -112,7 +113,7 @@ class Planner {
       throw new Refusal(found.variable, "it has a type that is not known here", "unsupported");
     }
     if (kind.case === "unionType") return this.#union(kind.value.variants, spot);
-    if (found.kind === "missing") return missing(kind, spot);
+    if (found.kind === "missing") return this.#missing(kind, spot);
     switch (kind.case) {
       case "simple":
         return literalOf(this.#simple(kind.value, spot));
@@ -133,6 +134,14 @@ class Planner {
       case "mapValueType":
         return this.#map(kind.value, spot);
     }
+  }
+
+  /** None where a union may have it; else there is nothing to make a literal of. */
+  #missing(kind: LiteralType["type"], { found, fit }: Spot): Literal {
+    if (fit !== "disk" && kind?.case === "simple" && kind.value === SimpleType.NONE) {
+      return literalOf({ value: { case: "noneType", value: {} } });
+    }
+    throw this.#lookup.missing(found);
   }
 
   #simple(simple: number, { found, fit }: Spot): Scalar {
@@ -174,8 +183,8 @@ class Planner {
   }
 
   #list(type: LiteralType, { found, uri, fit }: Spot): Literal {
-    const literals = this.#lookup.elements(found).map((element, index) =>
-      this.read(type, { found: element, uri: joinKey(uri, String(index)), fit })
+    const literals = this.#lookup.elements(found).map(({ element, segment }) =>
+      this.read(type, { found: element, uri: joinKey(uri, segment), fit })
     );
     return { value: { case: "collection", value: { literals } }, hash: "", metadata: new Map() };
   }
@@ -211,18 +220,6 @@ class Planner {
       `no variant of its union fits (${faults.slice(0, SHOWN_FAULTS).join("; ")})`,
     );
   }
-}
-
-/** None where a union may have it; else there is nothing to make a literal of. */
-function missing(kind: LiteralType["type"], { found, fit }: Spot): Literal {
-  if (fit !== "disk" && kind?.case === "simple" && kind.value === SimpleType.NONE) {
-    return literalOf({ value: { case: "noneType", value: {} } });
-  }
-  const path = found.path.join("/");
-  throw new Refusal(
-    found.variable,
-    `there is no file or directory ${quoted(path)} in the output directory, nor one ${quoted(`${path}.*`)}`,
-  );
 }
 
 /** What a variant said, with the place where that is not the union's own. */
