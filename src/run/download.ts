@@ -17,6 +17,7 @@ import type { Files } from "../system/mod.ts";
 import type { Log } from "../system/log.ts";
 import { shownUri } from "../shown_uri.ts";
 import { fetchObject, fetchPrefix, withVariable } from "./fetch_blob.ts";
+import { hasEarlierInputs, warnOfStale } from "./stale.ts";
 import { FAILED_MARKER, STREAM_DIRECTORY, StreamMarkers } from "./stream_markers.ts";
 
 /** Variables whose objects are looked for at the same time; the objects themselves are bounded by the pool. */
@@ -65,9 +66,18 @@ export async function download(job: DownloadJob, context: DownloadContext): Prom
     const names = documentsOf(job.format);
     staging.clear();
     markers?.clear();
+    const isRepeated = hasEarlierInputs(files, job.localDir);
     for (const name of names) files.removeTree(`${job.localDir}/${name}`);
     const resumes = !isEmpty(files, job.localDir);
     const { plan, documents } = await planInputs(job, context);
+    if (isRepeated) {
+      const current = new Set([...names, ...plan.local.literals.keys()]);
+      warnOnFailure(
+        log,
+        "cannot look for what an earlier download left",
+        () => warnOfStale(job.localDir, current, { files, log }),
+      );
+    }
     // Written before anything moves, so that a value no document can hold fails at once; and not kept in memory, where JSON's escapes
     // make a text six times as long.
     for (const document of documents) stage(document, { staging, staged });

@@ -427,6 +427,20 @@ for (const [uri, code] of [["mem://b/none", "not-found"], ["mem://b/no%20ne", "n
   });
 }
 
+Deno.test("download: what an earlier download left and these inputs do not name is told", async () => {
+  using setup = await setUp({ n: integer(1), old: integer(2), d: tree("mem://b/d") }, { "d/x": "X" });
+  setup.dir.write("mine.txt", "not a download's");
+  await setup.download();
+  const told = () =>
+    setup.log.events.filter(({ level }) => level === "warning").map(({ fields }) => fields.names);
+  assert.deepEqual(told(), []);
+  await putAll(setup.store, {
+    "in/inputs.pb": encodeLiteralMap(literalMap({ n: integer(1), d: tree("mem://b/d") })),
+  });
+  await setup.download({ format: "PROTO" });
+  assert.deepEqual(told(), ['"inputs.json", "mine.txt", "old"']);
+});
+
 Deno.test("download: inputs that are not there are an error that names them", async () => {
   using setup = await setUp({});
   await assert.rejects(setup.download({ from: "mem://b/nowhere" }), codeIs("not-found", "mem://b/nowhere"));
