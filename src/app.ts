@@ -54,8 +54,9 @@ export async function main(
   try {
     const { command, warnings } = await complete(argv, env, sys.files);
     const limits = memoryLimits(sys.files);
+    const free = freeSpace(command);
     if (!/^(run|doctor)$/.test(command.kind) && !readsProc(command)) dropRights();
-    const status = await carryOut(command, { ...world, env, warnings, limits });
+    const status = await carryOut(command, { ...world, env, warnings, limits, ...free });
     return world.terminations.interrupted.aborted ? INTERRUPTED : status;
   } catch (thrown) {
     const error = from(thrown, { action: "run" });
@@ -93,6 +94,21 @@ interface World {
   warnings: readonly string[];
   /** The container's. */
   limits: MemoryLimits;
+  /** Free space where inputs go, in bytes. */
+  freeBytes?: number;
+}
+
+/** The free space where a command's inputs go, which nobody may ask for any more once the rights are dropped. */
+function freeSpace(command: Command): Pick<World, "freeBytes"> {
+  const download = command.kind === "run" ? command.download : command;
+  if (download?.kind !== "download") return {};
+  try {
+    let path = absolute(download.localDir);
+    while (path !== "/" && sys.files.stat(path) === null) path = posix.dirname(path);
+    return { freeBytes: freeBytes(path) };
+  } catch {
+    return {};
+  }
 }
 
 /** Whether a command reads /proc while it waits; it gives up its rights later than others then. */
@@ -295,6 +311,7 @@ async function moveData(
     env,
     caCerts: [],
     ...limitsOf(command, limits),
+    ...(world.freeBytes !== undefined && { freeBytes: world.freeBytes }),
     log: logSettings(command),
     cwd: workingDirectory(),
     realLocalDir: command.localDir,

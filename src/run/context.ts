@@ -38,6 +38,8 @@ export interface RunContext {
   spentMs: number;
   /** Milliseconds between main's end and SIGKILL, where somebody has told; else it is taken to be `--timeout`, as Flyte sets it. */
   graceMs?: number;
+  /** Free space in a download's directory when the run begins, in bytes; absent where nobody can tell. */
+  freeBytes?: number;
   /** UPLOAD_EAGER's upload begins before main has ended; resolves when it has, with what was wrong about its end. */
   ended?: Promise<RunFailure | null>;
   /** Whether an earlier life of this sidecar has begun the upload: what it has stored whole is not sent again. Default: no. */

@@ -13,10 +13,11 @@ import type { LiteralMap } from "../flyte/types.ts";
 import type { TransferSession } from "../transfer/session.ts";
 import { type StagedFile, Staging, STAGING_NAME } from "../transfer/staging.ts";
 import type { Stores } from "../storage/stores.ts";
-import type { Files } from "../system/mod.ts";
 import type { Log } from "../system/log.ts";
+import type { Files } from "../system/mod.ts";
 import { shownUri } from "../shown_uri.ts";
-import { fetchObject, fetchPrefix, withVariable } from "./fetch_blob.ts";
+import { type FetchContext, fetchObject, fetchPrefix, withVariable } from "./fetch_blob.ts";
+import { DiskRoom } from "./disk_room.ts";
 import { hasEarlierInputs, warnOfStale } from "./stale.ts";
 import { FAILED_MARKER, STREAM_DIRECTORY, StreamMarkers } from "./stream_markers.ts";
 
@@ -40,6 +41,8 @@ export interface DownloadJob {
   mode: DownloadMode;
   /** Bound for metadata objects in bytes; 0 for none. */
   maxMetadataBytes: number;
+  /** Free space for {@linkcode localDir} in bytes; absent where nobody can tell. */
+  freeBytes?: number | undefined;
 }
 
 /** What it works with. */
@@ -64,6 +67,7 @@ export async function download(job: DownloadJob, context: DownloadContext): Prom
   const staged: StagedFile[] = [];
   try {
     const names = documentsOf(job.format);
+    const disk = new DiskRoom(job.localDir, job.freeBytes ?? Infinity);
     staging.clear();
     markers?.clear();
     const isRepeated = hasEarlierInputs(files, job.localDir);
@@ -81,7 +85,7 @@ export async function download(job: DownloadJob, context: DownloadContext): Prom
     // Written before anything moves, so that a value no document can hold fails at once; and not kept in memory, where JSON's escapes
     // make a text six times as long.
     for (const document of documents) stage(document, { staging, staged });
-    await carryOut(plan, { ...context, staging, markers, resumes });
+    await carryOut(plan, { ...context, staging, markers, disk, resumes });
     documents.forEach(({ path }, index) => staged[index]!.commit(path));
   } catch (error) {
     warnOnFailure(log, "cannot mark the download as failed", () => markers?.failed());
@@ -222,10 +226,8 @@ function decoded<T>(bytes: Uint8Array, what: string, decode: (bytes: Uint8Array)
   }
 }
 
-interface CarryOut extends DownloadContext {
-  staging: Staging;
+interface CarryOut extends DownloadContext, FetchContext {
   markers: StreamMarkers | null;
-  resumes: boolean;
 }
 
 function isEmpty(files: Files, directory: string): boolean {

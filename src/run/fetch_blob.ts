@@ -10,6 +10,7 @@ import { shownUri } from "../shown_uri.ts";
 import type { ListPage, ObjectInfo, ObjectStore } from "../storage/store.ts";
 import type { ObjectLocation, Stores } from "../storage/stores.ts";
 import type { Log } from "../system/log.ts";
+import type { DiskRoom } from "./disk_room.ts";
 import { getFile } from "../transfer/get.ts";
 import { isKept, maybeKept } from "../transfer/kept.ts";
 import type { TransferSession } from "../transfer/session.ts";
@@ -20,6 +21,7 @@ export interface FetchContext {
   session: TransferSession;
   stores: Stores;
   staging: Staging;
+  disk: DiskRoom;
   log: Log;
   /** The directory holds what an earlier run has left: a file in place may be the object already. */
   resumes: boolean;
@@ -103,18 +105,52 @@ async function fetchWhole(object: Listed, store: ObjectStore, target: Target): P
     return;
   }
   const named = (error: unknown) => withVariable(error, target.action);
-  await stores.whole(
-    { store, key },
-    session.signal,
-    (verification) =>
-      getFile(session, store, key, {
-        staging,
-        path: target.path,
-        verification,
-        named,
-        ...(size !== undefined && { size }),
-      }),
-  );
+  const space = new FileSpace(shownUri(`${store.root}/${key}`), target);
+  try {
+    await stores.whole(
+      { store, key },
+      session.signal,
+      (verification) =>
+        getFile(session, store, key, {
+          staging,
+          path: target.path,
+          verification,
+          named,
+          room: (bytes) => space.take(bytes),
+          ...(size !== undefined && { size }),
+        }),
+    );
+  } catch (thrown) {
+    throw space.giveBack(thrown);
+  }
+}
+
+/** The space of one file on the disk, whichever try it takes. */
+class FileSpace {
+  readonly #object: string;
+  readonly #target: Target;
+  #bytes = 0;
+  #giveBack = () => {};
+
+  constructor(object: string, target: Target) {
+    this.#object = object;
+    this.#target = target;
+  }
+
+  take(bytes: number): void {
+    const { path, context: { session, disk, resumes } } = this.#target;
+    this.#giveBack();
+    this.#giveBack = () => {};
+    this.#bytes = bytes;
+    const replaced = resumes ? session.system.files.lstat(path)?.size ?? 0 : 0;
+    this.#giveBack = disk.take(bytes, replaced, this.#object);
+  }
+
+  /** The file is not written after all; the error says what was needed where the disk is full. */
+  giveBack(thrown: unknown): unknown {
+    this.#giveBack();
+    return this.#target.context.disk.explain(thrown, this.#bytes);
+  }
 }
 
 /** A key, with what a listing says of it. */

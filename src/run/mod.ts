@@ -85,7 +85,7 @@ export async function run(command: RunCommand, context: RunContext): Promise<num
     return 0;
   }
   const { code = "task" } = error ?? {};
-  const exitStatus = code === "aborted" || command.exitOnError ? 1 : 0;
+  const exitStatus = code === "aborted" || command.exitOnError || command.outputPrefix === undefined ? 1 : 0;
   log.error(`${what.toLowerCase()} failed`, { ...figures, code, exitStatus, error: failure.message });
   return code === "aborted" ? exitStatus : await reportFailure(failure, command, context);
 }
@@ -180,7 +180,11 @@ async function flow(command: RunCommand, tools: Tools): Promise<RunFailure | nul
     if (precaution?.wasWritten && !isWithdrawn) await withdraw();
     return null;
   }
-  const job = { ...command, maxMetadataBytes: command.storage.maxDownloadBytes };
+  const job = {
+    ...command,
+    maxMetadataBytes: command.storage.maxDownloadBytes,
+    freeBytes: context.freeBytes,
+  };
   const withdrawn = withdraw();
   const settled = withdrawn.catch(() => {});
   // Awaited also after a failure, or it could take away the error document of this run.

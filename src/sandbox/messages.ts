@@ -28,6 +28,8 @@ export type ToWorker =
     resumes: boolean;
     /** Milliseconds between main's end and SIGKILL, where they are known. */
     graceMs?: number;
+    /** Free space in the local directory; undefined where nobody can tell. */
+    freeBytes?: number;
     /** Whether main still runs: `ended` will follow. */
     early: boolean;
     /** Milliseconds of the run's deadline that Workers before this one have used. */

@@ -80,6 +80,8 @@ export interface SandboxOptions extends ScopeContext {
   graceMs?: number;
   /** Whether an earlier life of this sidecar has begun the upload. Default: no. */
   resumes?: boolean;
+  /** Free space in the local directory, in bytes. */
+  freeBytes?: number;
   /** Called when a sidecar's outputs are all declared. */
   uploaded?(): void;
 }
@@ -256,6 +258,7 @@ function connect(command: RunCommand, options: SandboxOptions, wires: Wires): ()
       ...(options.caveat === undefined ? {} : { caveat: options.caveat }),
       resumes: options.resumes === true,
       ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
+      ...(options.freeBytes === undefined ? {} : { freeBytes: options.freeBytes }),
       ...(failure === undefined ? {} : { failure }),
     });
   } catch (thrown) {

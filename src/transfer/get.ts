@@ -25,6 +25,8 @@ export interface GetFileOptions {
   verification: Verification;
   /** Bytes that the object must have, where a listing said so. */
   size?: number;
+  /** Called with the size of the object before anything is written; what it throws ends the transfer. */
+  room?(bytes: number): void;
   /** Puts in front of an error what the object is for. Default: nothing. */
   named?(error: unknown): unknown;
 }
@@ -49,9 +51,10 @@ export async function getFile(
   const { named = (error: unknown) => error, verification } = options;
   let staged: StagedFile | undefined;
   try {
-    staged = options.staging.create(BLOB_MODE);
     const object = shownUri(`${store.root}/${key}`);
     assertListedSize(first.info.size, options.size, object);
+    options.room?.(first.info.size);
+    staged = options.staging.create(BLOB_MODE);
     if (options.size === undefined) session.expect(0, first.info.size);
     const large = first.info.size > 2 * rangeBytesFor(first.info.size);
     if (large && store.traits.parallelRanges && canRange(first)) {

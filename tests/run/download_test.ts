@@ -441,6 +441,22 @@ Deno.test("download: what an earlier download left and these inputs do not name 
   assert.deepEqual(told(), ['"inputs.json", "mine.txt", "old"']);
 });
 
+Deno.test("download: objects for which the disk has no room are refused before they are written", async () => {
+  using setup = await setUp({ big: blob("mem://b/big") }, { big: randomBytes(3 * MIB) });
+  await assert.rejects(
+    setup.download({ freeBytes: 2 * MIB }),
+    codeIs("disk-full", "variable big", "mem://b/big", "3.0 MiB", "2.0 MiB"),
+  );
+  assert.deepEqual(setup.files(), {});
+});
+
+Deno.test("download: a file that is there gives way to the one that comes, and so does its room", async () => {
+  using setup = await setUp({ big: blob("mem://b/big") }, { big: randomBytes(3 * MIB) });
+  await setup.download({ freeBytes: 3 * MIB });
+  await putAll(setup.store, { big: randomBytes(3 * MIB + 1) });
+  await setup.download({ freeBytes: MIB });
+});
+
 Deno.test("download: inputs that are not there are an error that names them", async () => {
   using setup = await setUp({});
   await assert.rejects(setup.download({ from: "mem://b/nowhere" }), codeIs("not-found", "mem://b/nowhere"));
