@@ -1,6 +1,7 @@
 import assert from "assert";
 import { CopilotError } from "../../src/errors.ts";
 import { type Invocation, parse } from "../../src/cli/mod.ts";
+import { COMMAND_TABLE, COMMANDS } from "../../src/cli/command_table.ts";
 import { flagsOf } from "../../src/cli/flags.ts";
 
 function failure(argv: readonly string[]): CopilotError {
@@ -115,6 +116,25 @@ Deno.test("grammar: what is refused names the flag and what is accepted", () => 
     [["help", "a", "b"], /Unexpected argument/],
   ];
   for (const [argv, pattern] of cases) assert.match(failure(argv).message, pattern, argv.join(" "));
+});
+
+Deno.test("grammar: no command takes more arguments than it says", () => {
+  for (const command of COMMANDS) {
+    const { max, values } = COMMAND_TABLE[command].arguments;
+    const words = Array.from({ length: max + 1 }, () => values?.[0] ?? "x.pb");
+    assert.match(failure([command, ...words]).message, /Unexpected argument/, command);
+  }
+});
+
+Deno.test("grammar: files are read for commands that use them, and not for their help", () => {
+  const patterns = (...argv: string[]) => parse([...argv, "--config", "x.yaml"]).configPatterns;
+  assert.deepEqual(patterns("download"), ["x.yaml"]);
+  assert.deepEqual(patterns("inspect", "a"), ["x.yaml"]);
+  for (
+    const argv of [["download", "--help"], ["sidecar", "--help-all"], ["version"], ["interface", "a:int"]]
+  ) {
+    assert.deepEqual(patterns(...argv), [], argv.join(" "));
+  }
 });
 
 Deno.test("values: whole numbers as Go's ParseInt with base 0", () => {

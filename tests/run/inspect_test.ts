@@ -1,6 +1,7 @@
 import assert from "assert";
 import { encodeLiteralMap } from "../../src/flyte/codec/idl.ts";
 import { inspect, type InspectCommand, type InspectContext } from "../../src/run/inspect.ts";
+import { CopilotError } from "../../src/errors.ts";
 import { storeSettings } from "../../src/config/mod.ts";
 import { sys } from "../../src/system/deno.ts";
 import { codeIs } from "../support/errors.ts";
@@ -35,7 +36,9 @@ async function shown(
   change: Partial<InspectCommand> = {},
   around = context(),
 ): Promise<string> {
-  const { text } = await inspect(command(documents, change), documents.map((name) => ({ name })), around);
+  const sources = documents.map((name) => ({ name }));
+  const { text, status } = await inspect(command(documents, change), sources, around);
+  assert.equal(status, 0);
   return text;
 }
 
@@ -92,6 +95,27 @@ Deno.test("inspect --sizes: asks for the places that the document names, and cou
     [dir.at("data/gone")]: null,
   });
   assert.deepEqual(asked.at(-1)!.sort(), Object.keys(JSON.parse(text).sizes).sort());
+});
+
+Deno.test("inspect --sizes: a place that may not be looked at fails it, and nothing there is counted", async () => {
+  using dir = temporaryDirectory();
+  dir.write("inputs.pb", encodeLiteralMap(literalMap({ f: blob("http://169.254.169.254/x") })));
+  const refused = new CopilotError("denied", "not there");
+  const allow = (uris: readonly string[]) =>
+    uris.includes(dir.at("inputs.pb")) ? Promise.resolve() : Promise.reject(refused);
+  await assert.rejects(
+    shown([dir.at("inputs.pb")], { sizes: true }, context({ allow })),
+    codeIs("denied", "not there"),
+  );
+  assert.match(await shown([dir.at("inputs.pb")], {}, context({ allow })), /169\.254/);
+});
+
+Deno.test("inspect: the only document of a directory stands below its name, one by itself does not", async () => {
+  using dir = temporaryDirectory();
+  dir.write("outputs.pb", encodeLiteralMap(literalMap({ n: integer(2) })));
+  const table = "OUTPUT  TYPE     VALUE\nn       integer  2\n";
+  assert.equal(await shown([dir.at("")]), `outputs.pb\n${table}`);
+  assert.equal(await shown([dir.at("outputs.pb")]), table);
 });
 
 Deno.test("inspect --diff: directories are compared document by document", async () => {
