@@ -8,6 +8,13 @@ import type { Container, ProcessRecord } from "../../proc/containers.ts";
 import { NewestPid, pidsBetween } from "./newest_pid.ts";
 import type { ProcScan } from "./scan.ts";
 
+/** Milliseconds between looks while nothing shows. A container shows for 40 ms and more before its program runs. */
+const POLL_MS = 25;
+/** While one shows that is not a container's program yet. */
+const ARRIVAL_POLL_MS = 5;
+/** While there is nothing whose state may change, what is known is not looked at for so long. */
+const IDLE_MS = 1000;
+
 /** What is known is brought up to date so often, though nothing has come. */
 const REFRESH_MS = 200;
 /** All processes are looked at so often, and less often the longer it takes: at most this share of the time. */
@@ -36,9 +43,19 @@ export class Arrivals {
     this.#newest = new NewestPid(files);
   }
 
-  /** Milliseconds that there should be at least between two calls of {@linkcode look}, so that it costs little. */
-  get pauseMs(): number {
-    return this.#newest.isTrusted ? 0 : this.#listMs / LIST_SHARE;
+  /**
+   * Resolves when something may have come, and now and then without: once the nap is over.
+   *
+   * @param isIdle whether there is no container whose state may change meanwhile
+   */
+  async nap(nap: AbortController, { isIdle }: { isIdle: boolean }): Promise<void> {
+    const clock = this.#clock;
+    if (this.#scan.isSettling) return await clock.sleep(ARRIVAL_POLL_MS, nap.signal);
+    if (!this.#newest.isTrusted || this.#scan.hasArriving) {
+      return await clock.sleep(Math.max(POLL_MS, this.#listMs / LIST_SHARE), nap.signal);
+    }
+    const stop = clock.every(POLL_MS, () => this.#newest.hasMoved() && nap.abort());
+    await clock.sleep(isIdle ? IDLE_MS : REFRESH_MS, nap.signal).finally(stop);
   }
 
   /** Milliseconds until all processes should be looked at again. */

@@ -21,9 +21,7 @@ import { ProcScan } from "./scan.ts";
 
 const NAME = "shared-process-ns";
 
-/** Milliseconds between looks while nothing shows. A container shows for 40 ms and more before its program runs. */
-const START_POLL_MS = 20;
-/** While one shows that is not a container's program yet. */
+/** While a process shows that has not arrived in its container yet. */
 const ARRIVAL_POLL_MS = 5;
 /** Where the kernel gives no handle on main. */
 const RUN_POLL_MS = 100;
@@ -165,15 +163,20 @@ export class ProcessWatcher implements Watcher {
     const { clock } = this.#context.system;
     const nap = new AbortController();
     this.#naps.add(nap);
-    await clock.sleep(this.#pauseMs(clock.monotonicMs()), nap.signal).catch(() => {});
+    const main = mainOf(this.#state);
+    const pause = main === null || main.end?.isComplete
+      ? this.#arrivals!.nap(nap, { isIdle: this.#isIdle() })
+      : clock.sleep(this.#pauseMs(main, clock.monotonicMs()), nap.signal);
+    await pause.catch(() => {});
     this.#naps.delete(nap);
   }
 
-  #pauseMs(nowMs: number): number {
-    const main = mainOf(this.#state);
-    if (main === null || main.end?.isComplete) {
-      return this.#scan?.isSettling ? ARRIVAL_POLL_MS : Math.max(START_POLL_MS, this.#arrivals?.pauseMs ?? 0);
-    }
+  /** Whether no container runs that may be main. */
+  #isIdle(): boolean {
+    return candidates(this.#state.containers.values(), this.#rules!).every(({ end }) => end?.isComplete);
+  }
+
+  #pauseMs(main: Container, nowMs: number): number {
     if (this.#scan?.isSettling) return ARRIVAL_POLL_MS;
     if (main.end !== null) return END_POLL_MS;
     // Before its program runs main is looked at soon: its memory events are to be opened then.

@@ -139,6 +139,7 @@ export class ProcScan {
   #record(stat: ProcessStat, known: Known, nowMs: number): ProcessRecord | null {
     if (known.membership.kind !== "container") return null;
     const { id, podUid } = known.membership;
+    if (id === this.own.containerId) return null;
     // With the host's PID namespace the whole machine is in sight.
     if (podUid !== null && this.own.podUid !== null && podUid !== this.own.podUid) return null;
     const seenMs = nowMs - known.firstSeenMs;
