@@ -4,7 +4,7 @@
  */
 
 /** Version of the program. */
-export const VERSION = "0.1.0";
+export const VERSION = "0.2.0";
 
 /** What {@linkcode BUILD} is until scripts/compile.ts replaces it within the bundle. */
 export const UNBUILT = "@BUILD@";
@@ -19,7 +19,7 @@ export interface Runtime {
   arch: string;
 }
 
-/** What `copilot version` prints: `copilot 0.1.0 (commit a1b2c3d4e5f6 of 2026-01-31, deno 2.7.14, linux x86_64)` and a line feed. */
+/** What `copilot version` prints: `copilot 0.2.0 (commit a1b2c3d4e5f6 of 2026-01-31, deno 2.7.14, linux x86_64)` and a line feed. */
 export function versionText(runtime: Runtime): string {
   // Not compared with the constant, which a bundler would work out while both are still equal.
   const build = /^@/.test(BUILD) ? "from source" : `commit ${BUILD}`;
