@@ -3,15 +3,14 @@
  * @module
  */
 import { settingsFor, type StorageConfig } from "../config/mod.ts";
-import { cannot } from "../errors.ts";
+import { cannot, from } from "../errors.ts";
 import { spellingsOf } from "../flyte/plan/keys.ts";
 import type { RunCommand } from "../run/context.ts";
 import type { InspectCommand } from "../run/inspect.ts";
 import type { PermissionContext } from "../storage/backend.ts";
 import { requiredPermissions } from "../storage/permissions.ts";
-import { hostnameOf, isLinkLocal } from "../storage/reach.ts";
+import { assertAllowed } from "../storage/guard.ts";
 import { parseUri, type StoreUri } from "../storage/uri.ts";
-import { shownUri } from "../shown_uri.ts";
 
 /** What the Worker may do. */
 export interface Scope {
@@ -91,6 +90,26 @@ function settings(uri: string, what: string, storage: StorageConfig) {
   return settingsFor(parseUri(uri, what).scheme, storage);
 }
 
+/** Schemes whose URIs name a host, and where none is said, its port. */
+const PORTS: Readonly<Record<string, number>> = { http: 80, https: 443, redis: 6379, rediss: 6379 };
+
+function assertHostAllowed(
+  text: string,
+  { scheme, container }: StoreUri,
+  command: RunCommand | InspectCommand,
+  { env }: ScopeContext,
+): void {
+  const url = URL.parse(`http://${container}`);
+  if (url === null) throw cannot("read", text, { input: "its host is none, expected HOST or HOST:PORT" });
+  const said = /:([0-9]+)$/.exec(container)?.[1];
+  const port = said === undefined ? PORTS[scheme]! : Number(said);
+  try {
+    assertAllowed({ hostname: url.hostname, port }, { env, allowsLinkLocal: allowsLinkLocal(command) });
+  } catch (thrown) {
+    throw from(thrown, { action: "read", object: text }).within({ action: "read", object: text });
+  }
+}
+
 /**
  * Adds the places that a run's inputs name.
  *
@@ -109,12 +128,7 @@ export function widen(
     if (uri.scheme === "file" && !mayNameFiles(command)) {
       throw cannot("read", text, { denied: "inputs from a remote store must not name local files" });
     }
-    const namesHost = /^(https?|rediss?)$/.test(uri.scheme);
-    if (namesHost && !allowsLinkLocal(command) && isLinkLocal(hostnameOf(uri))) {
-      throw cannot("read", shownUri(text), {
-        denied: "inputs must not name link-local or metadata addresses (--allow-link-local lifts this)",
-      });
-    }
+    if (Object.hasOwn(PORTS, uri.scheme)) assertHostAllowed(text, uri, command, context);
     for (const spelling of triedUris(uri)) {
       const needed = requiredPermissions(
         spelling,

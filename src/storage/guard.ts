@@ -7,23 +7,57 @@
  */
 import { cannot } from "../errors.ts";
 import type { Network } from "../system/mod.ts";
+import { credentialEndpointAt, credentialEndpoints } from "./cloud/credential_endpoints.ts";
 import { isLinkLocal } from "./reach.ts";
 
-/** A network whose connections to link-local and metadata addresses are closed before a byte is sent, whatever name was called. */
-export function guardedNetwork(network: Network): Network {
+/** What is refused. */
+export interface GuardOptions {
+  /** The environment, whose givers of credentials are refused. */
+  env: Readonly<Record<string, string>>;
+  /** Link-local and metadata addresses may be reached. */
+  allowsLinkLocal: boolean;
+}
+
+/**
+ * Throws CopilotError `denied` for an address that no input may name: link-local, metadata, or one from which this run gets its own
+ * credentials.
+ *
+ * @param host a name or an address, and the port behind it
+ * @param called what was asked for, where the address is what that has resolved to
+ */
+export function assertAllowed(
+  { hostname, port }: { hostname: string; port: number },
+  { env, allowsLinkLocal }: GuardOptions,
+  called = hostname,
+): void {
+  const address = called === hostname ? "a" : `the address ${hostname}, a`;
+  if (!allowsLinkLocal && isLinkLocal(hostname)) {
+    throw cannot("connect to", called, {
+      denied: `it is ${address} link-local or metadata address (--allow-link-local lifts this)`,
+    });
+  }
+  const endpoint = credentialEndpointAt(credentialEndpoints(env), hostname, port);
+  if (endpoint === undefined) return;
+  throw cannot("connect to", `${called}:${port}`, {
+    denied: `it gives this run its own credentials (${endpoint.from}), so no input may name it`,
+  });
+}
+
+/** A network whose connections to refused addresses are closed before a byte is sent, whatever name was called. */
+export function guardedNetwork(network: Network, options: GuardOptions): Network {
   return {
     ...network,
     async connect(hostname, port, signal) {
-      if (isLinkLocal(hostname)) throw refusal(hostname, "it is a link-local or metadata address");
+      assertAllowed({ hostname, port }, options);
       const connection = await network.connect(hostname, port, signal);
       const { remoteAddress } = connection;
-      if (remoteAddress === undefined || !isLinkLocal(remoteAddress)) return connection;
-      connection.close();
-      throw refusal(hostname, `it is the link-local or metadata address ${remoteAddress}`);
+      try {
+        if (remoteAddress !== undefined) assertAllowed({ hostname: remoteAddress, port }, options, hostname);
+        return connection;
+      } catch (thrown) {
+        connection.close();
+        throw thrown;
+      }
     },
   };
-}
-
-function refusal(hostname: string, why: string) {
-  return cannot("connect to", hostname, { denied: `${why} (--allow-link-local lifts this)` });
 }

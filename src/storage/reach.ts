@@ -4,9 +4,6 @@
  * Pure.
  * @module
  */
-import { cannot } from "../errors.ts";
-import type { StoreUri } from "./uri.ts";
-
 /** Names and addresses outside the link-local ranges where clouds hand out a machine's credentials. */
 const METADATA_HOSTS: ReadonlySet<string> = new Set([
   // AWS: instances and pods.
@@ -83,14 +80,4 @@ function embedded(groups: readonly number[]): string[] {
 
 function dotted(high: number, low: number): string {
   return [high >> 8, high & 255, low >> 8, low & 255].join(".");
-}
-
-/** The host that a URI names, in its one spelling, which only URLs of http have. @throws CopilotError `config` where there is none */
-export function hostnameOf(uri: StoreUri): string {
-  try {
-    return new URL(`http://${uri.container}`).hostname;
-  } catch {
-    // The text may hold a password, so it is not repeated.
-    throw cannot("use an address", { config: "it is not a URL" });
-  }
 }

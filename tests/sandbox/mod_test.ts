@@ -168,6 +168,41 @@ for (
   });
 }
 
+const OWN = {
+  AWS_CONTAINER_CREDENTIALS_FULL_URI: "http://127.0.0.1:2345/creds",
+  GCE_METADATA_HOST: "meta.test",
+};
+
+for (
+  const [uri, refused] of [
+    ["http://127.0.0.1:2345/creds", true],
+    ["http://user:pw@127.0.0.1:2345/other", true],
+    ["http://localhost:2345/", true],
+    ["http://LOCALHOST.:2345/", true],
+    ["http://[::1]:2345/", true],
+    ["http://2130706433:2345/", true],
+    ["http://[::ffff:127.0.0.1]:2345/", true],
+    ["redis://127.0.0.1:2345/x", true],
+    ["http://meta.test/x", true],
+    ["http://META.test:80/x", true],
+    // Another port of the same host, and another host, are not meant.
+    ["http://127.0.0.1:2346/creds", false],
+    ["http://127.0.0.1/", false],
+    ["https://meta.test/x", false],
+    ["http://other.test:2345/creds", false],
+  ] as const
+) {
+  Deno.test(`sandbox: the run's own givers of credentials and ${uri}: ${refused ? "refused" : "allowed"}`, () => {
+    const context = options({ env: OWN });
+    for (const allowLinkLocal of [false, true]) {
+      const command = { ...REMOTE, allowLinkLocal };
+      const work = () => widen(scopeOf(command, context), [uri], command, context);
+      if (refused) assert.throws(work, codeIs("denied", "its own credentials"));
+      else assert.equal(work(), true);
+    }
+  });
+}
+
 Deno.test("sandbox: an input whose URL is none is an error that does not repeat its password", () => {
   assert.throws(
     () => widen(scopeOf(REMOTE, options()), ["http://user:hunter2@bad host/x"], REMOTE, options()),

@@ -22,10 +22,8 @@ import { HttpStore } from "./store.ts";
 
 function openHost(uri: StoreUri, settings: StoreSettings, context: BackendContext): HttpStore {
   const { base, allowsLinkLocal } = httpSettings(uri, settings);
-  const system = allowsLinkLocal
-    ? context.system
-    : { ...context.system, network: guardedNetwork(context.system.network) };
-  const client = clientFor({ ...context, system });
+  const network = guardedNetwork(context.system.network, { env: context.env, allowsLinkLocal });
+  const client = clientFor({ ...context, system: { ...context.system, network } });
   return new HttpStore(base, client, { context, allowsLinkLocal });
 }
 

@@ -13,10 +13,12 @@ import { RedisClient } from "./client.ts";
 import { RedisStore } from "./store.ts";
 
 function openServer(uri: StoreUri, settings: StoreSettings, context: BackendContext): RedisStore {
-  const { system, caCerts, signal } = context;
+  const { system, env, caCerts, signal } = context;
   const target = redisTarget(uri, settings);
   const client = new RedisClient({
-    network: target.isGuarded ? guardedNetwork(system.network) : system.network,
+    network: target.isGuarded
+      ? guardedNetwork(system.network, { env, allowsLinkLocal: false })
+      : system.network,
     clock: system.clock,
     caCerts,
     target,
