@@ -76,7 +76,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   doctor: ["cli", "config", "watch", "watch/watchers", "http", "storage", "storage/backends", "system"],
   task: ["cli", "flyte", "watch", "system"],
   transfer: ["storage", "http", "system"],
-  storage: ["storage/backends", "config", "system"],
+  storage: ["storage/backends", "storage/cloud", "config", "system"],
   "storage/backends": ["storage", "storage/cloud", "config", "http", "system"],
   "storage/cloud": ["storage", "http", "system"],
   http: ["storage", "system"],

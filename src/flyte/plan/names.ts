@@ -82,18 +82,30 @@ export function subjectOf(action: string, variable: string): string {
   return `${action} variable ${place}`;
 }
 
+// deno-lint-ignore no-control-regex -- they are what is looked for
+const CONTROL = /[\0-\x1f\x7f]/;
+
 /**
- * Refuses a URI that is none, or longer than any store or web server takes: it would be in memory many times over.
+ * Refuses a URI that is none, has control characters, or is longer than any store or web server takes: it would be in memory many times over.
  *
  * @throws CopilotError `input` that names the variable
  */
 export function assertUri(uri: string, { action, variable }: { action: string; variable: string }): void {
   if (uri === "") throw variableError("input", { action, variable, fault: "its URI is empty" });
-  if (uri.length <= MAX_URI_CHARACTERS) return;
+  if (uri.length > MAX_URI_CHARACTERS) {
+    throw variableError("input", {
+      action,
+      variable,
+      fault: `its URI has ${uri.length} characters, expected at most ${MAX_URI_CHARACTERS}`,
+    });
+  }
+  const control = CONTROL.exec(uri)?.[0];
+  if (control === undefined || !uri.includes("://")) return;
+  const code = control.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
   throw variableError("input", {
     action,
     variable,
-    fault: `its URI has ${uri.length} characters, expected at most ${MAX_URI_CHARACTERS}`,
+    fault: `its URI has the control character U+${code}, which goes to no server`,
   });
 }
 

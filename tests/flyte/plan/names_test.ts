@@ -1,7 +1,9 @@
 import assert from "assert";
+import { codeIs } from "../../support/errors.ts";
 import {
   assertName,
   assertPathLength,
+  assertUri,
   basenameOfUri,
   elementPlace,
   keyPlace,
@@ -97,4 +99,15 @@ Deno.test("the basename of a URI is its last component as it is written", async 
     ["///", ""],
   ];
   for (const [uri, name] of cases) await t.step(uri, () => assert.equal(basenameOfUri(uri), name));
+});
+
+Deno.test("names: a URI with a control character is refused before anything is sent, a path is not", () => {
+  const refused = ["http://h/a\r\nHost: x", "s3://b/a\0", "redis://h/\x7f", "https://h\n/"];
+  for (const uri of refused) {
+    assert.throws(
+      () => assertUri(uri, { action: "use", variable: "v" }),
+      codeIs("input", "variable v", "control character"),
+    );
+  }
+  for (const uri of ["s3://b/ä b", "/a\nb", "a\tb"]) assertUri(uri, { action: "use", variable: "v" });
 });
