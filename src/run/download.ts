@@ -18,6 +18,7 @@ import type { Files } from "../system/mod.ts";
 import { shownUri } from "../shown_uri.ts";
 import { type FetchContext, fetchObject, fetchPrefix, withVariable } from "./fetch_blob.ts";
 import { DiskRoom } from "./disk_room.ts";
+import { withNearest } from "./nearest.ts";
 import { hasEarlierInputs, warnOfStale } from "./stale.ts";
 import { FAILED_MARKER, STREAM_DIRECTORY, StreamMarkers } from "./stream_markers.ts";
 
@@ -192,7 +193,10 @@ async function readInputs(
   const room = stores.room();
   const read = (uri: string, what: string) =>
     stores.read(uri, { what, maxBytes: job.maxMetadataBytes, signal, room });
-  const bytes = await read(job.from, "the inputs");
+  const bytes = await read(job.from, "the inputs").catch(async (thrown) => {
+    const location = await stores.at(job.from, "--from-remote");
+    throw await withNearest(thrown, location, { clock: session.system.clock, signal });
+  });
   const what = `the inputs "${shownUri(job.from)}"`;
   room.take(weigh("LiteralMap", bytes), what);
   const map = decoded(bytes, what, decodeLiteralMap);

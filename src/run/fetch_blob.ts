@@ -10,6 +10,7 @@ import { shownUri } from "../shown_uri.ts";
 import type { ListPage, ObjectInfo, ObjectStore } from "../storage/store.ts";
 import type { ObjectLocation, Stores } from "../storage/stores.ts";
 import type { Log } from "../system/log.ts";
+import { withNearest } from "./nearest.ts";
 import type { DiskRoom } from "./disk_room.ts";
 import { getFile } from "../transfer/get.ts";
 import { isKept, maybeKept } from "../transfer/kept.ts";
@@ -53,7 +54,8 @@ export async function fetchObject(action: BlobAction, context: FetchContext): Pr
         missing ??= thrown;
       }
     }
-    throw missing;
+    const { session } = context;
+    throw await withNearest(missing, location, { clock: session.system.clock, signal: session.signal });
   } catch (thrown) {
     throw withVariable(thrown, action);
   }

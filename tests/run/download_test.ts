@@ -457,6 +457,30 @@ Deno.test("download: a file that is there gives way to the one that comes, and s
   await setup.download({ freeBytes: MIB });
 });
 
+Deno.test("download: where an object is not there the nearest prefix that exists is named, with what it holds", async () => {
+  const cases: [uri: string, said: RegExp][] = [
+    [
+      "mem://b/data/2026/F.csv",
+      /nearest prefix that exists is "mem:\/\/b\/data\/2026\/", which holds "f.csv", "sub\/"$/,
+    ],
+    ["mem://b/data/2025/x/f.csv", /is "mem:\/\/b\/data\/", which holds "2026\/"$/],
+    ["mem://b/other", /is "mem:\/\/b\/", which holds "data\/", "in\/"$/],
+  ];
+  for (const [uri, said] of cases) {
+    using setup = await setUp({ f: blob(uri) }, { "data/2026/f.csv": "1", "data/2026/sub/x": "2" });
+    await assert.rejects(setup.download(), codeIs("not-found", "variable f", uri, said));
+    using inputs = await setUp({}, { "data/2026/f.csv": "1", "data/2026/sub/x": "2" });
+    await assert.rejects(inputs.download({ from: uri }), codeIs("not-found", uri, said));
+  }
+});
+
+Deno.test("download: an object that is not there is told as it is where nothing can be listed", async () => {
+  using setup = await setUp({ f: blob("mem://b/no") }, {}, {
+    faultOf: ({ method }) => method === "list" ? { error: storeError("denied") } : null,
+  });
+  await assert.rejects(setup.download(), codeIs("not-found", /variable f: .*no such object$/));
+});
+
 Deno.test("download: inputs that are not there are an error that names them", async () => {
   using setup = await setUp({});
   await assert.rejects(setup.download({ from: "mem://b/nowhere" }), codeIs("not-found", "mem://b/nowhere"));
