@@ -49,8 +49,41 @@ export class CredentialSource {
   }
 }
 
-function fixed(name: string, credentials: Credentials): Provider {
+/** What the parts of given credentials are called where they are given. */
+interface PartNames {
+  id: string;
+  secret: string;
+  token: string;
+}
+
+const IN_SETTINGS: PartNames = {
+  id: "storage.stow.config access_key_id",
+  secret: "storage.stow.config secret_key",
+  token: "storage.stow.config token",
+};
+const IN_ENVIRONMENT: PartNames = {
+  id: "AWS_ACCESS_KEY_ID",
+  secret: "AWS_SECRET_ACCESS_KEY",
+  token: "AWS_SESSION_TOKEN",
+};
+
+/** @throws CopilotError `config` for a part that no store has given out, before it is sent anywhere */
+function fixed(names: PartNames, credentials: Credentials): Provider {
+  const { accessKeyId, secretAccessKey, sessionToken } = credentials;
+  assertKey(names.id, accessKeyId);
+  assertKey(names.secret, secretAccessKey.reveal());
+  if (sessionToken !== undefined) assertKey(names.token, sessionToken.reveal());
+  const name = names.id;
   return { name, isFixed: true, fetch: () => Promise.resolve(credentials) };
+}
+
+/** Holds that a key is one: blanks and line breaks around it have been cut off, and none has any inside. */
+function assertKey(name: string, value: string): void {
+  if (/^[\x21-\x7e]+$/.test(value)) return;
+  const what = /[\s]/.test(value) ? "a blank or a line break" : "a character that is not ASCII";
+  throw cannot(`use ${name}`, {
+    config: `it has ${what} inside, expected a key as the store has given it out`,
+  });
 }
 
 /** What {@linkcode providerFor} takes. */
@@ -102,7 +135,7 @@ function configured({ values, secrets }: StoreSettings): Provider {
       config: `storage.stow.config has no ${missing}, expected both keys or auth_type=iam`,
     });
   }
-  return fixed("storage.stow.config access_key_id", {
+  return fixed(IN_SETTINGS, {
     accessKeyId: id,
     secretAccessKey: secret,
     ...(token !== undefined && token.reveal() !== "" && { sessionToken: token }),
@@ -112,7 +145,7 @@ function configured({ values, secrets }: StoreSettings): Provider {
 function environment(env: Readonly<Record<string, string>>): Provider {
   const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: token } = env;
   if (id && secret) {
-    return fixed("AWS_ACCESS_KEY_ID", {
+    return fixed(IN_ENVIRONMENT, {
       accessKeyId: id,
       secretAccessKey: new Secret(secret),
       ...(token && { sessionToken: new Secret(token) }),

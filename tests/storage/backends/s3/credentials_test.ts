@@ -84,6 +84,34 @@ Deno.test("s3 credentials: incomplete settings are a configuration error that na
   }
 });
 
+Deno.test("s3 credentials: a key with something odd inside is named before it is sent anywhere, and not shown", () => {
+  const good = { values: { access_key_id: "AKIA" }, secrets: { secret_key: new Secret("wJal/r+=") } };
+  provider(good).close();
+  for (const odd of ["AK\nIA", "AK IA", "AK\u{a0}IA", "\u{feff}AKIA", "AKÍA"]) {
+    const secret = new Secret(odd);
+    const cases: [Partial<StoreSettings>, Record<string, string>, string][] = [
+      [{ ...good, values: { access_key_id: odd } }, {}, "storage.stow.config access_key_id"],
+      [{ ...good, secrets: { secret_key: secret } }, {}, "storage.stow.config secret_key"],
+      [{ ...good, secrets: { ...good.secrets, token: secret } }, {}, "storage.stow.config token"],
+      [{}, { AWS_ACCESS_KEY_ID: odd, AWS_SECRET_ACCESS_KEY: "s" }, "AWS_ACCESS_KEY_ID"],
+      [{}, { AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: odd }, "AWS_SECRET_ACCESS_KEY"],
+      [
+        {},
+        { AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "s", AWS_SESSION_TOKEN: odd },
+        "AWS_SESSION_TOKEN",
+      ],
+    ];
+    for (const [settings, env, name] of cases) {
+      const named = codeIs("config", `Cannot use ${name}: it has `);
+      assert.throws(
+        () => provider(settings, env),
+        (error) => named(error) && !String(error).includes(odd),
+        name,
+      );
+    }
+  }
+});
+
 Deno.test("s3 credentials: nothing configured and no metadata service: denied, naming what was looked at", async () => {
   const { provider: instance, close } = provider({}, { AWS_EC2_METADATA_DISABLED: "true" });
   await assert.rejects(
