@@ -100,9 +100,16 @@ interface LogEvent {
   fields: Fields;
 }
 
-/** A field that is a URI, as messages show it. */
+/** Characters of one field of an event. */
+const MAX_FIELD = 16 * 1024;
+
+/** A field as it is shown: a URI as messages have it, a long text cut. */
 function shownValue(value: Fields[string]): Fields[string] {
-  return typeof value === "string" && /^[a-z][a-z0-9+.-]*:\/\/\S*$/i.test(value) ? shownUri(value) : value;
+  if (typeof value !== "string") return value;
+  if (/^[a-z][a-z0-9+.-]*:\/\/\S*$/i.test(value)) return shownUri(value);
+  return value.length <= MAX_FIELD
+    ? value
+    : `${value.slice(0, MAX_FIELD)}… [${value.length - MAX_FIELD} more]`;
 }
 
 const OWN_FIELDS: ReadonlySet<string> = new Set(["ts", "level", "msg"]);
@@ -129,9 +136,9 @@ function textLine({ ts, level, message, fields }: LogEvent): string {
 }
 
 /** Control characters that JSON.stringify leaves as they are: DEL, C1, the separators of lines, bidirectional overrides. */
-const REST_OF_CONTROLS = /[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+const REST_OF_CONTROLS = /[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 // deno-lint-ignore no-control-regex -- they are what is looked for
-const CONTROLS = /[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+const CONTROLS = /[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 function unicodeEscape(char: string): string {
   return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;

@@ -128,3 +128,15 @@ Deno.test("masker: longer secrets first, regular expression characters are plain
   assert.equal(createMasker(["abc", ""])("abc"), "abc");
   assert.equal(createMasker(["\ud800abc"])("x\ud800abcx"), "x***x");
 });
+
+Deno.test("a field is a URI as messages show it, and never longer than 16 KiB", () => {
+  const { log, written } = logOf({});
+  log.error("x", {
+    uri: "http://user:hunter2@h/x?sig=hunter3",
+    other: "see http://u:hunter4@h/y",
+    long: "C".repeat(1e6),
+  });
+  const event = JSON.parse(written());
+  assert.deepEqual([event.uri, event.other], ["http://h/x?***", "see http://***@h/y"]);
+  assert.equal(event.long.length, 16384 + "… [983616 more]".length);
+});

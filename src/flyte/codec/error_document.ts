@@ -6,6 +6,8 @@ import { type ErrorDocument, ErrorKind, ErrorOrigin } from "../types.ts";
 
 /** Bytes of a message in error.pb; Flyte keeps errors in its database and shows the beginning. */
 export const MAX_MESSAGE_BYTES = 64 * 1024;
+/** Bytes of a code, which is a word: a task's own may be anything. */
+export const MAX_CODE_BYTES = 256;
 
 const USER_ERROR = "User Error: ";
 
@@ -26,21 +28,24 @@ export interface RunFailure {
 }
 
 /**
- * An error as the message of error.pb. Halves of surrogate pairs become U+FFFD, since no protobuf may hold them, and a
- * message over {@linkcode MAX_MESSAGE_BYTES} is cut with a note that says so.
+ * An error as the message of error.pb. Halves of surrogate pairs become U+FFFD, since no protobuf may hold them, a
+ * message over {@linkcode MAX_MESSAGE_BYTES} is cut with a note that says so, and a code over {@linkcode MAX_CODE_BYTES} without one.
  */
 export function toErrorDocument(failure: RunFailure & { code: string }): ErrorDocument {
   const { code, message, kind = ErrorKind.RECOVERABLE, origin = ErrorOrigin.SYSTEM } = failure;
-  return { error: { code: code.toWellFormed(), message: bounded(message.toWellFormed()), kind, origin } };
+  const [shownCode] = cut(code, MAX_CODE_BYTES);
+  const [shownMessage, more] = cut(message, MAX_MESSAGE_BYTES);
+  const note = more === 0 ? "" : `\n[${more} more bytes cut]`;
+  return { error: { code: shownCode, message: shownMessage + note, kind, origin } };
 }
 
-/** Cuts a text between characters. */
-function bounded(text: string): string {
+/** A text cut between characters, and how many bytes were. */
+function cut(text: string, maxBytes: number): [text: string, moreBytes: number] {
   const bytes = encoder.encode(text);
-  if (bytes.length <= MAX_MESSAGE_BYTES) return text;
-  let end = MAX_MESSAGE_BYTES;
+  if (bytes.length <= maxBytes) return [text.toWellFormed(), 0];
+  let end = maxBytes;
   while ((bytes[end]! & 0xc0) === 0x80) end--;
-  return `${decoder.decode(bytes.subarray(0, end))}\n[${bytes.length - end} more bytes cut]`;
+  return [decoder.decode(bytes.subarray(0, end)), bytes.length - end];
 }
 
 /**

@@ -1,5 +1,6 @@
 import assert from "assert";
 import {
+  MAX_CODE_BYTES,
   MAX_MESSAGE_BYTES,
   parseTaskError,
   toErrorDocument,
@@ -92,5 +93,15 @@ Deno.test("recorded _ERROR files are reported as recorded", async (t) => {
       if (wanted.json.error.message !== undefined) assert.equal(message, wanted.json.error.message);
       for (const part of wanted.contains) assert(message.includes(part), part);
     });
+  }
+});
+
+Deno.test("a code is bounded, between characters", () => {
+  for (const code of ["C".repeat(900_000), "ä".repeat(900_000), "x" + "😀".repeat(1000)]) {
+    const { error } = toErrorDocument({ code, message: "m" });
+    const bytes = new TextEncoder().encode(error!.code);
+    assert(bytes.length <= MAX_CODE_BYTES && bytes.length > MAX_CODE_BYTES - 4, String(bytes.length));
+    assert(code.startsWith(error!.code));
+    assert.equal(error!.message, "m");
   }
 });
