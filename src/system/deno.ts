@@ -185,7 +185,7 @@ function connection(conn: Deno.TcpConn | Deno.TlsConn): Connection {
 
 function dialled<T>(to: string, dial: () => Promise<T>): Promise<T> {
   return dial().catch((thrown) => {
-    throw from(thrown, { action: `connect to ${to}`, fallback: "network", object: to });
+    throw from(thrown, { action: "connect to", fallback: "network", object: to });
   });
 }
 
