@@ -14,7 +14,7 @@ import { dial } from "./dial.ts";
 import { formatHead, framing, type Head, type HttpHeaders, keepsAlive } from "./head.ts";
 import type { Origin } from "./origin.ts";
 import { type Proxy, proxyFor } from "./proxy.ts";
-import { packSmall, sendLarge, WriteBuffers } from "./upload.ts";
+import { packSmall, sendLarge } from "./upload.ts";
 
 /** A body that is read while it is sent. */
 export interface StreamBody {
@@ -102,7 +102,6 @@ export class HttpClient {
   readonly #busy = new Set<Channel>();
   readonly #dialling = new Set<Dialling>();
   readonly #proxies = new Map<string, Proxy | null>();
-  readonly #buffers = new WriteBuffers();
   #stopTicker: (() => void) | null = null;
   #closed = false;
 
@@ -225,7 +224,7 @@ export class HttpClient {
     });
     const upload = { head, body, object };
     const packed = packSmall(upload, channel.buffer);
-    if (packed === null) return await sendLarge(channel, upload, this.#buffers);
+    if (packed === null) return await sendLarge(channel, upload);
     await channel.write(await packed);
     const reply = channel.readHead();
     channel.expectReply();

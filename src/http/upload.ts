@@ -4,28 +4,11 @@
  */
 import { cannot, type CopilotError } from "../errors.ts";
 import { type ByteReader, bytesSource } from "../storage/store.ts";
+import { BUFFERS } from "../system/buffers.ts";
 import type { Channel } from "./channel.ts";
 import type { Head } from "./head.ts";
 
-/** Large enough that a system call costs little, small enough for one per upload under way. */
-const WRITE_BYTES = 256 * 1024;
-/** Buffers kept for the next upload. */
-const KEPT_BUFFERS = 8;
-
 const encoder = new TextEncoder();
-
-/** Buffers that uploads share, one at a time each. */
-export class WriteBuffers {
-  readonly #free: Uint8Array[] = [];
-
-  take(): Uint8Array {
-    return this.#free.pop() ?? new Uint8Array(WRITE_BYTES);
-  }
-
-  give(buffer: Uint8Array): void {
-    if (this.#free.length < KEPT_BUFFERS) this.#free.push(buffer);
-  }
-}
 
 /** A body of bytes or one that is opened for reading. */
 export type Body = Uint8Array | { readonly length: number; open(): ByteReader };
@@ -106,11 +89,11 @@ interface Progress {
  * @throws CopilotError `changed` for a body that is not as long as it said, what the body's reader throws, or what the channel
  * throws
  */
-export async function sendLarge(channel: Channel, upload: Upload, buffers: WriteBuffers): Promise<Head> {
+export async function sendLarge(channel: Channel, upload: Upload): Promise<Head> {
   const progress: Progress = { replied: false, sent: false };
   const reply = channel.readHead();
   const replied = reply.then(() => {}, () => {}).then(() => void (progress.replied = true));
-  const sending = sendAll(channel, upload, { buffers, progress });
+  const sending = sendAll(channel, upload, progress);
   try {
     await Promise.race([sending, replied]);
   } catch (thrown) {
@@ -134,9 +117,9 @@ export async function sendLarge(channel: Channel, upload: Upload, buffers: Write
 async function sendAll(
   channel: Channel,
   upload: Upload,
-  { buffers, progress }: { buffers: WriteBuffers; progress: Progress },
+  progress: Progress,
 ): Promise<void> {
-  const buffer = buffers.take();
+  const buffer = BUFFERS.take();
   const reader = openBody(upload.body);
   try {
     let filled = encoder.encodeInto(upload.head, buffer).written;
@@ -156,6 +139,6 @@ async function sendAll(
   } finally {
     reader.close();
     // A failed channel may still have a write of these bytes under way.
-    if (channel.failure === null) buffers.give(buffer);
+    if (channel.failure === null) BUFFERS.give(buffer);
   }
 }

@@ -3,10 +3,9 @@
  * @module
  */
 import { cannot } from "../errors.ts";
+import { PROGRAM_BYTES } from "../system/memory_limits.ts";
 
 const MIB = 1024 * 1024;
-/** Memory of the program before it holds any metadata. Measured. */
-const PROGRAM_BYTES = 80 * MIB;
 /** What a byte of metadata takes when most of them are text. Measured. */
 const BYTES_PER_BYTE = 6;
 /** What a number in a list takes, with its part in the plan and in the documents, and so each unit of weight. Measured. */

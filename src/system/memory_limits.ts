@@ -4,6 +4,9 @@
  */
 import type { Files } from "./mod.ts";
 
+/** What the program itself needs before it holds documents or moves objects: V8, the runtime. Measured. */
+export const PROGRAM_BYTES = 80 * 1024 * 1024;
+
 /** What Flyte gives a copilot container, and what is assumed where no limit is set. */
 const DEFAULT_BYTES = 128 * 1024 * 1024;
 /** More than this is no use to copilot. */

@@ -126,23 +126,3 @@ export class Pool {
     this.#settled = this.#limit === this.#limits.max;
   }
 }
-
-/** Buffers that are used again and again, so that the garbage collector never sees the bytes of objects. */
-export class Buffers {
-  readonly bytes: number;
-  readonly #free: Uint8Array[] = [];
-
-  /** @param bytes the size of each buffer */
-  constructor(bytes: number) {
-    this.bytes = bytes;
-  }
-
-  /** A buffer of {@linkcode bytes} bytes with whatever it held before. */
-  take(): Uint8Array {
-    return this.#free.pop() ?? new Uint8Array(this.bytes);
-  }
-
-  give(buffer: Uint8Array): void {
-    this.#free.push(buffer);
-  }
-}

@@ -3,14 +3,14 @@
  * @module
  */
 import { CopilotError, type ErrorCode } from "../errors.ts";
+import { BUFFER_BYTES, BUFFERS } from "../system/buffers.ts";
+import { PROGRAM_BYTES } from "../system/memory_limits.ts";
 import type { System } from "../system/mod.ts";
 import { MAX_TRANSFERS } from "../http/max_transfers.ts";
-import { Buffers, Pool } from "./pool.ts";
+import { Pool } from "./pool.ts";
 
-/** Bytes of a read or write. Pages that a small object does not touch cost nothing. */
-const BUFFER_BYTES = 256 * 1024;
-/** Memory that the program itself needs, before any buffer: V8, the runtime. Measured. */
-const PROGRAM_BYTES = 90 * 1024 * 1024;
+/** What the program needs besides {@linkcode PROGRAM_BYTES} once it moves objects, before any buffer. Measured. */
+const MOVING_BYTES = 10 * 1024 * 1024;
 /** A connection's memory besides that buffer. TLS takes more, and is what bounds the number of slots. Measured. */
 const CONNECTION_BYTES = 32 * 1024;
 const MIN_SLOTS = 2;
@@ -61,7 +61,7 @@ export interface SessionOptions {
  * @param memoryLimitBytes what the whole process may use
  */
 export function slotsFor(memoryLimitBytes: number): number {
-  const room = memoryLimitBytes - PROGRAM_BYTES;
+  const room = memoryLimitBytes - PROGRAM_BYTES - MOVING_BYTES;
   return Math.max(MIN_SLOTS, Math.min(MAX_TRANSFERS, Math.floor(room / (BUFFER_BYTES + CONNECTION_BYTES))));
 }
 
@@ -69,7 +69,7 @@ export function slotsFor(memoryLimitBytes: number): number {
 export class TransferSession {
   readonly system: System;
   readonly pool: Pool;
-  readonly buffers = new Buffers(BUFFER_BYTES);
+  readonly buffers = BUFFERS;
   readonly progress: Progress = {
     files: 0,
     bytes: 0,

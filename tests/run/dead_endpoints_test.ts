@@ -1,6 +1,7 @@
 import assert from "assert";
 import { CopilotError } from "../../src/errors.ts";
 import { deadEndpointWarnings } from "../../src/run/dead_endpoints.ts";
+import { sys } from "../../src/system/deno.ts";
 import { FakeClock } from "../support/fakes.ts";
 import { recordingLog } from "../support/flows.ts";
 
@@ -34,4 +35,15 @@ Deno.test("dead endpoints: what fails on a connection that is open is not one", 
   const error = new CopilotError("unavailable", { action: "read", object: "s3://b/k", detail: "status 500" });
   deadEndpointWarnings(log, new FakeClock())({ object: "s3://b/k", error, attempt: 9, waitMs: 1 });
   assert.deepEqual(log.events, []);
+});
+
+Deno.test("dead endpoints: a refused connection says its host as such an error does", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  const { fault } = await sys.network.connect("127.0.0.1", port).then(
+    () => assert.fail("connected"),
+    (error: CopilotError) => error,
+  );
+  assert.deepEqual([fault.action, fault.object], ["connect to", `127.0.0.1:${port}`]);
 });

@@ -1,7 +1,7 @@
 import assert from "assert";
 import { CopilotError } from "../../src/errors.ts";
 import { codeIs } from "../support/errors.ts";
-import { Buffers, Pool } from "../../src/transfer/pool.ts";
+import { Pool } from "../../src/transfer/pool.ts";
 import { FakeClock, settle } from "../support/fakes.ts";
 import { seeded } from "../support/plans.ts";
 
@@ -152,18 +152,4 @@ Deno.test("pool: fail() without an error says that the transfer was cancelled", 
   const { pool } = poolOf({ min: 1, start: 1, max: 1 });
   pool.fail(undefined);
   await assert.rejects(pool.acquire(), codeIs("aborted", "cancelled"));
-});
-
-Deno.test("buffers: what is given back is taken again, and no two holders share one", () => {
-  const buffers = new Buffers(1024);
-  const first = buffers.take();
-  const second = buffers.take();
-  assert.notEqual(first, second);
-  assert.equal(first.length, 1024);
-  buffers.give(first);
-  assert.equal(buffers.take(), first);
-  buffers.give(second);
-  buffers.give(first);
-  assert.deepEqual(new Set([buffers.take(), buffers.take()]), new Set([first, second]));
-  assert.notEqual(buffers.take().buffer, first.buffer);
 });

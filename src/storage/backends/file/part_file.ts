@@ -7,9 +7,8 @@
  * @module
  */
 import { cannot } from "../../../errors.ts";
+import { BUFFERS } from "../../../system/buffers.ts";
 import type { OpenFile } from "../../../system/mod.ts";
-
-const COPY_BYTES = 256 * 1024;
 
 interface Region {
   offset: number;
@@ -75,18 +74,22 @@ export class PartFile {
 
   /** Writes the parts to another file in their order. @param step waited for after each piece */
   async copyTo(target: OpenFile, step: () => Promise<void>): Promise<void> {
-    const buffer = new Uint8Array(COPY_BYTES);
-    for (const { offset, size } of this.#ordered()) {
-      this.#file.seek(offset);
-      for (let left = size; left > 0;) {
-        const count = this.#file.read(buffer.subarray(0, Math.min(left, buffer.length))) ?? 0;
-        if (count === 0) {
-          throw cannot("join the parts", { io: "the temporary file was cut short" });
+    const buffer = BUFFERS.take();
+    try {
+      for (const { offset, size } of this.#ordered()) {
+        this.#file.seek(offset);
+        for (let left = size; left > 0;) {
+          const count = this.#file.read(buffer.subarray(0, Math.min(left, buffer.length))) ?? 0;
+          if (count === 0) {
+            throw cannot("join the parts", { io: "the temporary file was cut short" });
+          }
+          target.write(buffer.subarray(0, count));
+          left -= count;
+          await step();
         }
-        target.write(buffer.subarray(0, count));
-        left -= count;
-        await step();
       }
+    } finally {
+      BUFFERS.give(buffer);
     }
   }
 }

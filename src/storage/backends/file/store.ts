@@ -5,6 +5,7 @@
 import { cannot, type CopilotError, from } from "../../../errors.ts";
 import type { FileInfo, System } from "../../../system/mod.ts";
 import { orAborted, throwIfAborted } from "../../../system/abort.ts";
+import { BUFFERS } from "../../../system/buffers.ts";
 import { Turns } from "../../../system/turns.ts";
 import { emptyReply, fileReply, infoOf } from "./body.ts";
 import { LocalPaths } from "./local_path.ts";
@@ -31,7 +32,6 @@ type FileSystem = Pick<System, "files" | "randomHex"> & {
 };
 
 const PAGE_KEYS = 1000;
-const COPY_BYTES = 256 * 1024;
 /** Listings under way whose place is remembered. */
 const REMEMBERED_WALKS = 4;
 
@@ -189,12 +189,15 @@ export class FileStore implements ObjectStore {
     options: CallOptions & { write(bytes: Uint8Array): void },
   ): Promise<void> {
     const object = this.#paths.uri(key);
-    const buffer = new Uint8Array(Math.min(COPY_BYTES, source.size + 1));
+    const buffer = BUFFERS.take();
     const reader = source.open();
     let length = 0;
+    let isReading = false;
     try {
       for (;;) {
+        isReading = true;
         const count = await orAborted(reader.read(buffer), options.signal, object);
+        isReading = false;
         if (count === null) break;
         length += count;
         if (length > source.size) break;
@@ -202,6 +205,8 @@ export class FileStore implements ObjectStore {
       }
     } finally {
       reader.close();
+      // A read that was given up may still fill it.
+      if (!isReading) BUFFERS.give(buffer);
     }
     if (length === source.size) return;
     const found = length < source.size ? `only ${length}` : "more";
