@@ -8,7 +8,7 @@
 import { cannot } from "../errors.ts";
 import type { Network } from "../system/mod.ts";
 import { credentialEndpointAt, credentialEndpoints } from "./cloud/credential_endpoints.ts";
-import { isLinkLocal } from "./reach.ts";
+import { isLinkLocal } from "./link_local.ts";
 
 /** What is refused. */
 export interface GuardOptions {

@@ -2,12 +2,12 @@ import assert from "assert";
 import { codeIs } from "../support/errors.ts";
 import { settingsFor, type StorageConfig, type StoreSettings } from "../../src/config/mod.ts";
 import { requiredPermissions } from "../../src/storage/permissions.ts";
-import { isLinkLocal } from "../../src/storage/reach.ts";
+import { isLinkLocal } from "../../src/storage/link_local.ts";
 import { parseUri } from "../../src/storage/uri.ts";
 
 type Values = Record<string, string>;
 
-function reach(uri: string, kind: string, values: Values = {}, env: Values = {}) {
+function asked(uri: string, kind: string, values: Values = {}, env: Values = {}) {
   const settings: StoreSettings = { kind, values, secrets: {} };
   const { hosts, paths } = requiredPermissions(parseUri(uri, "the URI"), settings, { env, cwd: "/cwd" });
   return { hosts: hosts.toSorted(), paths: paths.toSorted() };
@@ -45,7 +45,7 @@ for (
   ] as const
 ) {
   Deno.test(`permissions: ${uri} of kind ${kind} with ${JSON.stringify(values)} needs no more than its own place`, () => {
-    assert.deepEqual(reach(uri, kind, values), { hosts: [...hosts].sort(), paths: [...paths] });
+    assert.deepEqual(asked(uri, kind, values), { hosts: [...hosts].sort(), paths: [...paths] });
   });
 }
 
@@ -78,7 +78,7 @@ Deno.test("permissions: S3 needs what its source of credentials needs, and no ot
 });
 
 Deno.test("permissions: with keys no metadata address and no credential file is reached", () => {
-  const { hosts, paths } = reach("s3://b/k", "s3", KEYS, {
+  const { hosts, paths } = asked("s3://b/k", "s3", KEYS, {
     HOME: "/home/x",
     AWS_WEB_IDENTITY_TOKEN_FILE: "/t",
   });
@@ -88,16 +88,16 @@ Deno.test("permissions: with keys no metadata address and no credential file is 
 
 Deno.test("permissions: proxies are reached too, by every store that is not local", () => {
   const env = { HTTPS_PROXY: "http://user:pass@proxy:3128", http_proxy: "other" };
-  assert.deepEqual(reach("https://host/k", "http", {}, env).hosts, ["host:443", "proxy:3128"]);
+  assert.deepEqual(asked("https://host/k", "http", {}, env).hosts, ["host:443", "proxy:3128"]);
   const minio = { ...KEYS, endpoint: "http://minio:9000" };
-  assert.deepEqual(reach("s3://b/k", "s3", minio, env).hosts, ["minio:9000", "other:80"]);
-  assert.deepEqual(reach("s3://b/k", "s3", minio, { ...env, NO_PROXY: "minio" }).hosts, ["minio:9000"]);
-  assert.deepEqual(reach("file:///a", "local", {}, env).hosts, []);
+  assert.deepEqual(asked("s3://b/k", "s3", minio, env).hosts, ["minio:9000", "other:80"]);
+  assert.deepEqual(asked("s3://b/k", "s3", minio, { ...env, NO_PROXY: "minio" }).hosts, ["minio:9000"]);
+  assert.deepEqual(asked("file:///a", "local", {}, env).hosts, []);
 });
 
 Deno.test("permissions: an address that is none is an error that does not repeat it", () => {
   assert.throws(
-    () => reach("https://host/k", "http", {}, { HTTPS_PROXY: "http://user:hunter2@bad host" }),
+    () => asked("https://host/k", "http", {}, { HTTPS_PROXY: "http://user:hunter2@bad host" }),
     (error) => codeIs("config", "not a URL")(error) && !String((error as Error).message).includes("hunter2"),
   );
 });

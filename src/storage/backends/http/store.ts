@@ -21,7 +21,7 @@ import type {
 import { shownUri } from "../../../shown_uri.ts";
 import { emptyResult, isEmptyRange, rangeOf } from "../../cloud/ranged_get.ts";
 import { fetchFollowing, type Reply } from "./fetch.ts";
-import { isLinkLocal } from "../../reach.ts";
+import { isLinkLocal } from "../../link_local.ts";
 import { GunzipBody, isGzip } from "./gunzip.ts";
 import { measured } from "./measure.ts";
 import { conditionOf, validatorOf } from "./validator.ts";

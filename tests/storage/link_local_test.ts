@@ -1,5 +1,5 @@
 import assert from "assert";
-import { isLinkLocal } from "../../src/storage/reach.ts";
+import { isLinkLocal } from "../../src/storage/link_local.ts";
 import { parseUri } from "../../src/storage/uri.ts";
 
 for (
@@ -45,7 +45,7 @@ for (
     "instance-data.ec2.internal",
   ]
 ) {
-  Deno.test(`reach: ${host} is link-local or hands out credentials`, () =>
+  Deno.test(`link-local: ${host} is link-local or hands out credentials`, () =>
     assert.equal(isLinkLocal(host), true));
 }
 
@@ -71,7 +71,7 @@ for (
     "100.100.100.20",
   ]
 ) {
-  Deno.test(`reach: ${host} is a host like any other`, () => assert.equal(isLinkLocal(host), false));
+  Deno.test(`link-local: ${host} is a host like any other`, () => assert.equal(isLinkLocal(host), false));
 }
 
 for (
@@ -87,7 +87,7 @@ for (
     ["http://１６９.254.169.254/", "169.254.169.254"],
   ] as const
 ) {
-  Deno.test(`reach: ${text} is ${host}, and link-local`, () => {
+  Deno.test(`link-local: ${text} is ${host}, and link-local`, () => {
     const found = new URL(`http://${parseUri(text, "the URI").container}`).hostname;
     assert.equal(found, host);
     assert.equal(isLinkLocal(found), true);
