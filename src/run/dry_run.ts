@@ -7,19 +7,20 @@
 import type { DownloadCommand, SidecarCommand } from "../cli/mod.ts";
 import { explain, from } from "../errors.ts";
 import { decodeTypedInterface } from "../flyte/codec/idl.ts";
-import { decodedKey, listPrefix, relativePathOfKey } from "../flyte/plan/keys.ts";
+import { KeyTree, relativePathOfKey } from "../flyte/plan/keys.ts";
 import type { Action, ObjectAction, PrefixAction } from "../flyte/plan/plan_download.ts";
 import { planUpload } from "../flyte/plan/plan_upload.ts";
 import { lengthOf } from "../flyte/text/text_bytes.ts";
 import { shownUri } from "../shown_uri.ts";
-import type { ListPage } from "../storage/store.ts";
-import type { ObjectLocation, Stores } from "../storage/stores.ts";
+import type { ListPage, ObjectInfo, ObjectStore } from "../storage/store.ts";
+import type { Stores } from "../storage/stores.ts";
 import { joinKey } from "../storage/uri.ts";
 import { deadlineIn } from "../system/deadline.ts";
 import { TransferSession } from "../transfer/session.ts";
 import { openStores, type RunCommand, type RunContext } from "./context.ts";
 import { planInputs } from "./download.ts";
 import { countText, sizeText } from "./figures.ts";
+import { firstPage, firstSpelling, loneObject } from "./locate.ts";
 import { OutputDirectory } from "./output_directory.ts";
 import { taskFailure } from "./task_error.ts";
 
@@ -116,50 +117,52 @@ async function showAction(action: Action, tools: Tools): Promise<void> {
 
 async function showObject({ uri, variable, path }: ObjectAction, tools: Tools): Promise<void> {
   const { session: { signal }, stores, plan } = tools;
-  const { store, key, uri: { scheme } } = await stores.at(uri, `variable ${variable}`);
-  const other = scheme === "http" || scheme === "https" ? null : decodedKey(key);
-  const info = await store.head(key, { signal }).catch((error) => {
-    if (other === null) throw error;
-    return store.head(other, { signal });
-  });
-  plan.file(info.size, shownUri(uri), path);
+  const location = await stores.at(uri, `variable ${variable}`);
+  const { result: { size } } = await firstSpelling(location, (key) => location.store.head(key, { signal }));
+  plan.file(size, shownUri(uri), path);
 }
 
 async function showPrefix(action: PrefixAction, tools: Tools): Promise<void> {
   const { session: { signal }, stores, plan } = tools;
   const location = await stores.at(action.uri, `variable ${action.variable}`);
+  const { store } = location;
   let empty = true;
-  for await (const { prefix, page } of pages(location, signal)) {
-    for (const object of page.objects) {
-      const found = relativePathOfKey(prefix, object);
-      if (found?.kind !== "file") continue;
-      empty = false;
-      plan.file(
-        object.size,
-        shownUri(`${location.store.root}/${object.key}`),
-        `${action.path}/${found.path}`,
-      );
+  const show = ({ key, size }: ObjectInfo, path: string) => {
+    empty = false;
+    plan.file(size, shownUri(`${store.root}/${key}`), `${action.path}/${path}`);
+  };
+  const first = await firstPage(location, signal);
+  if (first === null) {
+    const lone = await loneObject(location, signal);
+    if (lone !== null && lone.info.size > 0) show(lone.info, lone.name);
+  } else {
+    const tree = new KeyTree<() => void>({ sorted: store.traits.sortedList });
+    for await (const object of objectsFrom(first, store, signal)) {
+      const found = relativePathOfKey(first.prefix, object);
+      if (found === null) continue;
+      const isFile = found.kind === "file";
+      if (isFile && object.size === 0) tree.add(found, () => show(object, found.path));
+      else {
+        tree.add(found);
+        if (isFile) show(object, found.path);
+      }
+      for (const held of tree.released()) held();
     }
+    for (const held of tree.rest()) held();
   }
   if (empty) plan.note(`${shownUri(action.uri)} -> ${action.path}, an empty directory`);
 }
 
-/** Every page below a key; below its decoded form where there is none. */
-async function* pages(
-  { store, key }: ObjectLocation,
+/** Every object below a prefix. */
+async function* objectsFrom(
+  { prefix, page }: { prefix: string; page: ListPage },
+  store: ObjectStore,
   signal: AbortSignal,
-): AsyncGenerator<{ prefix: string; page: ListPage }> {
-  let prefix = listPrefix(key);
-  let page = await store.list(prefix, { signal });
-  const decoded = page.objects.length === 0 ? decodedKey(key) : null;
-  if (decoded !== null) {
-    prefix = listPrefix(decoded);
-    page = await store.list(prefix, { signal });
-  }
-  for (;;) {
-    yield { prefix, page };
-    if (page.next === undefined) return;
-    page = await store.list(prefix, { signal, token: page.next });
+): AsyncGenerator<ObjectInfo> {
+  for (let at = page;;) {
+    yield* at.objects;
+    if (at.next === undefined) return;
+    at = await store.list(prefix, { signal, token: at.next });
   }
 }
 

@@ -2,14 +2,15 @@
  * Fetching what a blob, schema or dataset names: one object, or all that lies below a prefix.
  * @module
  */
-import { about, cannot, CopilotError } from "../errors.ts";
-import { KeyTree, listPrefix, relativePathOfKey, spellingsOf } from "../flyte/plan/keys.ts";
-import { nameFault, subjectOf } from "../flyte/plan/names.ts";
+import { about, type CopilotError } from "../errors.ts";
+import { KeyTree, relativePathOfKey } from "../flyte/plan/keys.ts";
+import { subjectOf } from "../flyte/plan/names.ts";
 import type { Action } from "../flyte/plan/plan_download.ts";
 import { shownUri } from "../shown_uri.ts";
 import type { ListPage, ObjectInfo, ObjectStore } from "../storage/store.ts";
 import type { ObjectLocation, Stores } from "../storage/stores.ts";
 import type { Log } from "../system/log.ts";
+import { firstPage, firstSpelling, infoOrNull, keysOf, loneObject } from "./locate.ts";
 import { withNearest } from "./nearest.ts";
 import type { DiskRoom } from "./disk_room.ts";
 import { getFile } from "../transfer/get.ts";
@@ -36,38 +37,23 @@ export function withVariable(thrown: unknown, { variable }: Action): CopilotErro
 }
 
 /**
- * Fetches one object to its path, under the first of its spellings that exists (tests/conformance/README.md, rule 7).
+ * Fetches one object to its path, under the first of its spellings that exists.
  *
  * @throws CopilotError with the variable; `not-found` names the key as it is written
  */
 export async function fetchObject(action: BlobAction, context: FetchContext): Promise<void> {
-  let missing: unknown;
+  const { session } = context;
   try {
     const location = await context.stores.at(action.uri, `variable ${action.variable}`);
-    for (const key of keysOf(location)) {
-      try {
-        await fetchWhole({ key }, location.store, { action, path: action.path, context });
-        warnOfSpelling(key, location, { action, context });
-        return;
-      } catch (thrown) {
-        if (!isMissing(thrown)) throw thrown;
-        missing ??= thrown;
-      }
-    }
-    const { session } = context;
-    throw await withNearest(missing, location, { clock: session.system.clock, signal: session.signal });
+    const fetch = (key: string) =>
+      fetchWhole({ key }, location.store, { action, path: action.path, context });
+    const { key } = await firstSpelling(location, fetch).catch(async (thrown) => {
+      throw await withNearest(thrown, location, { clock: session.system.clock, signal: session.signal });
+    });
+    warnOfSpelling(key, location, { action, context });
   } catch (thrown) {
     throw withVariable(thrown, action);
   }
-}
-
-function isMissing(thrown: unknown): boolean {
-  return thrown instanceof CopilotError && thrown.code === "not-found";
-}
-
-/** A web server takes a key as it is. */
-function keysOf({ uri, key }: ObjectLocation): string[] {
-  return uri.scheme === "http" || uri.scheme === "https" ? [key] : spellingsOf(key);
 }
 
 /** A key that is not even the decoded name is a guess, if a good one. */
@@ -177,8 +163,9 @@ export async function fetchPrefix(
   const { session, stores, staging } = context;
   const location = await stores.at(action.uri, `variable ${action.variable}`);
   staging.ensureDirectory(action.path);
-  const first = await firstPage(location, { action, context });
+  const first = await firstPage(location, session.signal);
   if (first === null) return await fetchLone(location, { action, context }, done);
+  warnOfSpelling(first.key, location, { action, context });
   const { store } = location;
   const { prefix } = first;
   let open = 1;
@@ -210,60 +197,24 @@ export async function fetchPrefix(
 
 type Task = () => Promise<void>;
 
-/** The first page of the first spelling of a prefix that something lies below; null where nothing does. */
-async function firstPage(
-  location: ObjectLocation,
-  work: Work,
-): Promise<{ prefix: string; page: ListPage } | null> {
-  for (const key of keysOf(location)) {
-    const prefix = listPrefix(key);
-    const page = await location.store.list(prefix, { signal: work.context.session.signal });
-    if (page.objects.length === 0 && page.next === undefined) continue;
-    warnOfSpelling(key, location, work);
-    return { prefix, page };
-  }
-  return null;
-}
-
-/**
- * Fetches what a prefix is that nothing lies below: an object, which then has its base name in the directory, or nothing. Datasets of
- * one file are named so, by copilot's own uploads too. One without bytes is a directory's marker.
- */
+/** Fetches what a prefix is that nothing lies below: an object, or nothing. */
 async function fetchLone(location: ObjectLocation, work: Work, done: () => void): Promise<void> {
   const { action, context: { session, log } } = work;
-  const { store } = location;
-  for (const key of keysOf(location).map((spelling) => spelling.replace(/\/+$/, ""))) {
-    const found = key === "" ? null : await infoOrNull(store, key, session.signal);
-    if (found === null) continue;
-    warnOfSpelling(key, location, work);
-    if (found.size === 0) return done();
-    const path = `${action.path}/${baseName(key)}`;
-    return await session.start(() =>
-      named(() => fetchWhole({ key }, store, { ...work, path }), action).then(done)
-    );
+  const lone = await loneObject(location, session.signal);
+  if (lone === null) {
+    log.warning("nothing lies below the prefix, and it is no object: the directory is empty", {
+      variable: action.variable,
+      uri: shownUri(action.uri),
+    });
+    return done();
   }
-  log.warning("nothing lies below the prefix, and it is no object: the directory is empty", {
-    variable: action.variable,
-    uri: shownUri(action.uri),
-  });
-  done();
-}
-
-/** Who may list below a prefix need not have a right to the key of the prefix itself. */
-async function infoOrNull(store: ObjectStore, key: string, signal: AbortSignal): Promise<ObjectInfo | null> {
-  try {
-    return await store.head(key, { signal });
-  } catch (thrown) {
-    if (isMissing(thrown) || (thrown instanceof CopilotError && thrown.code === "denied")) return null;
-    throw thrown;
-  }
-}
-
-function baseName(key: string): string {
-  const name = key.slice(key.lastIndexOf("/") + 1);
-  const fault = nameFault(name);
-  if (fault !== null) throw cannot("download", key, { path: `its last component ${fault}` });
-  return name;
+  const { key, name, info } = lone;
+  warnOfSpelling(key, location, work);
+  if (info.size === 0) return done();
+  const path = `${action.path}/${name}`;
+  await session.start(() =>
+    named(() => fetchWhole({ key }, location.store, { ...work, path }), action).then(done)
+  );
 }
 
 interface PrefixJob extends Work {

@@ -17,7 +17,17 @@ import {
   signal,
   temporaryDirectory,
 } from "../support/flows.ts";
-import { blob, DIRECTORY, FILE, INTEGER, integer, literalMap, outputs, tree } from "../support/plans.ts";
+import {
+  blob,
+  dataset,
+  DIRECTORY,
+  FILE,
+  INTEGER,
+  integer,
+  literalMap,
+  outputs,
+  tree,
+} from "../support/plans.ts";
 
 interface Shown {
   status: number;
@@ -63,21 +73,30 @@ Deno.test("download --dry-run: every file with its size, source and target; noth
     f: blob("mem://b/data/f.csv"),
     d: tree("mem://b/data/d"),
     e: tree("mem://b/none"),
+    s: dataset("mem://b/data/f.csv"),
+    p: blob("mem://b/data/q%20r#1"),
   });
   const { status, lines } = await show(downloadCommand(dir.at("in"), { dryRun: true }), {
     "in/inputs.pb": encodeLiteralMap(map),
     "out/error.pb": "an earlier failure",
     "data/f.csv": "x".repeat(2048),
     "data/d/a/b": "12345",
+    "data/d/a": "",
+    "data/d/empty": "",
+    "data/q r": "1234567",
   });
   assert.equal(status, 0);
   const text = lines.join("\n");
   assert(text.includes(`2.0 KiB  mem://b/data/f.csv -> ${dir.at("in/f")}`), text);
   assert(text.includes(`5 B  mem://b/data/d/a/b -> ${dir.at("in/d/a/b")}`), text);
+  assert(!text.includes(`${dir.at("in/d/a")}\n`), text);
+  assert(text.includes(`0 B  mem://b/data/d/empty -> ${dir.at("in/d/empty")}`), text);
+  assert(text.includes(`2.0 KiB  mem://b/data/f.csv -> ${dir.at("in/s/f.csv")}`), text);
+  assert(text.includes(`-> ${dir.at("in/p")}`), text);
   assert(text.includes(`1 B  variable n -> ${dir.at("in/n")}`), text);
   assert(text.includes(`mem://b/none -> ${dir.at("in/e")}, an empty directory`), text);
   assert(text.includes(`the inputs -> ${dir.at("in/inputs.json")}`), text);
-  assert.match(lines.at(-1)!, /^Dry run: 5 files, 2\.\d KiB would be downloaded, nothing was$/);
+  assert.match(lines.at(-1)!, /^Dry run: 8 files, 4\.\d KiB would be downloaded, nothing was$/);
   assert.deepEqual(dir.tree(), {});
 });
 
