@@ -220,6 +220,7 @@ async function fetchInputs(command: DownloadCommand, world: World, special: Spec
 async function sidecar(command: SidecarCommand, world: World): Promise<number> {
   const { runSidecar } = await import("./watch/sidecar.ts");
   const { hasMark, leaveMark } = await import("./watch/upload_mark.ts");
+  const startMs = sys.clock.monotonicMs();
   const log = warn(command, world);
   const localDir = absolute(command.localDir);
   if (command.dryRun) return await moveData({ ...command, localDir }, world);
@@ -242,6 +243,7 @@ async function sidecar(command: SidecarCommand, world: World): Promise<number> {
       return moveData(ready, world, {
         ...occasion,
         resumes,
+        waitedMs: sys.clock.monotonicMs() - startMs,
         uploaded: () => leaveMark(sys.files, declared, log),
       });
     },
@@ -275,7 +277,8 @@ async function task(command: TaskCommand, world: World): Promise<number> {
 }
 
 interface Special
-  extends Pick<SandboxOptions, "failure" | "ended" | "caveat" | "resumes" | "uploaded" | "graceMs"> {
+  extends
+    Pick<SandboxOptions, "failure" | "ended" | "caveat" | "waitedMs" | "resumes" | "uploaded" | "graceMs"> {
   /** Whether the process still needs its rights afterwards. */
   keepsRights?: boolean;
   /** SIGTERMs after which an upload's process is about to be killed; default 1: the first one asks for the upload. */

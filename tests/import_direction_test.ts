@@ -56,8 +56,19 @@ const product = [...sources, read("main.ts")];
  */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "": ["cli", "config", "doctor", "sandbox", "run", "task", "watch", "system"],
-  cli: ["config", "flyte", "flyte/text", "system"],
-  sandbox: ["config", "run", "storage", "flyte/inspect", "flyte/plan", "system"],
+  cli: ["config", "flyte", "flyte/text", "telemetry", "system"],
+  sandbox: [
+    "cli",
+    "config",
+    "run",
+    "telemetry",
+    "storage",
+    "storage/cloud",
+    "http",
+    "flyte/inspect",
+    "flyte/plan",
+    "system",
+  ],
   run: [
     "cli",
     "config",
@@ -66,6 +77,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "flyte/inspect",
     "flyte/plan",
     "flyte/text",
+    "telemetry",
     "transfer",
     "storage",
     "system",
@@ -75,6 +87,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "watch/proc": ["watch"],
   doctor: ["cli", "config", "watch", "watch/watchers", "http", "storage", "storage/backends", "system"],
   task: ["cli", "flyte", "watch", "system"],
+  telemetry: ["http", "system"],
   transfer: ["storage", "http", "system"],
   storage: ["storage/backends", "storage/cloud", "config", "system"],
   "storage/backends": ["storage", "storage/cloud", "config", "http", "system"],
@@ -103,6 +116,11 @@ const NARROW: { from: RegExp; to: RegExp; why: string }[] = [
     to: /^src\/run\//,
     why: "a run is known to those that start it",
   },
+  {
+    from: /^src\/cli\//,
+    to: /^src\/telemetry\/(?!settings\.ts$)/,
+    why: "the command line knows the settings of telemetry, and no more",
+  },
   { from: /^src\//, to: /^main\.ts$/, why: "nothing imports the entry point" },
 ];
 
@@ -116,6 +134,7 @@ const PURE = [
   /^src\/system\/(mod|log)\.ts$/,
   /^src\/storage\/(backend|store|uri|key_order|host_name)\.ts$/,
   /^src\/watch\/watcher\.ts$/,
+  /^src\/telemetry\/settings\.ts$/,
 ];
 const isPure = (path: string) => PURE.some((pattern) => pattern.test(path));
 

@@ -5,6 +5,7 @@
 import type { VerifyMode } from "../config/verify_modes.ts";
 import type { DocumentKind, DownloadMode, InspectFormat, UploadMode } from "../flyte/modes.ts";
 import type { StorageConfig } from "../config/mod.ts";
+import type { TelemetrySettings } from "../telemetry/settings.ts";
 import type { LogSettings } from "../system/log.ts";
 
 /** What the commands that touch stores have in common. */
@@ -15,6 +16,8 @@ export interface StoreCommand {
   exitOnError: boolean | undefined;
   /** `--memory-limit`; undefined: derived from the container's limit. */
   memoryLimitBytes: number | undefined;
+  /** Where telemetry goes; undefined: nowhere. */
+  telemetry: TelemetrySettings | undefined;
   /** For the log, once there is one: settings that nothing understands. */
   warnings: readonly string[];
 }

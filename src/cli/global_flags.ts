@@ -98,6 +98,25 @@ const LOG = rows({ scope: "global", group: "log" }, [
     help: "Lines of JSON or of text; unset on a terminal: text",
   },
   { name: "logger.mute", type: "bool", help: "No log lines at all" },
+  {
+    name: "otel.type",
+    arg: "KIND",
+    default: "noop",
+    help:
+      "Where telemetry goes: noop or otlphttp; OTEL_EXPORTER_OTLP_ENDPOINT in the environment turns it on too",
+  },
+  {
+    name: "otel.otlphttp.endpoint",
+    arg: "URL",
+    default: "http://localhost:4318/v1/traces",
+    help: "Collector's URL for traces; figures go to /v1/metrics beside it",
+  },
+  {
+    name: "otel.sampler.parentSampler",
+    arg: "NAME",
+    default: "always",
+    help: "Traces that begin here: always, or traceid for one of a hundred",
+  },
 ]);
 
 const KUBERNETES = rows({ scope: "global", group: "kubernetes" }, [
@@ -142,9 +161,6 @@ const COMPATIBILITY = rows(
     ["otel.file.filename", "string", "/tmp/trace.txt"],
     ["otel.jaeger.endpoint", "string", "http://localhost:14268/api/traces"],
     ["otel.otlpgrpc.endpoint", "string", "http://localhost:4317"],
-    ["otel.otlphttp.endpoint", "string", "http://localhost:4318/v1/traces"],
-    ["otel.sampler.parentSampler", "string", "always"],
-    ["otel.type", "string", "noop"],
     ["storage.cache.max_size_mbs", "int", ""],
     ["storage.cache.target_gc_percent", "int", ""],
     ["storage.defaultHttpClient.idleConnTimeout", "string", "1m30s"],

@@ -21,7 +21,8 @@ import { readEntries } from "./config_yaml.ts";
 import { FLAGS, flagsOf } from "./flags.ts";
 import type { Invocation } from "./grammar.ts";
 import { helpText } from "./help.ts";
-import { Settings } from "./settings.ts";
+import { Settings, type Sources } from "./settings.ts";
+import { telemetrySettings } from "../telemetry/settings.ts";
 
 /**
  * Completes a command line.
@@ -58,7 +59,7 @@ export async function resolve(
   }
   assertRequired(invocation);
   const settings = new Settings({ invocation, env, entries: await readEntries(files) });
-  const common = storeCommand(settings, invocation);
+  const common = storeCommand(settings, { invocation, env });
   switch (command) {
     case "download":
       return downloadCommand(settings, common);
@@ -86,11 +87,19 @@ function assertRequired(invocation: Invocation): void {
   throw cannot(`${command}`, { usage: `${missing.join(", ")} missing (see copilot help ${command})` });
 }
 
-function storeCommand(settings: Settings, invocation: Invocation): StoreCommand {
+function storeCommand(
+  settings: Settings,
+  { invocation, env }: Pick<Sources, "invocation" | "env">,
+): StoreCommand {
   settings.assertValid();
   assertNotNegative(settings, ["storage.limits.maxDownloadMBs"]);
   const { config, warnings } = storageConfig(settings);
   const muted = settings.bool("logger.mute");
+  const { telemetry, warnings: odd } = telemetrySettings({
+    type: settings.text("otel.type"),
+    endpoint: settings.text("otel.otlphttp.endpoint"),
+    parentSampler: settings.text("otel.sampler.parentSampler"),
+  }, env);
   return {
     storage: config,
     log: {
@@ -101,7 +110,8 @@ function storeCommand(settings: Settings, invocation: Invocation): StoreCommand 
     },
     exitOnError: settings.isSet("exit-on-error") ? settings.bool("exit-on-error") : undefined,
     memoryLimitBytes: settings.isSet("memory-limit") ? settings.number("memory-limit") : undefined,
-    warnings: [...warnings, ...ignoredForKube(invocation)],
+    telemetry,
+    warnings: [...warnings, ...odd, ...ignoredForKube(invocation)],
   };
 }
 

@@ -147,6 +147,7 @@ export async function resolveTask(
     log: upload.log,
     exitOnError: true,
     memoryLimitBytes: upload.memoryLimitBytes,
+    telemetry: upload.telemetry,
     warnings: [...warnings, ...upload.warnings],
     download: download && await complete(download) as DownloadCommand,
     upload,

@@ -26,6 +26,9 @@ export function secretValues(config: StorageConfig, env: Readonly<Record<string,
   const accessKey = config.type === "s3" ? config.primary.values["access_key_id"] : undefined;
   if (accessKey !== undefined) found.add(accessKey);
   for (const name of SECRET_VARIABLES) found.add(env[name] ?? "");
+  for (const name of SECRET_VARIABLES.filter((one) => one.endsWith("_HEADERS"))) {
+    for (const pair of (env[name] ?? "").split(",")) found.add(pair.slice(pair.indexOf("=") + 1).trim());
+  }
   for (const [, part] of (env.AZURE_STORAGE_CONNECTION_STRING ?? "").matchAll(CONNECTION_SECRETS)) {
     found.add(part!);
   }

@@ -9,6 +9,7 @@ import type { RunFailure } from "../flyte/codec/error_document.ts";
 import { deadEndpointWarnings } from "./dead_endpoints.ts";
 import { type RequestEvent, RetryBudget, type RetryEvent } from "../storage/retry.ts";
 import { Stores } from "../storage/stores.ts";
+import type { Telemetry } from "../telemetry/mod.ts";
 import type { ProgressView } from "./progress.ts";
 import type { System } from "../system/mod.ts";
 
@@ -20,6 +21,8 @@ export interface RunContext {
   log: ConsoleLog;
   /** Who looks at the run while it goes on. */
   view: ProgressView;
+  /** Whom the run tells about itself; default: nobody. */
+  telemetry?: Telemetry;
   /** Writes to standard output, which a run does only where it is asked to show something. */
   print(text: string): void;
   /** Replaces secrets by `***`. */
@@ -81,7 +84,7 @@ export function openStores(command: RunCommand, context: RunContext, options: Op
       random: system.random,
       deadlineMs: options.deadlineMs,
       budget: new RetryBudget(),
-      onRequest: log.shows("trace") ? requestLine(log) : undefined,
+      onRequest: requestLine(context),
       onRetry(event) {
         options.onRetry?.(event);
         warnOfDeadEndpoints(event);
@@ -95,10 +98,18 @@ export function openStores(command: RunCommand, context: RunContext, options: Op
   });
 }
 
-/** A line for each request. */
-function requestLine(log: ConsoleLog): (event: RequestEvent) => void {
-  return ({ action, object, ms, retries, error }) =>
+/** Tells of each request: the log at its last level, and telemetry. */
+function requestLine({ log, telemetry }: RunContext): ((event: RequestEvent) => void) | undefined {
+  if (!log.shows("trace") && !telemetry?.isOn) return undefined;
+  return ({ action, object, ms, retries, error }) => {
     log.trace("request", { action, object, ms: Math.round(ms), retries, error: error?.code });
+    telemetry?.request({ action, store: storeOf(object), ms, retries, error: error?.code });
+  };
+}
+
+/** Scheme and container of a URI, for figures by store. */
+export function storeOf(uri: string): string {
+  return /^[a-z0-9+.-]+:\/\/[^/]*/i.exec(uri)?.[0] ?? "file://";
 }
 
 /** The storage settings, with what the command line says of the hosts that inputs name. */

@@ -16,6 +16,7 @@ import type { Stores } from "../storage/stores.ts";
 import type { Log } from "../system/log.ts";
 import type { Files } from "../system/mod.ts";
 import { shownUri } from "../shown_uri.ts";
+import { NO_SPAN, type Span } from "../telemetry/mod.ts";
 import { type FetchContext, fetchObject, fetchPrefix, withVariable } from "./fetch_blob.ts";
 import { DiskRoom } from "./disk_room.ts";
 import { withNearest } from "./nearest.ts";
@@ -51,6 +52,8 @@ export interface DownloadContext {
   session: TransferSession;
   stores: Stores;
   log: Log;
+  /** The run's span; default: nobody is told. */
+  span?: Span;
   /** Resolves once the run may reach the places that these URIs name; see run/context.ts. */
   allow(uris: readonly string[]): Promise<void>;
 }
@@ -258,6 +261,22 @@ async function carryOut(plan: DownloadPlan, context: CarryOut): Promise<void> {
   await session.settle();
 }
 
+/** A span around an action: `end` ends it and is what the action calls when it is done. */
+function withSpan(
+  { kind, variable }: Action,
+  { span = NO_SPAN }: CarryOut,
+  done: () => void,
+): { span: Span; end(): void } {
+  const own = span.child(`variable ${variable}`, { kind });
+  return {
+    span: own,
+    end() {
+      own.end();
+      done();
+    },
+  };
+}
+
 /** Carries out one action; `done` is called when all its bytes are in place. */
 async function act(action: Action, context: CarryOut, done: () => void): Promise<void> {
   const { session, staging } = context;
@@ -271,11 +290,15 @@ async function act(action: Action, context: CarryOut, done: () => void): Promise
         session.progress.files++;
         session.expect(1, 0);
         return done();
-      case "object":
+      case "object": {
         session.expect(1, 0);
-        return await session.start(() => fetchObject(action, context).then(done));
-      case "prefix":
-        return await fetchPrefix(action, context, done);
+        const ended = withSpan(action, context, done);
+        return await session.start(() => fetchObject(action, context).then(() => ended.end()));
+      }
+      case "prefix": {
+        const ended = withSpan(action, context, done);
+        return await fetchPrefix(action, { ...context, span: ended.span }, () => ended.end());
+      }
     }
   } catch (error) {
     throw withVariable(error, action);

@@ -16,6 +16,7 @@ import type { DiskRoom } from "./disk_room.ts";
 import { getFile } from "../transfer/get.ts";
 import { isKept, maybeKept } from "../transfer/kept.ts";
 import type { TransferSession } from "../transfer/session.ts";
+import { NO_SPAN, SharedSpan, type Span } from "../telemetry/mod.ts";
 import type { Staging } from "../transfer/staging.ts";
 
 /** What fetching takes. */
@@ -25,6 +26,8 @@ export interface FetchContext {
   staging: Staging;
   disk: DiskRoom;
   log: Log;
+  /** The variable's span; default: nobody is told. */
+  span?: Span;
   /** The directory holds what an earlier run has left: a file in place may be the object already. */
   resumes: boolean;
 }
@@ -160,7 +163,7 @@ export async function fetchPrefix(
   context: FetchContext,
   done: () => void,
 ): Promise<void> {
-  const { session, stores, staging } = context;
+  const { session, stores, staging, span = NO_SPAN } = context;
   const location = await stores.at(action.uri, `variable ${action.variable}`);
   staging.ensureDirectory(action.path);
   const first = await firstPage(location, session.signal);
@@ -172,10 +175,11 @@ export async function fetchPrefix(
   const finished = () => {
     if (--open === 0) done();
   };
-  const start = async (tasks: readonly Task[]) => {
+  const start = async (tasks: readonly Task[], group: SharedSpan) => {
     for (const task of tasks) {
       open++;
-      await session.start(() => task().then(finished));
+      group.hold();
+      await session.start(() => task().then(group.release).then(finished));
     }
   };
   const tree = new KeyTree<Task>({ sorted: store.traits.sortedList });
@@ -185,13 +189,17 @@ export async function fetchPrefix(
       : store.list(prefix, { signal: session.signal, token: page.next });
     following?.catch(() => {});
     session.expect(page.objects.length, page.objects.reduce((sum, { size }) => sum + size, 0));
+    const group = new SharedSpan(span.child("objects", { listed: page.objects.length }));
     for (const object of page.objects) {
-      await start(placeObject(object, { prefix, action, context, store, tree }));
+      await start(placeObject(object, { prefix, action, context, store, tree }), group);
     }
+    group.release();
     if (following === null) break;
     page = await following;
   }
-  await start(tree.rest());
+  const rest = new SharedSpan(span.child("objects"));
+  await start(tree.rest(), rest);
+  rest.release();
   finished();
 }
 

@@ -15,7 +15,8 @@ import { failureOf, reportFailure, withdrawErrors } from "./error_document.ts";
 import { Precaution } from "./precaution.ts";
 import { taskFailure } from "./task_error.ts";
 import { showProgress } from "./progress.ts";
-import { openStores, type RunCommand, type RunContext } from "./context.ts";
+import { NO_TELEMETRY, type Telemetry } from "../telemetry/mod.ts";
+import { openStores, type RunCommand, type RunContext, storeOf } from "./context.ts";
 import type { RunFailure } from "../flyte/codec/error_document.ts";
 import type { Stores } from "../storage/stores.ts";
 import { type Moved, type Progress, TransferSession } from "../transfer/session.ts";
@@ -35,10 +36,11 @@ export async function run(command: RunCommand, context: RunContext): Promise<num
   const { system, log, memoryLimitBytes, spentMs } = context;
   const startMs = system.clock.monotonicMs() - spentMs;
   const what = command.kind === "download" ? "Download" : "Upload";
+  const { telemetry = NO_TELEMETRY } = context;
   const session = new TransferSession(system, {
     memoryLimitBytes,
     signal: context.signal,
-    onMoved: log.shows("debug") ? fileLine(command, log) : undefined,
+    onMoved: log.shows("debug") || telemetry.isOn ? fileLine(command, { log, telemetry }) : undefined,
   });
   const begin = () => {
     const begun = deadlineIn(system.clock, command.timeoutMs, { what, spentMs });
@@ -79,6 +81,8 @@ export async function run(command: RunCommand, context: RunContext): Promise<num
     await stores.close();
   }
   const figures = figuresOf(command, progress, system.clock.monotonicMs() - startMs);
+  telemetry.span.set({ files: progress.files, bytes: progress.bytes, retries: progress.retries });
+  telemetry.span.end(failure === null ? undefined : error?.code ?? "task");
   if (failure === null) {
     if (command.kind === "sidecar") context.uploaded?.();
     log.summary(`${what.toLowerCase()} finished`, figures);
@@ -106,11 +110,18 @@ function figuresOf(command: RunCommand, progress: Readonly<Progress>, ms: number
   };
 }
 
-/** A line for each file. */
-function fileLine({ kind }: RunCommand, log: ConsoleLog): (file: Moved) => void {
+interface Told {
+  log: ConsoleLog;
+  telemetry: Telemetry;
+}
+
+/** Tells of each file. */
+function fileLine({ kind }: RunCommand, { log, telemetry }: Told): (file: Moved) => void {
   const message = kind === "download" ? "downloaded" : "uploaded";
-  return ({ object, path, bytes, ms }) =>
+  return ({ object, path, bytes, ms }) => {
     log.debug(message, { object, path, bytes, ms: Math.round(ms), rate: rateText(bytes, ms) });
+    telemetry.moved({ store: storeOf(object), bytes, ms });
+  };
 }
 
 /** The failure of an upload whose main was never seen: that may be why an output is missing. */
@@ -162,7 +173,7 @@ interface Tools extends EarlyTools {
 /** The download or upload itself. What the task has declared in its `_ERROR` file comes first: nothing is uploaded then. */
 async function flow(command: RunCommand, tools: Tools): Promise<RunFailure | null> {
   const { session, stores, precaution, context, eager } = tools;
-  const { log, allow, system } = context;
+  const { log, allow, system, telemetry: { span } = NO_TELEMETRY } = context;
   const withdraw = async () => {
     await eager?.removeVanished();
     await precaution?.settle();
@@ -174,7 +185,15 @@ async function flow(command: RunCommand, tools: Tools): Promise<RunFailure | nul
     if (declared !== null) return declared;
     let isWithdrawn = false;
     const beforeOutputs = () => withdraw().then(() => void (isWithdrawn = true));
-    await upload(command, { session, stores, log, beforeOutputs, eager, resumes: context.resumes === true });
+    await upload(command, {
+      session,
+      stores,
+      log,
+      beforeOutputs,
+      eager,
+      span,
+      resumes: context.resumes === true,
+    });
     await precaution?.settle();
     // A task without outputs writes no outputs.pb.
     if (precaution?.wasWritten && !isWithdrawn) await withdraw();
@@ -188,7 +207,7 @@ async function flow(command: RunCommand, tools: Tools): Promise<RunFailure | nul
   const withdrawn = withdraw();
   const settled = withdrawn.catch(() => {});
   // Awaited also after a failure, or it could take away the error document of this run.
-  await download(job, { session, stores, log, allow }).finally(() => settled);
+  await download(job, { session, stores, log, allow, span }).finally(() => settled);
   await withdrawn;
   return null;
 }

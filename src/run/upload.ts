@@ -2,6 +2,7 @@
  * The upload flow: files in, raw data and outputs.pb out. See README.md, "Upload".
  * @module
  */
+import { NO_SPAN, SharedSpan, type Span } from "../telemetry/mod.ts";
 import { subjectOf } from "../flyte/plan/names.ts";
 import type { UploadMode } from "../flyte/modes.ts";
 import { about, cannot, type CopilotError } from "../errors.ts";
@@ -45,6 +46,8 @@ export interface UploadContext {
   beforeOutputs(): Promise<void>;
   /** Whether an earlier life of this sidecar has begun the same upload. Default: no. */
   resumes?: boolean;
+  /** The run's span; default: nobody is told. */
+  span?: Span;
   /** What went up while main was still running. */
   eager?: EagerUploads | undefined;
 }
@@ -126,9 +129,12 @@ function* mapped<T, R>(items: Iterable<T>, change: (item: T) => R): Generator<R>
 
 async function sendAll(sends: readonly Send[], tree: OutputDirectory, context: UploadContext): Promise<void> {
   const { session } = context;
+  const { span = NO_SPAN } = context;
   for (const send of sends) {
+    const own = new SharedSpan(span.child(`variable ${send.action.variable}`, { kind: send.action.kind }));
     try {
-      await sendOne(send, tree, context);
+      await sendOne({ ...send, span: own }, tree, context);
+      own.release();
     } catch (error) {
       session.fail(withVariable(error, send.action));
       break;
@@ -138,7 +144,11 @@ async function sendAll(sends: readonly Send[], tree: OutputDirectory, context: U
 }
 
 /** Starts the transfers of one action. */
-async function sendOne({ action, path }: Send, tree: OutputDirectory, context: UploadContext): Promise<void> {
+async function sendOne(
+  { action, path, span }: Send & { span: SharedSpan },
+  tree: OutputDirectory,
+  context: UploadContext,
+): Promise<void> {
   const { session } = context;
   const place = await context.stores.at(action.uri, "--to-raw-output");
   const kept = context.resumes ? new KeptObjects(session, place.store) : undefined;
@@ -147,12 +157,15 @@ async function sendOne({ action, path }: Send, tree: OutputDirectory, context: U
     session.progress.files++;
     session.progress.kept++;
   };
-  const one = (key: string, file: string) =>
-    context.eager?.has(key, file) ? Promise.resolve() : session.start(() =>
-      put(key, file).catch((error) => {
+  const one = async (key: string, file: string) => {
+    if (context.eager?.has(key, file)) return;
+    span.hold();
+    await session.start(() =>
+      put(key, file).then(span.release, (error) => {
         throw withVariable(error, action);
       })
     );
+  };
   await (action.kind === "file" ? kept?.look(place.key) : kept?.list(`${place.key}/`));
   if (action.kind === "file") await one(place.key, path);
   else await sendDirectory(path, tree, { store: place.store, key: place.key, context, one });

@@ -30,6 +30,8 @@ export type ToWorker =
     graceMs?: number;
     /** Free space in the local directory; undefined where nobody can tell. */
     freeBytes?: number;
+    /** Milliseconds that a sidecar has waited for main. */
+    waitedMs?: number;
     /** Whether main still runs: `ended` will follow. */
     early: boolean;
     /** Milliseconds of the run's deadline that Workers before this one have used. */

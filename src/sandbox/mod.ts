@@ -82,6 +82,8 @@ export interface SandboxOptions extends ScopeContext {
   resumes?: boolean;
   /** Free space in the local directory, in bytes. */
   freeBytes?: number;
+  /** Milliseconds that a sidecar has waited for main. */
+  waitedMs?: number;
   /** Called when a sidecar's outputs are all declared. */
   uploaded?(): void;
 }
@@ -257,6 +259,7 @@ function connect(command: RunCommand, options: SandboxOptions, wires: Wires): ()
       ...(wires.directories === undefined ? {} : { directories: wires.directories }),
       ...(options.caveat === undefined ? {} : { caveat: options.caveat }),
       resumes: options.resumes === true,
+      ...(options.waitedMs === undefined ? {} : { waitedMs: options.waitedMs }),
       ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
       ...(options.freeBytes === undefined ? {} : { freeBytes: options.freeBytes }),
       ...(failure === undefined ? {} : { failure }),

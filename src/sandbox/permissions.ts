@@ -8,6 +8,8 @@ import { spellingsOf } from "../flyte/plan/keys.ts";
 import type { RunCommand } from "../run/context.ts";
 import type { InspectCommand } from "../run/inspect.ts";
 import type { PermissionContext } from "../storage/backend.ts";
+import { parseHttpUrl } from "../http/origin.ts";
+import { permissionsFor } from "../storage/cloud/permissions.ts";
 import { requiredPermissions } from "../storage/permissions.ts";
 import { assertAllowed } from "../storage/guard.ts";
 import { parseUri, type StoreUri } from "../storage/uri.ts";
@@ -43,11 +45,25 @@ export function scopeOf(command: RunCommand, context: ScopeContext): Scope {
 export function reportScopeOf(command: RunCommand, context: ScopeContext): Scope {
   const localDirs = [command.localDir, context.realLocalDir];
   const scope: Scope = { read: new Set(localDirs), write: new Set(), net: new Set() };
+  for (const host of telemetryHosts(command, context)) scope.net.add(host);
   const { outputPrefix } = command;
   if (outputPrefix !== undefined) {
     add(scope, outputPrefix, { what: "--to-output-prefix", write: true, command, context });
   }
   return scope;
+}
+
+/** The collector's hosts, if its addresses can be used: a fault of telemetry is never one of the run. */
+function telemetryHosts({ telemetry }: RunCommand, context: ScopeContext): string[] {
+  const urls = [telemetry?.tracesUrl, telemetry?.metricsUrl].filter((url) => url !== undefined);
+  return urls.flatMap((url) => {
+    try {
+      return permissionsFor({ origins: [parseHttpUrl(url, "the endpoint for telemetry").origin] }, context)
+        .hosts;
+    } catch {
+      return [];
+    }
+  });
 }
 
 /** The scope to read documents, and what stands beside them in a directory. */

@@ -10,7 +10,9 @@ import { reportFailure } from "../run/error_document.ts";
 import { run } from "../run/mod.ts";
 import type { RunContext, RunFailure } from "../run/context.ts";
 import { withDirectories } from "./directory_client.ts";
-import { sys, terminalColumns, writeStderr, writeStdout } from "../system/deno.ts";
+import { residentBytes, sys, terminalColumns, writeStderr, writeStdout } from "../system/deno.ts";
+import { VERSION } from "../cli/version.ts";
+import { openTelemetry } from "../telemetry/mod.ts";
 import { type FromWorker, type ToWorker, unpack } from "./messages.ts";
 
 const scope = self as unknown as EventTarget & {
@@ -88,9 +90,15 @@ async function start(job: Extract<ToWorker, { kind: "run" }>): Promise<void> {
     uploaded: () => scope.postMessage({ kind: "uploaded" }),
     allow: ask,
   };
+  const telemetry = await openTelemetry(command.telemetry, {
+    ...{ system: sys, env: job.env, caCerts: job.caCerts, log: context.log, residentBytes },
+    ...{ command: command.kind, version: VERSION },
+  });
+  if (job.waitedMs !== undefined) telemetry.waited(job.waitedMs);
   const status = job.failure === undefined
-    ? await run(command, context)
+    ? await run(command, { ...context, telemetry })
     : await reportFailure(job.failure, command, context);
+  await telemetry.close();
   scope.postMessage({ kind: "done", status });
 }
 

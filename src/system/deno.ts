@@ -311,6 +311,11 @@ export function terminalColumns(): number {
   }
 }
 
+/** Bytes of memory that the process holds. */
+export function residentBytes(): number {
+  return Deno.memoryUsage().rss;
+}
+
 /** Bytes that this user may still write to the file system that a path is on. */
 export function freeBytes(path: string): number {
   return on("look for room in", path, () => {

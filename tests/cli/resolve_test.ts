@@ -210,6 +210,7 @@ Deno.test("resolve: inspect", async () => {
     kind: "inspect",
     documents: ["s3://b/outputs.pb"],
     diff: false,
+    telemetry: undefined,
     sizes: false,
     output: "json",
     documentKind: "literals",

@@ -22,6 +22,7 @@ function command(documents: string[], change: Partial<InspectCommand> = {}): Ins
     log: { level: 0, format: "json" },
     exitOnError: false,
     memoryLimitBytes: undefined,
+    telemetry: undefined,
     warnings: [],
     ...change,
   };

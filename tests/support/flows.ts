@@ -218,6 +218,7 @@ const COMMON = {
   log: { level: "auto", format: "auto" },
   exitOnError: false,
   memoryLimitBytes: undefined,
+  telemetry: undefined,
   warnings: [],
   dryRun: false,
   timeoutMs: 0,
