@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
 # Writes an image of a shell and its tools, for the main containers of the tests' pods.
 #
-#   scripts/tools_image.sh ARCHIVE NAME            needs busybox-static, and Deno as $DENO or on PATH
+#   scripts/tools_image.sh ARCHIVE NAME [ROOTFS]       needs busybox-static, and Deno as $DENO or on PATH
+#
+# ROOTFS: a directory (scripts/rootfs.sh) whose files are in the image too: a task's image that has copilot in it.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 
-archive=$1 name=$2
+archive=$1 name=$2 rootfs=${3:-}
 apt_install busybox-static
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/bin" "$work/etc"
-mkdir -m 1777 "$work/tmp"
+[ -z "$rootfs" ] || cp -a "$rootfs/." "$work/"
+mkdir -p "$work/bin" "$work/etc" "$work/tmp"
+chmod 1777 "$work/tmp"
 cp /bin/busybox "$work/bin/"
 for applet in $(busybox --list); do
   [ "$applet" = busybox ] || ln -s busybox "$work/bin/$applet"

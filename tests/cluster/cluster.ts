@@ -19,6 +19,8 @@ export const IMAGES = {
   nonroot: "localhost/copilot:test-nonroot",
   /** A shell for main. */
   tools: "localhost/tools:test",
+  /** The same with copilot in it. */
+  task: "localhost/task:test",
 } as const;
 
 /** The bucket that the recorded inputs name. */

@@ -89,6 +89,39 @@ testCluster("native-sidecar: the pod is deleted before main has written its outp
   assert.deepEqual(await documents(example), ["error.pb"]);
 });
 
+/** How main's container has ended. */
+async function exitCode({ namespace, name }: Example): Promise<number | undefined> {
+  const pod = await namespace.ended(name);
+  return statusesOf(pod).find((one) => one.name === "main")!.state.terminated?.exitCode;
+}
+
+/** Both outputs, where the example that is its own entrypoint wants them. */
+const GOOD_RUN = "cd /data/outputs && seq 100 -1 59 | sort >sorted && wc -l <sorted >rows";
+
+testCluster("run-entrypoint: the command's exit code is the container's, and the error has it", async () => {
+  await using example = await Example.apply("run-entrypoint", main(`${GOOD_RUN}; exit 7`));
+  await example.judge({ phase: "Failed", error: { origin: "USER", message: ["status 7"] } });
+  assert.equal(await exitCode(example), 7);
+});
+
+testCluster(
+  "run-entrypoint: a command that is killed for memory: status 137, and the error says so",
+  async () => {
+    await using example = await Example.apply(
+      "run-entrypoint",
+      main(`${GOOD_RUN}; exec tail /dev/zero`, "192Mi"),
+    );
+    await example.judge({ phase: "Failed", error: { origin: "USER", code: "OOMKilled" } });
+    assert.equal(await exitCode(example), 137);
+  },
+);
+
+testCluster("run-entrypoint: a deleted pod's SIGTERM is the command's, and there is no success", async () => {
+  await using example = await Example.apply("run-entrypoint", main(`${GOOD_RUN}; exec sleep 600`));
+  await deleteInMidRun(example);
+  assert.deepEqual(await documents(example), ["error.pb"]);
+});
+
 async function deleteInMidRun({ namespace, name }: Example): Promise<void> {
   await namespace.until(name, (pod) => runs(pod, "main"));
   // Long enough for the script to get where it waits, and the watchers to see it.

@@ -41,6 +41,11 @@ export async function readExample(path: string): Promise<Manifest[]> {
   return parseManifests(await Deno.readTextFile(new URL(path, EXAMPLES)));
 }
 
+function imageFor(name: string): string {
+  if (name.includes("task-with-copilot")) return IMAGES.task;
+  return name.includes("copilot") ? IMAGES.nonroot : IMAGES.tools;
+}
+
 /** What a test changes in the pod before it is applied. */
 export type Change = (pod: Manifest) => void;
 
@@ -69,10 +74,12 @@ export class Example {
     const manifests = await readExample(`pods/${file}.yaml`);
     const pod = manifests.find(({ kind }) => kind === "Pod")!;
     for (const container of containersOf(fitNode(pod))) {
-      container.image = container.image.includes("copilot") ? IMAGES.nonroot : IMAGES.tools;
-      container.args = container.args?.map((word: string) =>
-        word.replace("s3://my-bucket/", `s3://${BUCKET}/${prefix}/`)
-      );
+      container.image = imageFor(container.image);
+      for (const words of [container.command ?? [], container.args ?? []]) {
+        for (const [at, word] of words.entries()) {
+          words[at] = word.replace("s3://my-bucket/", `s3://${BUCKET}/${prefix}/`);
+        }
+      }
     }
     change(pod);
     for (const manifest of manifests) await namespace.apply(manifest);

@@ -4,7 +4,14 @@ import { testCluster } from "./cluster.ts";
 import { Example, OUTPUTS } from "./example.ts";
 
 /** Those whose task is the examples' own. */
-const TASKS = ["native-sidecar", "shared-process-namespace", "file-protocol", "kube-api", "download-stream"];
+const TASKS = [
+  "native-sidecar",
+  "shared-process-namespace",
+  "file-protocol",
+  "kube-api",
+  "download-stream",
+  "run-entrypoint",
+];
 /** Those that a test of their own has. */
 const OTHERS = ["doctor", "storage"];
 
