@@ -1,6 +1,6 @@
 /**
  * Which proxy a request goes through, by the variables that curl and Go honour: HTTP_PROXY, HTTPS_PROXY, NO_PROXY, in lower
- * case first.
+ * case first; an empty one is none.
  * @module
  */
 import { type Origin, parseHttpUrl } from "./origin.ts";
@@ -20,9 +20,9 @@ export interface Proxy {
  */
 export function proxyFor(env: Readonly<Record<string, string>>, origin: Origin): Proxy | null {
   const name = origin.secure ? "HTTPS_PROXY" : "HTTP_PROXY";
-  const value = env[name.toLowerCase()] ?? env[name] ?? "";
+  const value = env[name.toLowerCase()] || env[name] || "";
   if (value === "" || isLocal(origin.hostname)) return null;
-  if (isExempt(env["no_proxy"] ?? env["NO_PROXY"] ?? "", origin)) return null;
+  if (isExempt(env["no_proxy"] || env["NO_PROXY"] || "", origin)) return null;
   const proxy = parseHttpUrl(value.includes("://") ? value : `http://${value}`, name);
   return {
     origin: proxy.origin,

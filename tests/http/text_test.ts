@@ -35,6 +35,9 @@ Deno.test("proxyFor: which origins are reached directly", () => {
   }
   const { origin } = parseHttpUrl("http://s3.test/", "url");
   assert.equal(proxyFor({ HTTP_PROXY: "http://a", http_proxy: "http://b" }, origin)!.origin.hostname, "b");
+  // An empty variable is none, whichever spelling it has.
+  assert.equal(proxyFor({ HTTP_PROXY: "http://a", http_proxy: "" }, origin)!.origin.hostname, "a");
+  assert.equal(proxyFor({ HTTP_PROXY: "http://a", NO_PROXY: "s3.test", no_proxy: "" }, origin), null);
 });
 
 Deno.test("parseHttpUrl: parts are kept as written", () => {
