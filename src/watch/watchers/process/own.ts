@@ -5,7 +5,7 @@
 import { cannot } from "../../../errors.ts";
 import type { Files } from "../../../system/mod.ts";
 import { isPrivateReader, membershipOf, parentOf, parseCgroup, type Reader } from "../../proc/cgroup.ts";
-import { hidepidOf, type Mount, mountOf, parseMountinfo, podUidOf } from "../../proc/mountinfo.ts";
+import { hasMount, hidepidOf, type Mount, mountOf, parseMountinfo, podUidOf } from "../../proc/mountinfo.ts";
 import { parseStat } from "../../proc/stat.ts";
 
 /** More than the kernel writes; a mount table can be long. */
@@ -28,7 +28,7 @@ export interface Own {
   /** When this process has started, in ticks since the machine's boot. */
   startTicks: number;
   mounts: readonly Mount[];
-  /** The mount of the own `/`. */
+  /** The mount of the own `/`; null where that is everybody's, so that it tells nothing about who sees it. */
   root: Mount | null;
   /** By what the cgroups of others are understood. */
   reader: Reader;
@@ -45,10 +45,7 @@ export function readOwn(files: Files, localDir: string): Own {
   const cgroup = read("/proc/self/cgroup", MAX_CGROUP);
   const mounts = parseMountinfo(read("/proc/self/mountinfo", MAX_MOUNTINFO));
   const stat = parseStat(read("/proc/self/stat", MAX_STAT));
-  let pauseCgroup: string | null = null;
-  try {
-    pauseCgroup = read("/proc/1/cgroup", MAX_CGROUP);
-  } catch { /* hidden, which is told below */ }
+  const pauseCgroup = readOrNull(read, "/proc/1/cgroup", MAX_CGROUP);
   requireVisible(pauseCgroup, mounts);
   requireShared({ pid: stat?.pid, cgroup, pauseCgroup });
   const reader = { isPrivate: isPrivateReader(cgroup), parent: parentOf(cgroup) };
@@ -64,9 +61,27 @@ export function readOwn(files: Files, localDir: string): Own {
     isContainer: self.kind === "own" || self.kind === "container",
     startTicks: stat?.startTicks ?? Infinity,
     mounts,
-    root: mountOf(mounts, "/"),
+    root: ownRoot(mounts, readOrNull(read, "/proc/1/mountinfo", MAX_MOUNTINFO)),
     reader,
   };
+}
+
+/** Null for a file that is hidden. */
+function readOrNull(
+  read: (path: string, maxBytes: number) => string,
+  path: string,
+  maxBytes: number,
+): string | null {
+  try {
+    return read(path, maxBytes);
+  } catch {
+    return null;
+  }
+}
+
+function ownRoot(mounts: readonly Mount[], pauseMountinfo: string | null): Mount | null {
+  const root = mountOf(mounts, "/");
+  return root === null || hasMount(parseMountinfo(pauseMountinfo ?? ""), root) ? null : root;
 }
 
 function canonical(files: Files, path: string): string {

@@ -25,6 +25,8 @@ import { MAX_CGROUP, MAX_MOUNTINFO, MAX_STAT, type Own, readOwn } from "./own.ts
 
 /** How long a process may be on its way into its container. */
 const ARRIVAL_MS = 500;
+/** A process that sees the machine's mounts is taken for a runtime for so long. */
+const MACHINES_MS = 10_000;
 /** A runtime that still names itself so may take longer; a program that only calls itself so is believed after this. */
 const MAX_STAGE_MS = 60_000;
 
@@ -145,7 +147,7 @@ export class ProcScan {
     const seenMs = nowMs - known.firstSeenMs;
     const isStage = isRuntimeStage(stat) && seenMs < MAX_STAGE_MS;
     const maySetUp = isStage || (seenMs < ARRIVAL_MS && stat.comm === known.firstComm);
-    const evidence = this.#evidenceOf(id, stat, maySetUp);
+    const evidence = this.#evidenceOf(id, stat, { maySetUp, seenMs });
     const isSettingUp = maySetUp || (evidence === null && seenMs < MAX_STAGE_MS);
     this.isSettling ||= isStage;
     return { ...stat, containerId: id, evidence, isSettingUp };
@@ -167,20 +169,26 @@ export class ProcScan {
   }
 
   /** What a container's mounts tell; kept only once no runtime may be at work on them any more. */
-  #evidenceOf(id: string, stat: ProcessStat, maySetUp: boolean): MountEvidence | null {
+  #evidenceOf(
+    id: string,
+    stat: ProcessStat,
+    { maySetUp, seenMs }: { maySetUp: boolean; seenMs: number },
+  ): MountEvidence | null {
     const known = this.#evidence.get(id);
     if (known !== undefined) return known;
     const text = this.#read(stat.pid, "mountinfo", MAX_MOUNTINFO);
     if (text === null || text === "") return null;
     const mounts = parseMountinfo(text);
     const { root, volume, isVolume, mounts: own } = this.own;
-    if (areMachines(mounts, root)) return null;
+    // A main that mounts the machine's own directories sees its mounts for good.
+    const isMachines = areMachines(mounts, root);
+    if (isMachines && seenMs < MACHINES_MS) return null;
     const evidence = {
       name: containerNameOf(mounts),
       sharesVolume: isVolume && volume !== null && sharesVolume(mounts, volume, own),
       isCopilot: this.#isCopilot(stat),
     };
-    if (!maySetUp) this.#evidence.set(id, evidence);
+    if (!maySetUp && (!isMachines || seenMs >= MAX_STAGE_MS)) this.#evidence.set(id, evidence);
     if (this.#evidence.size > MAX_CONTAINERS) this.#evidence.delete(this.#evidence.keys().next().value!);
     return evidence;
   }

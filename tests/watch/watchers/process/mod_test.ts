@@ -539,3 +539,15 @@ Deno.test("process watcher: the exit code is not waited for once two seconds are
   await clock.advance(200);
   assert.equal((await exit).exitCode, undefined);
 });
+
+Deno.test("process watcher: where everybody has one root, it does not say that a runtime is still at work", async () => {
+  const { pod, clock, watcher } = scene();
+  const own = pod.files.texts.get("/proc/self/mountinfo")!;
+  pod.files.texts.set("/proc/1/mountinfo", mountinfo({ id: "own" }));
+  const pid = pod.start(MAIN, "sh");
+  pod.files.texts.set(`/proc/${pid}/mountinfo`, own);
+  const start = watcher.waitForStart(never());
+  await clock.advance(1500);
+  await start;
+  assert.match(watcher.describe(), /found by its volume/);
+});
