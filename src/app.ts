@@ -9,24 +9,32 @@ import type {
   DownloadCommand,
   InspectCommand,
   SidecarCommand,
-  StoreCommand,
   TaskCommand,
 } from "./cli/mod.ts";
 import { complete, completeForReport } from "./complete.ts";
-import { secretValues } from "./config/mod.ts";
-import { cannot, CopilotError, explain, from } from "./errors.ts";
+import { type CopilotError, explain, from } from "./errors.ts";
 export { environmentNames } from "./cli/environment.ts";
 export { stayAlive } from "./system/deno.ts";
-import { type ConsoleLog, createLog, type Fields, type LogSettings } from "./system/log.ts";
-import { type MemoryLimits, memoryLimits, sameLimits } from "./system/memory_limits.ts";
+import type { Fields } from "./system/log.ts";
+import { memoryLimits } from "./system/memory_limits.ts";
+import {
+  absolute,
+  limitsOf,
+  moveData,
+  openLog,
+  readCredentials,
+  type Special,
+  trustedCertificates,
+  warn,
+  type World,
+} from "./move_data.ts";
 import type { RunCommand } from "./run/context.ts";
-import { dropRights, runInSandbox, type SandboxOptions } from "./sandbox/mod.ts";
+import { dropRights } from "./sandbox/mod.ts";
 import {
   freeBytes,
   isFirstProcess,
   readStdin,
   RUNTIME,
-  stderrIsTerminal,
   stdoutColumns,
   sys,
   workingDirectory,
@@ -34,7 +42,6 @@ import {
   writeStdout,
 } from "./system/deno.ts";
 import { VERSION, versionText } from "./cli/version.ts";
-import type { Terminations } from "./watch/terminations.ts";
 
 /** Exit status of what a person has stopped with Ctrl-C, as shells count it: 128 and SIGINT's number. */
 const INTERRUPTED = 130;
@@ -63,12 +70,10 @@ export async function main(
     const isUsage = error.code === "usage" || error.code === "config";
     const command = await completeForReport(argv, env, sys.files);
     if (command === null) writeStderr(`copilot: ${explain(error)}\n`);
-    else {await reportUnstarted(error, command, {
-        ...world,
-        env,
-        warnings: [],
-        limits: memoryLimits(sys.files),
-      });}
+    else {
+      const limits = memoryLimits(sys.files);
+      await reportUnstarted(error, command, { ...world, env, warnings: [], limits });
+    }
     return isUsage ? USAGE : 1;
   }
 }
@@ -83,19 +88,6 @@ async function reportUnstarted(error: CopilotError, command: RunCommand, world: 
 /** A Secret that was made with `echo` ends in a line break, and so does the variable that a pod gets from it. */
 function withoutLineBreaks(env: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(env).map(([name, value]) => [name, value.trim()]));
-}
-
-/** What main.ts knows of the process. */
-interface World {
-  /** The environment, as far as the program may see it. */
-  env: Record<string, string>;
-  terminations: Terminations;
-  /** What was odd about the configuration files. */
-  warnings: readonly string[];
-  /** The container's. */
-  limits: MemoryLimits;
-  /** Free space where inputs go, in bytes. */
-  freeBytes?: number;
 }
 
 /** The free space where a command's inputs go, which nobody may ask for any more once the rights are dropped. */
@@ -205,13 +197,6 @@ function about(command: RunCommand, { limits }: World): Fields {
   };
 }
 
-/** Says what is odd about the settings. */
-function warn(command: StoreCommand, world: World): ConsoleLog {
-  const log = openLog(command, world);
-  for (const warning of [...world.warnings, ...command.warnings]) log.warning(warning);
-  return log;
-}
-
 async function fetchInputs(command: DownloadCommand, world: World, special: Special = {}): Promise<number> {
   const localDir = absolute(command.localDir);
   return await moveData({ ...command, localDir }, world, special);
@@ -274,120 +259,4 @@ async function task(command: TaskCommand, world: World): Promise<number> {
     openReaper: (main) => openReaper(main, sys.clock),
     dropRights,
   }).finally(() => launcher.close());
-}
-
-interface Special
-  extends
-    Pick<SandboxOptions, "failure" | "ended" | "caveat" | "waitedMs" | "resumes" | "uploaded" | "graceMs"> {
-  /** Whether the process still needs its rights afterwards. */
-  keepsRights?: boolean;
-  /** SIGTERMs after which an upload's process is about to be killed; default 1: the first one asks for the upload. */
-  killedAfter?: number;
-}
-
-/** Hands the run to a Worker with the permissions that it needs, and no others. */
-async function moveData(
-  command: RunCommand,
-  world: World,
-  special: Special = {},
-): Promise<number> {
-  const { env, terminations, limits } = world;
-  // While main still runs its watcher may need to read /proc.
-  const { keepsRights = false, killedAfter = 1, ...options } = special;
-  if (options.ended !== undefined) options.ended.then(dropRights, () => {});
-  else if (!keepsRights) dropRights();
-  const cancel = new AbortController();
-  const killImminent = new AbortController();
-  const runEnded = new AbortController();
-  // A download that is told to end can only be started again. An upload goes on: the first SIGTERM asks for it, the second
-  // says that two seconds are left.
-  const onSignal = command.kind === "download"
-    ? terminations.next(0, runEnded.signal).then(() =>
-      cancel.abort(new CopilotError("aborted", "Ended by a signal"))
-    )
-    : terminations.next(killedAfter, runEnded.signal).then(() => killImminent.abort());
-  onSignal.catch(() => {});
-  const { interrupted } = terminations;
-  const decided = { ...command, exitOnError: command.exitOnError ?? stderrIsTerminal() };
-  return await runInSandbox(decided, {
-    clock: sys.clock,
-    env,
-    caCerts: [],
-    ...limitsOf(command, limits),
-    ...(world.freeBytes !== undefined && { freeBytes: world.freeBytes }),
-    log: logSettings(command),
-    cwd: workingDirectory(),
-    realLocalDir: command.localDir,
-    readText: readCredentials,
-    signal: AbortSignal.any([cancel.signal, interrupted]),
-    killImminent: killImminent.signal,
-    logError: (message, fields) => openLog(command, world).error(message, fields),
-    ...prepared(command, env, { isReport: options.failure !== undefined }),
-    ...options,
-  }).finally(() => runEnded.abort());
-}
-
-/** The container's limits, unless the command line has its own. */
-function limitsOf({ memoryLimitBytes }: StoreCommand, limits: MemoryLimits): MemoryLimits {
-  return memoryLimitBytes === undefined ? limits : sameLimits(memoryLimitBytes);
-}
-
-type Prepared = Partial<Pick<SandboxOptions, "caCerts" | "realLocalDir" | "failure">>;
-
-/** What a run needs of the file system before it begins. What goes wrong here is told as every failure of the run is. */
-function prepared(
-  command: RunCommand,
-  env: Record<string, string>,
-  { isReport }: { isReport: boolean },
-): Prepared {
-  const { files } = sys;
-  try {
-    if (command.kind === "download" && !isReport) makeLocalDir(command.localDir);
-    return {
-      caCerts: trustedCertificates(env),
-      ...files.stat(command.localDir) !== null && { realLocalDir: files.realPath(command.localDir) },
-    };
-  } catch (thrown) {
-    const message = explain(from(thrown, { action: "run" }));
-    openLog(command, { env }).error("the command cannot be begun", { error: message });
-    return { failure: { message } };
-  }
-}
-
-function makeLocalDir(path: string): void {
-  if (/^\/(dev|proc|sys)(\/|$)/.test(path)) {
-    throw cannot("use --to-local-dir", path, { usage: "expected a directory outside /dev, /proc and /sys" });
-  }
-  sys.files.mkdir(path);
-}
-
-/** A credential file as far as the run's permissions need it: the store says what is wrong with one that cannot be read. */
-function readCredentials(path: string): string | null {
-  try {
-    return new TextDecoder().decode(sys.files.readFile(path, 256 * 1024));
-  } catch {
-    return null;
-  }
-}
-
-function absolute(path: string): string {
-  return posix.resolve(workingDirectory(), path);
-}
-
-function openLog(command: StoreCommand, { env }: Pick<World, "env">): ConsoleLog {
-  const secrets = secretValues(command.storage, env);
-  return createLog({ ...logSettings(command), write: writeStderr, clock: sys.clock, secrets });
-}
-
-function logSettings(command: StoreCommand): LogSettings & { isTerminal: boolean } {
-  return { ...command.log, isTerminal: stderrIsTerminal() };
-}
-
-/** PEM certificates of the files that other tools' variables name, since the runtime looks at none of them. */
-function trustedCertificates(env: Record<string, string>): string[] {
-  return ["SSL_CERT_FILE", "AWS_CA_BUNDLE"].flatMap((name) => {
-    const path = env[name];
-    if (!path) return [];
-    return [new TextDecoder().decode(sys.files.readFile(path, 4 * 1024 * 1024))];
-  });
 }

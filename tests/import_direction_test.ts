@@ -112,7 +112,7 @@ const NARROW: { from: RegExp; to: RegExp; why: string }[] = [
       "only the registry knows a backend; its settings are pure and known to whoever works out permissions",
   },
   {
-    from: /^src\/(?!run\/|sandbox\/|app\.ts$|watch\/sidecar\.ts$)/,
+    from: /^src\/(?!run\/|sandbox\/|(?:app|move_data)\.ts$|watch\/sidecar\.ts$)/,
     to: /^src\/run\//,
     why: "a run is known to those that start it",
   },

@@ -355,3 +355,26 @@ testWith(
     }
   },
 );
+
+testWith("copilot download, sidecar, run --dry-run: the plan on standard output, and nothing made", [
+  "binary",
+], async ({ binary }) => {
+  using dir = temporaryDirectory();
+  const task = flags(dir, "--dry-run");
+  const download = [
+    "download",
+    "--dry-run",
+    `--from-remote=${dir.at("in/inputs.pb")}`,
+    `--to-output-prefix=${dir.at("out")}`,
+    `--to-local-dir=${dir.at("inputs")}`,
+  ];
+  const before = dir.tree();
+  for (const args of [download, [...task, ...shell("echo ran")]]) {
+    const { status, stdout, stderr } = await ended(start(args, { binary }));
+    assert.equal(status, 0, stderr);
+    assert(stdout.includes(`variable n -> ${dir.at("inputs/n")}`), stdout);
+    assert.match(stdout, /^Dry run: 3 files, .* would be downloaded, nothing was$/m);
+    assert(!stdout.includes("ran\n"), stdout);
+  }
+  assert.deepEqual(dir.tree(), before);
+});
