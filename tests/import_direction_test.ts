@@ -86,7 +86,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "watch/watchers": ["watch", "watch/proc", "config", "http", "system"],
   "watch/proc": ["watch"],
   doctor: ["cli", "config", "watch", "watch/watchers", "http", "storage", "storage/backends", "system"],
-  task: ["cli", "flyte", "watch", "system"],
+  task: ["cli", "flyte", "flyte/codec", "watch", "system"],
   telemetry: ["http", "system"],
   transfer: ["storage", "http", "system"],
   storage: ["storage/backends", "storage/cloud", "config", "system"],

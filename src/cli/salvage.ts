@@ -27,9 +27,10 @@ export async function salvage(
   files: readonly ConfigFile[],
 ): Promise<DownloadCommand | SidecarCommand | null> {
   try {
-    const invocation = parseLeniently(argv);
-    const { command, help } = invocation;
-    if (help || (command !== "download" && command !== "sidecar")) return null;
+    const invocation = reportingPart(parseLeniently(argv));
+    if (invocation.help || (invocation.command !== "download" && invocation.command !== "sidecar")) {
+      return null;
+    }
     const prefix = invocation.flags.get("to-output-prefix");
     if (prefix === undefined || prefix === "") return null;
     const found = await resolve(reduced(invocation, prefix), usable(env), files);
@@ -37,6 +38,15 @@ export async function salvage(
   } catch {
     return null;
   }
+}
+
+/** Of a task, its upload: that is what tells how it ended. */
+function reportingPart(invocation: Invocation): Invocation {
+  if (invocation.command !== "run") return invocation;
+  const flags = new Map(invocation.flags);
+  const outputs = flags.get("outputs");
+  if (outputs !== undefined && !flags.has("to-output-prefix")) flags.set("to-output-prefix", outputs);
+  return { ...invocation, command: "sidecar", flags };
 }
 
 /** The flags that the document depends on, and stand-ins for those without which nothing is resolved. */

@@ -3,23 +3,15 @@
  * @module
  */
 import { ErrorKind, ErrorOrigin } from "../flyte/types.ts";
+import type { RunFailure } from "../flyte/codec/error_document.ts";
 import type { ChildEnd } from "../system/mod.ts";
-
-/** What an error document says of a command. */
-export interface CommandFailure {
-  code: string;
-  message: string;
-  /** ErrorKind and ErrorOrigin of flyte/types.ts. */
-  kind: number;
-  origin: number;
-}
 
 /** How a command ended. */
 export interface Ending {
   /** As a shell has it: the exit status, or 128 and the signal's number. */
   status: number;
   /** Null for an exit status of 0. */
-  failure: CommandFailure | null;
+  failure: RunFailure | null;
 }
 
 /** Exit statuses of a command that did not start, as shells have them. */

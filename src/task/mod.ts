@@ -9,7 +9,8 @@ import { explain, from } from "../errors.ts";
 import type { Log } from "../system/log.ts";
 import type { ChildLauncher, Reaper, System } from "../system/mod.ts";
 import type { Terminations } from "../watch/terminations.ts";
-import { type CommandFailure, type Ending, endingOf, notStarted } from "./ending.ts";
+import type { RunFailure } from "../flyte/codec/error_document.ts";
+import { type Ending, endingOf, notStarted } from "./ending.ts";
 import { OomKills } from "./oom_kills.ts";
 
 /** Exit status of a run that was told to end before its command began: 128 + SIGTERM, as shells have it. */
@@ -27,9 +28,9 @@ export interface TaskContext {
    *
    * @param ended for UPLOAD_EAGER: resolves when the command has ended, with what was wrong about that
    */
-  upload(command: SidecarCommand, ended?: Promise<CommandFailure | null>): Promise<number>;
+  upload(command: SidecarCommand, ended?: Promise<RunFailure | null>): Promise<number>;
   /** Writes the error document instead; resolves to an exit status. */
-  report(command: SidecarCommand, failure: CommandFailure): Promise<number>;
+  report(command: SidecarCommand, failure: RunFailure): Promise<number>;
   launcher: ChildLauncher;
   /** Writes to standard output. */
   print(text: string): void;

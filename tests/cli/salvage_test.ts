@@ -28,6 +28,14 @@ Deno.test("salvage: a sidecar and the aliases are understood as well", async () 
   }
 });
 
+Deno.test("salvage: a task that cannot be run is told where its outputs would have gone", async () => {
+  for (const flag of ["--outputs", "--to-output-prefix"]) {
+    const command = await salvaged(`run --bad ${flag} s3://b/out -- true`);
+    assert.deepEqual([command?.kind, command?.outputPrefix], ["sidecar", "s3://b/out"]);
+  }
+  assert.equal(await salvaged("run --bad -- true"), null);
+});
+
 Deno.test("salvage: nothing where the document has no place, or nobody waits for one", async () => {
   for (
     const line of [
