@@ -321,7 +321,7 @@ Deno.test("copilot inspect: strangers' bytes are taken apart where the program m
   );
   const { status, stderr } = await run("inspect", dir.at("data/inputs.pb"), "--sizes");
   assert.equal(status, 1);
-  assert.match(stderr, /must not name link-local or metadata addresses/);
+  assert.match(stderr, /link-local or metadata address/);
 });
 
 Deno.test("copilot interface: words to base64 and back", async () => {
@@ -390,13 +390,21 @@ async function until(there: () => boolean): Promise<void> {
   while (!there()) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
+/** What files hold that have not got their names yet. */
+function unfinished(dir: TemporaryDirectory): string[] {
+  const entries = Object.entries(dir.tree());
+  return entries.flatMap(([name, text]) =>
+    name.startsWith(`local/${STAGING_NAME}/`) && text !== null ? [text] : []
+  );
+}
+
 Deno.test("copilot download: SIGTERM ends it with status 1, without error.pb and unfinished files", async () => {
   using dir = temporaryDirectory();
   const server = stallingServer(500);
   putInputs(dir, { f: blob(`http://127.0.0.1:${server.port}/f`) });
   const child = start(downloadFlags(dir));
   await server.asked;
-  await until(() => dir.tree()[`local/${STAGING_NAME}/0`]?.length === 500);
+  await until(() => unfinished(dir).some((text) => text.length === 500));
   child.kill("SIGTERM");
   const { status, events } = await ended(child);
   assert.equal(status, 1);
@@ -411,10 +419,10 @@ Deno.test("copilot download: killed in the middle it leaves no half file under i
   const server = stallingServer(500);
   putInputs(dir, { f: blob(`http://127.0.0.1:${server.port}/f`) });
   const child = start(downloadFlags(dir));
-  await until(() => dir.tree()[`local/${STAGING_NAME}/0`]?.length === 500);
+  await until(() => unfinished(dir).some((text) => text.length === 500));
   child.kill("SIGKILL");
   await ended(child);
-  assert.deepEqual(Object.keys(below(dir, "local")), [`${STAGING_NAME}/`, `${STAGING_NAME}/0`]);
+  assert(Object.keys(below(dir, "local")).every((name) => name.startsWith(`${STAGING_NAME}/`)));
   await server.close();
   dir.write("data/f", "whole");
   putInputs(dir, { f: blob(dir.at("data/f")) });
