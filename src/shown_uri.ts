@@ -24,14 +24,18 @@ export function namesContainer(scheme: string): boolean {
  */
 export function shownUri(text: string): string {
   const match = SCHEME.exec(text);
-  if (match === null) return shortened(isPath(text) ? text : `***@${withoutUser(text)}`);
+  if (match === null) {
+    return shortened(isPath(text) ? text.split("/").map(shownName).join("/") : `***@${withoutUser(text)}`);
+  }
   const rest = text.slice(match[0].length);
   const authority = before(rest, "/?#\\");
   if (!hasPort(authority)) return shortened(match[0] + withoutUser(rest));
   const behind = rest.slice(authority.length);
   const path = before(behind, "?#");
   const mark = behind[path.length];
-  return shortened(match[0] + shownAuthority(match[1]!, authority) + path) +
+  const isFile = match[1]!.toLowerCase() === "file";
+  const shownPath = isFile ? path.split("/").map(shownName).join("/") : path;
+  return shortened(match[0] + shownAuthority(match[1]!, authority) + shownPath) +
     (mark === undefined ? "" : `${mark}***`);
 }
 
@@ -45,6 +49,13 @@ function isPath(text: string): boolean {
 function hasPort(authority: string): boolean {
   const host = authority.slice(authority.lastIndexOf("@") + 1);
   return host.endsWith("]") || /^[0-9]*$/.test(host.slice(host.lastIndexOf(":") + 1)) || !host.includes(":");
+}
+
+/** A component of a path: where somebody has written an address with one slash too few or too many, it holds user and password. */
+function shownName(name: string): string {
+  const colon = name.indexOf(":");
+  const at = name.lastIndexOf("@");
+  return colon >= 0 && at > colon ? `***${name.slice(at)}` : name;
 }
 
 function shownAuthority(scheme: string, authority: string): string {

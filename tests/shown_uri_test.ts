@@ -11,8 +11,6 @@ for (
     ["https://h/@scope/x:y", "https://h/@scope/x:y"],
     // Paths and names are no URIs.
     ["/a/b@c?d#e", "/a/b@c?d#e"],
-    ["/a:b@c", "/a:b@c"],
-    ["./a:b@c", "./a:b@c"],
     ["a/b?c", "a/b?c"],
     ["a@b", "a@b"],
     // User and password.
@@ -39,6 +37,10 @@ for (
     ["http:\\\\user:pw@h/", "***@h/"],
     ["user:pw@h:80/x?sig", "***@h:80/x"],
     ["redis://user:pw", "redis://user:***"],
+    ["//user:pw@h/x", "//***@h/x"],
+    ["file:////user:pw@h/x", "file:////***@h/x"],
+    ["file://http:/user:pw@h/x", "file://http:/***@h/x"],
+    ["/a/http:/user:pw@h/x", "/a/http:/***@h/x"],
   ] as const
 ) {
   Deno.test(`shown: ${text} is ${shown}`, () => {

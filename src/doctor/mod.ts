@@ -17,6 +17,7 @@ import {
 } from "./machine.ts";
 import { checkPlace, type RunPlace } from "./stores.ts";
 import { checkWatchers } from "./watchers.ts";
+import { trimEnd } from "../trim.ts";
 
 /** What examining takes from the world. */
 export interface DoctorContext {
@@ -62,7 +63,7 @@ export async function examine(command: DoctorCommand, context: DoctorContext): P
 
 /** One place of each URI and use: both prefixes are often the same. */
 function distinct(places: readonly RunPlace[]): RunPlace[] {
-  const seen = new Map(places.map((place) => [`${place.use} ${place.uri.replace(/\/+$/, "")}`, place]));
+  const seen = new Map(places.map((place) => [`${place.use} ${trimEnd(place.uri, "/")}`, place]));
   return [...seen.values()];
 }
 

@@ -22,6 +22,7 @@ import { shownUri } from "../shown_uri.ts";
 import { deadlineIn } from "../system/deadline.ts";
 import type { System } from "../system/mod.ts";
 import { sizesOf } from "./reference_sizes.ts";
+import { trimEnd } from "../trim.ts";
 
 export type { InspectCommand };
 
@@ -134,7 +135,7 @@ async function documentsOf(
   }
   const found: NamedDocument[] = [];
   for (const document of DOCUMENTS) {
-    const uri = `${name.replace(/\/+$/, "")}/${document}`;
+    const uri = `${trimEnd(name, "/")}/${document}`;
     try {
       found.push(named(uri, await read(uri), command));
     } catch (thrown) {

@@ -7,6 +7,7 @@ import { listPrefix, spellingsOf } from "../flyte/plan/keys.ts";
 import { nameFault } from "../flyte/plan/names.ts";
 import type { ListPage, ObjectInfo, ObjectStore } from "../storage/store.ts";
 import type { ObjectLocation } from "../storage/stores.ts";
+import { trimEnd } from "../trim.ts";
 
 /** The keys to try, in order (tests/conformance/README.md, rule 7). A web server takes a key as it is. */
 export function keysOf({ uri, key }: ObjectLocation): string[] {
@@ -59,7 +60,7 @@ export async function loneObject(
   signal: AbortSignal,
 ): Promise<{ key: string; name: string; info: ObjectInfo } | null> {
   for (const spelling of keysOf(location)) {
-    const key = spelling.replace(/\/+$/, "");
+    const key = trimEnd(spelling, "/");
     const info = key === "" ? null : await infoOrNull(location.store, key, signal);
     if (info !== null) return { key, name: baseName(key), info };
   }

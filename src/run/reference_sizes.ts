@@ -6,6 +6,7 @@ import { CopilotError } from "../errors.ts";
 import type { Reference, ReferenceSize, ReferenceSizes } from "../flyte/inspect/references.ts";
 import type { ObjectStore } from "../storage/store.ts";
 import type { Stores } from "../storage/stores.ts";
+import { trimEnd } from "../trim.ts";
 
 /** References that are looked at side by side. */
 const SIDE_BY_SIDE = 16;
@@ -44,7 +45,7 @@ async function objectSize(store: ObjectStore, key: string): Promise<ReferenceSiz
 async function prefixSize(store: ObjectStore, key: string): Promise<ReferenceSize | null> {
   const { signal } = new AbortController();
   const size = { objects: 0, bytes: 0 };
-  const prefix = `${key.replace(/\/+$/, "")}/`;
+  const prefix = `${trimEnd(key, "/")}/`;
   let token: string | undefined;
   do {
     const page = await store.list(prefix, { signal, ...(token !== undefined && { token }) });

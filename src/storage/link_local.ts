@@ -4,6 +4,7 @@
  * Pure.
  * @module
  */
+import { before } from "../trim.ts";
 /** Names and addresses outside the link-local ranges where clouds hand out a machine's credentials. */
 const METADATA_HOSTS: ReadonlySet<string> = new Set([
   // AWS: instances and pods.
@@ -32,7 +33,7 @@ const METADATA_HOSTS: ReadonlySet<string> = new Set([
  * gives the address of a connection
  */
 export function isLinkLocal(host: string): boolean {
-  const name = host.replace(/^\[|\]$/g, "").replace(/%.*$/, "").replace(/\.$/, "").toLowerCase();
+  const name = before(host.replace(/^\[|\]$/g, ""), "%").replace(/\.$/, "").toLowerCase();
   if (METADATA_HOSTS.has(name)) return true;
   const groups = groupsOf(name);
   if (groups === null) return name.startsWith("169.254.");

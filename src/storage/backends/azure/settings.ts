@@ -76,7 +76,7 @@ export function azureAddress(uri: StoreUri, settings: StoreSettings, env: Env): 
   if (!CONTAINER.test(container) || container.length > 63) {
     throw cannot("use", object, {
       input:
-        `"${container}" is no container's name, expected 3 to 63 lower-case letters, digits and single hyphens`,
+        `its container is no container's name, expected 3 to 63 lower-case letters, digits and single hyphens`,
     });
   }
   const connection = connectionString(env);

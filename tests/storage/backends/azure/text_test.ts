@@ -93,7 +93,7 @@ Deno.test("azure: an address that cannot be used says why, and no host out of a 
       /names no account, expected account in storage.stow.config, AZURE_STORAGE_ACCOUNT/,
     ],
     ["abfs://box/k", { account: "no_such" }, "config", /the account "no_such" cannot exist/],
-    ["abfs://Box/k", { account: "abc" }, "input", /"Box" is no container's name/],
+    ["abfs://Box/k", { account: "abc" }, "input", /"abfs:\/\/Box\/": its container is no container's name/],
     ["abfs://bo/k", { account: "abc" }, "input", /expected 3 to 63/],
     ["abfs://a--b/k", { account: "abc" }, "input", /single hyphens/],
     [`abfs://${"a".repeat(64)}/k`, { account: "abc" }, "input", /3 to 63/],
