@@ -141,12 +141,12 @@ export class Namespace {
     return namespace;
   }
 
-  /** As `kubectl apply` of something new. @throws KubeError where the API server refuses it */
+  /** As `kubectl apply` of something new. @throws KubeError where the API server refuses it, as for a field that it does not know */
   async apply(manifest: Manifest): Promise<void> {
     const place = PLACES[manifest.kind];
     assert(place !== undefined, `a place for ${manifest.kind}`);
     const body = { ...manifest, metadata: { ...manifest.metadata, namespace: this.name } };
-    await this.#admin.ask("POST", place.replace("NS", this.name), body);
+    await this.#admin.ask("POST", `${place.replace("NS", this.name)}?fieldValidation=Strict`, body);
   }
 
   async pod(name: string): Promise<Manifest | null> {

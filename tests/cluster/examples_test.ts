@@ -1,7 +1,7 @@
 /** The pods of examples/pods, on a real kubelet and in a namespace that admits restricted pods only. */
 import assert from "assert";
-import { testCluster } from "./cluster.ts";
-import { Example, OUTPUTS } from "./example.ts";
+import { Namespace, testCluster } from "./cluster.ts";
+import { Example, OUTPUTS, readExample } from "./example.ts";
 
 /** Those whose task is the examples' own. */
 const TASKS = [
@@ -28,6 +28,11 @@ testCluster("example: doctor finds nothing wrong with a healthy cluster", async 
   const pod = await namespace.ended(name);
   const container = pod["spec"].containers[0].name;
   assert.equal(pod["status"].phase, "Succeeded", await namespace.log(name, container));
+});
+
+testCluster("example: the NetworkPolicy is one that the API server takes", async () => {
+  const namespace = await Namespace.create(`network-policy-${Date.now()}`);
+  for (const manifest of await readExample("policies/network-policy.yaml")) await namespace.apply(manifest);
 });
 
 Deno.test("every file of examples/pods has a test", () => {
