@@ -1,5 +1,5 @@
 /**
- * Processes held by the kernel's handles, pidfd_open(2). The runtime knows only processes that it has started itself, so four
+ * Processes held by the kernel's handles, pidfd_open(2). The runtime knows only processes that it has started itself, so five
  * functions of the C library are called directly. Waiting costs nothing that way, where looking at /proc five times a second costs
  * 0.3 % of a core, and main's end is known within a millisecond or two, with its exit code.
  * @module
@@ -12,6 +12,7 @@ const FUNCTIONS = {
   poll: { parameters: ["buffer", "u64", "i32"], result: "i32", nonblocking: true },
   ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32", nonblocking: true },
   close: { parameters: ["i32"], result: "i32", nonblocking: true },
+  prctl: { parameters: ["i32", "u64"], result: "i32", nonblocking: true },
 } as const;
 
 /** The number of pidfd_open on every architecture. */
@@ -19,6 +20,9 @@ const PIDFD_OPEN = 434;
 
 /** poll(2): a process's handle can be read from once the process has ended. */
 const POLLIN = 1;
+
+/** prctl(2): whether others of the same user may look into this process. */
+const PR_SET_DUMPABLE = 4;
 
 /** A wait is not given up in the middle, so each one is short enough for a handle that is closed meanwhile. */
 const WAIT_MS = 5000;
@@ -96,6 +100,8 @@ export async function openProcess(pid: number): Promise<ProcessHandle | null> {
   } catch {
     return null;
   }
+  // In a shared namespace main may run as this process's user: it gets neither its memory nor its environment to read.
+  await libc.symbols.prctl(PR_SET_DUMPABLE, 0n);
   const fd = Number(await libc.symbols.syscall(BigInt(PIDFD_OPEN), BigInt(pid), 0n));
   if (fd >= 0) return new Pidfd(libc, fd);
   libc.close();

@@ -2,14 +2,20 @@
  * One pod through the Kubernetes API: a list, then a watch from the list's version, again and again.
  * @module
  */
-import { cannot, codeOfStatus, CopilotError, from } from "../../../errors.ts";
+import { cannot, codeOfStatus, CopilotError } from "../../../errors.ts";
 import { HttpClient, type HttpResponse } from "../../../http/client.ts";
+import { createMasker } from "../../../system/log.ts";
 import type { WatcherContext } from "../../context.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Pod } from "./pod.ts";
 
 /** Objects in etcd are below 1.5 MiB; a line holds one in JSON. */
 const MAX_LINE = 8 * 1024 * 1024;
+
+/** An error's reply beyond this is none of an API server's. */
+const MAX_ERROR = 64 * 1024;
+/** Characters of a server's message that are shown. */
+const MAX_MESSAGE = 1000;
 
 /** The server ends a watch after this time; it is then taken up again where it ended. */
 const WATCH_SECONDS = 300;
@@ -42,6 +48,8 @@ export class PodApi {
   readonly pod: PodName;
   readonly #client: HttpClient;
   readonly #cluster: Cluster;
+  /** The tokens that were sent last, which a server may repeat in whatever it answers. */
+  #tokens: readonly string[] = [];
 
   constructor({ system, env }: WatcherContext, cluster: Cluster, pod: PodName) {
     this.#client = new HttpClient({
@@ -63,7 +71,10 @@ export class PodApi {
    */
   async list(signal: AbortSignal): Promise<{ pod: Pod | null; version: string }> {
     const response = await this.#get("", signal);
-    const list = await readJson(response) as { metadata?: { resourceVersion?: string }; items?: Pod[] };
+    const list = this.#parse(await readAll(response, MAX_LINE)) as {
+      metadata?: { resourceVersion?: string };
+      items?: Pod[];
+    };
     return { pod: list.items?.[0] ?? null, version: list.metadata?.resourceVersion ?? "" };
   }
 
@@ -78,9 +89,12 @@ export class PodApi {
     }`;
     const response = await this.#get(query, signal);
     for await (const line of lines(response)) {
-      const event = parseJson(line) as { type?: string; object?: Pod & { code?: number; message?: string } };
+      const event = this.#parse(line) as {
+        type?: string;
+        object?: Pod & { code?: number; message?: string };
+      };
       if (event.type === "ERROR") {
-        throw failure(event.object?.code ?? 500, event.object?.message ?? "no message");
+        throw failure(event.object?.code ?? 500, bounded(String(event.object?.message ?? "no message")));
       }
       if (isPodEvent(event)) yield { type: event.type, pod: event.object };
     }
@@ -95,6 +109,10 @@ export class PodApi {
     const { origin, path } = this.#cluster.server;
     const { namespace, name } = this.pod;
     const token = this.#cluster.token();
+    // With the one before: a watch that still runs was begun with that.
+    if (token !== null && token.reveal() !== this.#tokens[0]) {
+      this.#tokens = [token.reveal(), ...this.#tokens.slice(0, 1)];
+    }
     const response = await this.#client.request({
       method: "GET",
       origin,
@@ -109,8 +127,38 @@ export class PodApi {
       signal,
     });
     if (response.status === 200) return response;
-    throw failure(response.status, await messageOf(response));
+    throw failure(response.status, await this.#messageOf(response));
   }
+
+  /** The message of a `Status` object, or the beginning of whatever came. */
+  async #messageOf(response: HttpResponse): Promise<string> {
+    const text = await readAll(response, MAX_ERROR);
+    try {
+      const { message } = this.#parse(text) as { message?: unknown };
+      if (typeof message === "string") return bounded(message);
+    } catch { /* not from the API server but from something before it */ }
+    return bounded(createMasker(this.#tokens)(text));
+  }
+
+  /** What a reply says, without the tokens that it may repeat, however they are written. */
+  #parse(text: string): unknown {
+    const mask = createMasker(this.#tokens);
+    try {
+      return JSON.parse(text, (_, value) => typeof value === "string" ? mask(value) : value);
+    } catch {
+      // The engine's own message repeats a part of the text.
+      throw cannot("parse a reply of the Kubernetes API", {
+        unavailable: `${text.length} characters that are no JSON`,
+      });
+    }
+  }
+}
+
+/** As much of a server's message as is worth reading. */
+function bounded(message: string): string {
+  return message.length <= MAX_MESSAGE
+    ? message
+    : `${message.slice(0, MAX_MESSAGE)}… (${message.length} characters)`;
 }
 
 function isPodEvent(
@@ -122,28 +170,6 @@ function isPodEvent(
 function failure(status: number, message: string): CopilotError {
   const code = status === 410 ? "changed" : codeOfStatus(status);
   return new CopilotError(code, { detail: `The Kubernetes API answered ${status}: ${message}`, status });
-}
-
-/** The message of a `Status` object, or the beginning of whatever came. */
-async function messageOf(response: HttpResponse): Promise<string> {
-  const text = await readAll(response, 64 * 1024);
-  try {
-    const { message } = JSON.parse(text) as { message?: string };
-    if (typeof message === "string") return message;
-  } catch { /* not from the API server but from something before it */ }
-  return text.slice(0, 200);
-}
-
-async function readJson(response: HttpResponse): Promise<unknown> {
-  return parseJson(await readAll(response, MAX_LINE));
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (thrown) {
-    throw from(thrown, { action: "parse a reply of the Kubernetes API", fallback: "unavailable" });
-  }
 }
 
 async function readAll(response: HttpResponse, maxBytes: number): Promise<string> {

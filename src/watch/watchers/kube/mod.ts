@@ -33,6 +33,8 @@ class KubeWatcher implements Watcher {
   #denials = 0;
   #failures = 0;
   #trouble = "";
+  /** What the log has said of the life before. */
+  #lastLife: string | undefined;
 
   constructor(context: WatcherContext) {
     this.#context = context;
@@ -51,7 +53,8 @@ class KubeWatcher implements Watcher {
       case "ended":
         return this.#state.exit;
       case "running":
-        return interrupted(this.#container!, { reason: "Terminated", why: "the pod is being stopped" });
+        return this.#state.last ??
+          interrupted(this.#container!, { reason: "Terminated", why: "the pod is being stopped" });
       case "never":
         throw this.#unknown(this.#state.why);
       case "waiting":
@@ -146,7 +149,15 @@ class KubeWatcher implements Watcher {
     this.#wasThere = true;
     const name = this.#container = mainName(pod, this.#container);
     const state = mainState(pod, name);
+    const before = this.#state;
     this.#state = type === "DELETED" && state.phase !== "ended" ? this.#deleted() : state;
+    const last = state.phase === "running" ? state.last?.message : undefined;
+    if (last !== undefined && last !== this.#lastLife) {
+      this.#lastLife = last;
+      this.#context.log.info("the main container has failed, and kubelet starts it again", { message: last });
+    } else if (before.phase !== this.#state.phase) {
+      this.#context.log.info("the main container's state", { container: name, phase: this.#state.phase });
+    }
   }
 
   #missing({ pod }: PodApi): void {

@@ -14,6 +14,7 @@ export interface Pod {
     deletionTimestamp?: string;
   };
   spec?: {
+    restartPolicy?: string;
     terminationGracePeriodSeconds?: number;
     containers?: ContainerSpec[];
     initContainers?: ContainerSpec[];
@@ -29,6 +30,8 @@ export interface Pod {
 
 interface ContainerSpec {
   name: string;
+  /** Of this container; else the pod's holds. */
+  restartPolicy?: string;
   command?: string[];
   args?: string[];
   resources?: { limits?: { memory?: string } };
@@ -39,14 +42,24 @@ interface ContainerStatus {
   state?: {
     waiting?: { reason?: string; message?: string };
     running?: unknown;
-    terminated?: { exitCode?: number; signal?: number; reason?: string; message?: string };
+    terminated?: Terminated;
   };
+  /** How the life before ended, where the container was started again or is about to be. */
+  lastState?: { terminated?: Terminated };
+}
+
+interface Terminated {
+  exitCode?: number;
+  signal?: number;
+  reason?: string;
+  message?: string;
 }
 
 /** What a pod says about main. */
 export type MainState =
   | { phase: "waiting"; detail: string }
-  | { phase: "running" }
+  /** `last`: how it failed before, where kubelet has started it again or will do so. */
+  | { phase: "running"; last?: Exit }
   | { phase: "ended"; exit: Exit }
   /** The pod is over and main never ran. */
   | { phase: "never"; why: string };
@@ -55,6 +68,9 @@ export type MainState =
 const ANNOTATIONS = ["kubectl.kubernetes.io/default-container", "primary_container_name"];
 
 const BY = "kube-api";
+
+/** Characters of a container's termination message that are told; kubelet keeps 4096 bytes of it. */
+const MAX_MESSAGE = 4096;
 
 /**
  * The name of the main container: the given one, else the annotated one, else the only one that is not a copilot.
@@ -89,31 +105,41 @@ function isCopilot({ name, command = [], args = [] }: ContainerSpec): boolean {
 /** What the pod says about its container of that name. */
 export function mainState(pod: Pod, name: string): MainState {
   const { status = {} } = pod;
-  const state = [...(status.containerStatuses ?? []), ...(status.initContainerStatuses ?? [])]
-    .find((one) => one.name === name)?.state;
+  const { state, lastState } = [
+    ...(status.containerStatuses ?? []),
+    ...(status.initContainerStatuses ?? []),
+  ].find((one) => one.name === name) ?? {};
+  const isPodOver = status.phase === "Failed" || status.phase === "Succeeded";
   if (state?.terminated !== undefined) {
-    return { phase: "ended", exit: terminated(pod, name, state.terminated) };
+    const exit = terminated(pod, name, state.terminated);
+    const isFinal = isPodOver || exit.outcome === "ended" || !startsAgain(pod, name);
+    return isFinal ? { phase: "ended", exit } : { phase: "running", last: exit };
   }
-  if (status.phase === "Failed" || status.phase === "Succeeded") {
-    return overWithout(pod, name, state?.running !== undefined);
-  }
+  if (isPodOver) return overWithout(pod, name, state?.running !== undefined);
   if (state?.running !== undefined) return { phase: "running" };
+  // Between two lives, in kubelet's back-off.
+  if (lastState?.terminated !== undefined && startsAgain(pod, name)) {
+    return { phase: "running", last: terminated(pod, name, lastState.terminated) };
+  }
   const { reason = status.phase ?? "no status yet", message = "" } = state?.waiting ?? {};
   return { phase: "waiting", detail: message === "" ? reason : `${reason}: ${message}` };
 }
 
-function terminated(
-  pod: Pod,
-  name: string,
-  end: NonNullable<NonNullable<ContainerStatus["state"]>["terminated"]>,
-): Exit {
+/** Whether kubelet starts a container that has failed again: not in a pod that is being deleted. */
+function startsAgain({ metadata, spec }: Pod, name: string): boolean {
+  const own = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])].find((one) => one.name === name);
+  const policy = own?.restartPolicy ?? spec?.restartPolicy;
+  return metadata?.deletionTimestamp === undefined && (policy === "OnFailure" || policy === "Always");
+}
+
+function terminated(pod: Pod, name: string, end: Terminated): Exit {
   const { exitCode = -1, reason = exitCode === 0 ? "Completed" : "Error", message } = end;
   const limit = pod.spec?.containers?.find((one) => one.name === name)?.resources?.limits?.memory;
   const parts = [`Container "${name}" ended with exit code ${exitCode}: ${reason}`];
   if (reason === "OOMKilled" && limit !== undefined) parts.push(`memory limit ${limit}`);
   if (end.signal !== undefined && end.signal > 0) parts.push(`signal ${end.signal}`);
   if (pod.status?.reason !== undefined) parts.push(`pod ${pod.status.reason}`);
-  if (message !== undefined && message !== "") parts.push(message.trim());
+  if (message !== undefined && message !== "") parts.push(message.trim().slice(0, MAX_MESSAGE));
   const graceSeconds = pod.spec?.terminationGracePeriodSeconds;
   return {
     outcome: exitCode === 0 ? "ended" : "failed",

@@ -333,3 +333,69 @@ Deno.test("kube watcher: a kubeconfig whose user is not a token is refused by na
       message: /exec is not supported, expected a token/,
     });
   }));
+
+Deno.test("kube, a pod's status: a failure is not final while kubelet will start main again", () => {
+  const failed = containerStatus({ terminated: { exitCode: 3, reason: "Error" } });
+  const backOff: Pod["status"] = {
+    phase: "Running",
+    containerStatuses: [{
+      name: "main",
+      state: { waiting: { reason: "CrashLoopBackOff" } },
+      lastState: { terminated: { exitCode: 3, reason: "Error" } },
+    }],
+  };
+  const phase = (status: Pod["status"], spec: Pod["spec"], metadata: Pod["metadata"] = {}) =>
+    mainState({ metadata, spec, status } as Pod, "main").phase;
+  const containers = [{ name: "main" }];
+  for (const restartPolicy of ["OnFailure", "Always"]) {
+    const spec = { restartPolicy, containers };
+    const state = mainState({ spec, status: failed! }, "main");
+    assert.equal(state.phase === "running" && state.last?.exitCode, 3);
+    assert.equal(phase(backOff, spec), "running");
+    assert.equal(phase(done, spec), "ended");
+    assert.equal(phase({ ...failed, phase: "Failed" }, spec), "ended");
+    assert.equal(phase(failed, spec, { deletionTimestamp: "2026-01-01T00:00:00Z" }), "ended");
+    assert.equal(
+      phase(failed, { restartPolicy, containers: [{ name: "main", restartPolicy: "Never" }] }),
+      "ended",
+    );
+  }
+  assert.equal(phase(failed, { restartPolicy: "Never", containers }), "ended");
+  assert.equal(phase(failed, { containers }), "ended");
+});
+
+Deno.test("kube watcher: the end after a second life counts, and at SIGTERM the first one's failure", () =>
+  withKube(async ({ kube, context, watcher }) => {
+    kube.pod!.spec!.restartPolicy = "OnFailure";
+    let isOver = false;
+    const exit = watcher.waitForExit(never()).finally(() => isOver = true);
+    kube.set(containerStatus({ terminated: { exitCode: 3, reason: "Error" } }));
+    await eventually(
+      () => context.log.lines.some((line) => line.includes("kubelet starts it again")),
+      "the first life's failure",
+    );
+    assert.equal(isOver, false);
+    context.terminations.deliver();
+    assert.deepEqual([(await exit).outcome, (await exit).exitCode], ["failed", 3]);
+  }));
+
+Deno.test("kube watcher: a token that the server repeats shows nowhere, however it is written", async () => {
+  const token = "eyJhbGciOiJSUzI1NiJ9.Secret+Part";
+  for (const message of [token, `Bearer ${token}`, encodeURIComponent(token), `${"x".repeat(990)}${token}`]) {
+    await withKube(async ({ kube, files, context, watcher }) => {
+      files.texts.set("/etc/kube/token", token);
+      kube.refuseAll = { status: 403, message };
+      const error = await watcher.waitForStart(never()).then(() => null, (thrown) => thrown as Error);
+      const said = `${error?.message} ${watcher.describe()} ${context.log.lines.join("\n")}`;
+      assert(!said.includes("Secret+Part") && !said.includes("Secret%2BPart"), said);
+      assert(said.includes("answered 403"), said);
+    });
+  }
+});
+
+Deno.test("kube watcher: a server's message is told in part where it is long", () =>
+  withKube(async ({ kube, watcher }) => {
+    kube.refuseAll = { status: 403, message: "y".repeat(60_000) };
+    const error = await watcher.waitForStart(never()).then(() => null, (thrown) => thrown as Error);
+    assert(error!.message.length < 2500, String(error!.message.length));
+  }));
