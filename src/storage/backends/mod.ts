@@ -1,35 +1,46 @@
 /**
  * The registry of backends: which one serves each kind of store in the table of src/config/kinds.ts.
  *
- * Imports are dynamic, so that a backend's code is loaded when its scheme is used, and literal, because `deno compile`
- * embeds only what it can read.
+ * Imports of stores are dynamic, so that a backend's code is loaded when its scheme is used, and literal, because `deno compile`
+ * embeds only what it can read. Settings are there from the start: a run's permissions are worked out of them.
  * @module
  */
-import type { Backend, BackendContext } from "../backend.ts";
+import type { Backend, BackendContext, PermissionsOf } from "../backend.ts";
 import { isOwnPlace, type KindName, kindOfScheme, KINDS, type StoreSettings } from "../../config/mod.ts";
 import { cannot } from "../../errors.ts";
 import type { ObjectStore } from "../store.ts";
 import { formatUri, type StoreUri } from "../uri.ts";
+import { requiredPermissions as azure } from "./azure/settings.ts";
+import { requiredPermissions as file } from "./file/settings.ts";
+import { requiredPermissions as gcs } from "./gcs/settings.ts";
+import { requiredPermissions as http } from "./http/settings.ts";
+import { requiredPermissions as redis } from "./redis/settings.ts";
+import { requiredPermissions as s3 } from "./s3/settings.ts";
 
 /** A backend that is not loaded yet. */
 export interface BackendEntry {
   kinds: readonly KindName[];
+  permissions: PermissionsOf;
   load(): Promise<{ backend: Backend }>;
 }
 
+const NO_PERMISSIONS: PermissionsOf = () => ({ hosts: [], paths: [] });
+
+const TABLE = {
+  file: { kinds: ["local"], permissions: file, load: () => import("./file/mod.ts") },
+  mem: { kinds: ["mem"], permissions: NO_PERMISSIONS, load: () => import("./memory/mod.ts") },
+  s3: { kinds: ["s3", "swift", "oracle"], permissions: s3, load: () => import("./s3/mod.ts") },
+  gcs: { kinds: ["google"], permissions: gcs, load: () => import("./gcs/mod.ts") },
+  azure: { kinds: ["azure"], permissions: azure, load: () => import("./azure/mod.ts") },
+  redis: { kinds: ["redis"], permissions: redis, load: () => import("./redis/mod.ts") },
+  http: { kinds: ["http"], permissions: http, load: () => import("./http/mod.ts") },
+} as const satisfies Record<string, BackendEntry>;
+
 /** Names of the backends. */
-export type BackendName = "file" | "mem" | "s3" | "gcs" | "azure" | "redis" | "http";
+export type BackendName = keyof typeof TABLE;
 
 /** Every backend, by name. */
-export const BACKENDS: Readonly<Record<BackendName, BackendEntry>> = {
-  file: { kinds: ["local"], load: () => import("./file/mod.ts") },
-  mem: { kinds: ["mem"], load: () => import("./memory/mod.ts") },
-  s3: { kinds: ["s3", "swift", "oracle"], load: () => import("./s3/mod.ts") },
-  gcs: { kinds: ["google"], load: () => import("./gcs/mod.ts") },
-  azure: { kinds: ["azure"], load: () => import("./azure/mod.ts") },
-  redis: { kinds: ["redis"], load: () => import("./redis/mod.ts") },
-  http: { kinds: ["http"], load: () => import("./http/mod.ts") },
-};
+export const BACKENDS: Readonly<Record<BackendName, BackendEntry>> = TABLE;
 
 /**
  * Which backend serves a URI. Settings of kind `local` or `mem` take the place of any store: `s3://b/k` is then a file below the
