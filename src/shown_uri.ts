@@ -25,7 +25,8 @@ export function namesContainer(scheme: string): boolean {
 export function shownUri(text: string): string {
   const match = SCHEME.exec(text);
   if (match === null) {
-    return shortened(isPath(text) ? text.split("/").map(shownName).join("/") : `***@${withoutUser(text)}`);
+    if (!isPath(text)) return shortened(`***@${withoutUser(text)}`);
+    return shortened(text.startsWith("//") ? shownPath(text) : text.split("/").map(shownPath).join("/"));
   }
   const rest = text.slice(match[0].length);
   const authority = before(rest, "/?#\\");
@@ -33,9 +34,9 @@ export function shownUri(text: string): string {
   const behind = rest.slice(authority.length);
   const path = before(behind, "?#");
   const mark = behind[path.length];
-  const isFile = match[1]!.toLowerCase() === "file";
-  const shownPath = isFile ? path.split("/").map(shownName).join("/") : path;
-  return shortened(match[0] + shownAuthority(match[1]!, authority) + shownPath) +
+  const namesNoHost = authority === "" || match[1]!.toLowerCase() === "file";
+  const shown = shownAuthority(match[1]!, authority) + (namesNoHost ? shownPath(path) : path);
+  return shortened(match[0] + shown) +
     (mark === undefined ? "" : `${mark}***`);
 }
 
@@ -51,11 +52,13 @@ function hasPort(authority: string): boolean {
   return host.endsWith("]") || /^[0-9]*$/.test(host.slice(host.lastIndexOf(":") + 1)) || !host.includes(":");
 }
 
-/** A component of a path: where somebody has written an address with one slash too few or too many, it holds user and password. */
-function shownName(name: string): string {
-  const colon = name.indexOf(":");
-  const at = name.lastIndexOf("@");
-  return colon >= 0 && at > colon ? `***${name.slice(at)}` : name;
+/** A path: where somebody has written an address with one slash too few or too many, it holds user and password. */
+function shownPath(path: string): string {
+  const colon = path.indexOf(":");
+  const at = path.lastIndexOf("@");
+  return colon >= 0 && at > colon
+    ? `${path.slice(0, path.lastIndexOf("/", colon) + 1)}***${path.slice(at)}`
+    : path;
 }
 
 function shownAuthority(scheme: string, authority: string): string {

@@ -38,6 +38,13 @@ import { type Directory, literalMap, MemoryTree, text } from "../support/plans.t
 import { mutateBytes, mutateText, NASTY_TEXTS } from "./mutate.ts";
 import { fuzz } from "./target.ts";
 import { bytesOf } from "../../src/flyte/text/text_bytes.ts";
+import { CopilotError, explain } from "../../src/errors.ts";
+import { parse } from "yaml";
+import { assertUri } from "../../src/flyte/plan/names.ts";
+import { jsonText } from "../../src/flyte/text/go_json.ts";
+import { yamlText } from "../../src/flyte/text/yaml_text.ts";
+import { parseHttpUrl } from "../../src/http/origin.ts";
+import { shownUri } from "../../src/shown_uri.ts";
 
 const ROOT = "/run/inputs";
 
@@ -204,4 +211,82 @@ fuzz("heads of replies", (random) => {
   const head = parseHead(mutateBytes(random, HEADS));
   const frame = framing("GET", head);
   if (frame.kind === "length") assert(Number.isSafeInteger(frame.length) && frame.length >= 0);
+});
+
+const SCHEMES = [
+  "http",
+  "https",
+  "HTTP",
+  "s3",
+  "gs",
+  "abfs",
+  "abfss",
+  "redis",
+  "rediss",
+  "mem",
+  "ftp",
+  "file",
+  "x-y",
+];
+const HOSTS = [
+  "h",
+  "127.0.0.1",
+  "[::1]",
+  "a..b",
+  "bucket",
+  "account.dfs.core.windows.net",
+  "",
+  "ä",
+  "h:80",
+  "h:99999",
+  "h:x",
+];
+
+fuzz("addresses with a password and a signature, as messages show them", (random) => {
+  const password = `Hunter2${random.pick(["", "/", "?", "#", "%41", ":", "@", "\\\\", " "])}Password`;
+  const user = random.pick(["user", "", "a b", "us%65r"]);
+  const start = random.pick(["://", "://", "://", ":/", ":", "://///"]);
+  const path = random.pick(["", "/", "/k", "/a/b@c", "/a:b", `/${"k".repeat(random.below(3000))}`]);
+  const behind = random.pick([
+    "",
+    "?sig=Signature0001",
+    "#Signature0001",
+    "?a=b&X=Signature0001#Signature0001",
+  ]);
+  const uri = `${random.pick(SCHEMES)}${start}${user}:${password}@${random.pick(HOSTS)}${path}${behind}`;
+  const told = [
+    shownUri(uri),
+    shownUri(shownUri(uri)),
+    new CopilotError("input", { object: uri, detail: "x" }).message,
+  ];
+  for (
+    const work of [
+      () => parseUri(uri, "it"),
+      () => parseHttpUrl(uri, "it"),
+      () => assertUri(uri, { action: "use", variable: "v" }),
+    ]
+  ) {
+    try {
+      work();
+    } catch (thrown) {
+      told.push(explain(thrown));
+    }
+  }
+  for (const text of told) {
+    assert(
+      !text.includes("Password") && !text.includes("Signature0001"),
+      `${JSON.stringify(uri)} is shown as ${text}`,
+    );
+    assert(text.length < 2000, `${text.length} characters`);
+  }
+});
+
+fuzz("texts and keys as YAML and JSON, read back", (random) => {
+  const long = mutateText(random, NASTY_TEXTS).repeat(1 + random.below(300)).toWellFormed();
+  const value = new Map([[mutateText(random, NASTY_TEXTS).toWellFormed(), long], ["k", long]]);
+  const plain = Object.fromEntries(value);
+  assert.deepEqual(JSON.parse(jsonText(value)), { ...plain });
+  for (const version of ["1.1", "1.2"] as const) {
+    assert.deepEqual(parse(yamlText(value), { version, uniqueKeys: false }), { ...plain });
+  }
 });
