@@ -116,7 +116,7 @@ function hostAddress(
     return { account: match[1]!, host: `${match[1]!}${match[2] ?? ""}.blob.${match[3]!}` };
   }
   throw cannot("use", object, {
-    denied: `the host "${text}" is not an Azure storage account's, expected ACCOUNT.dfs.${
+    denied: `the host "${shownUri(text)}" is not an Azure storage account's, expected ACCOUNT.dfs.${
       suffixOf(settings)
     }`,
   });
