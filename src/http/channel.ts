@@ -28,7 +28,7 @@ interface Wait {
 }
 
 /** Bounds of the waits, in ticks. */
-export interface Patience {
+export interface ReadTimeouts {
   /** From the last byte of the request to the first of the reply. */
   headTicks: number;
   /** One read or write in the middle. */
@@ -53,15 +53,15 @@ export class Channel implements EventListenerObject {
   failure: CopilotError | null = null;
 
   readonly #connection: Connection;
-  readonly #patience: Patience;
+  readonly #timeouts: ReadTimeouts;
   readonly #reading: Wait = { ticks: 0, reject: null };
   readonly #writing: Wait = { ticks: 0, reject: null };
   #signal: AbortSignal | null = null;
   #object = "";
 
-  constructor(connection: Connection, patience: Patience) {
+  constructor(connection: Connection, timeouts: ReadTimeouts) {
     this.#connection = connection;
-    this.#patience = patience;
+    this.#timeouts = timeouts;
   }
 
   /** Starts an exchange: from here on the signal ends it. */
@@ -129,14 +129,14 @@ export class Channel implements EventListenerObject {
    * A TLS connection gives one record a read, 4 to 16 KiB, and every layer that sees each of them costs as much as decrypting it.
    */
   read(into: Uint8Array, atLeast = 1): Promise<number | null> {
-    return this.#wait(this.#reading, this.#patience.stallTicks, () => this.#gather(into, atLeast));
+    return this.#wait(this.#reading, this.#timeouts.stallTicks, () => this.#gather(into, atLeast));
   }
 
   async #gather(into: Uint8Array, atLeast: number): Promise<number | null> {
     const connection = this.#connection;
     let count = await connection.read(into);
     while (count !== null && count < atLeast && this.failure === null) {
-      this.#reading.ticks = this.#patience.stallTicks;
+      this.#reading.ticks = this.#timeouts.stallTicks;
       const more = await connection.read(into.subarray(count));
       // The end shows again at the next read.
       if (more === null) break;
@@ -180,7 +180,7 @@ export class Channel implements EventListenerObject {
   async send(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length;) {
       const rest = at === 0 ? bytes : bytes.subarray(at);
-      at += await this.#wait(this.#writing, this.#patience.stallTicks, () => this.#connection.write(rest));
+      at += await this.#wait(this.#writing, this.#timeouts.stallTicks, () => this.#connection.write(rest));
     }
   }
 
@@ -222,7 +222,7 @@ export class Channel implements EventListenerObject {
 
   /** The request is sent: the reply has to begin now. */
   expectReply(): void {
-    if (!this.replyBegun) this.#reading.ticks = this.#patience.headTicks;
+    if (!this.replyBegun) this.#reading.ticks = this.#timeouts.headTicks;
   }
 
   /** Runs a check of what the server sent; an error of it closes the connection. */

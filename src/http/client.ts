@@ -9,7 +9,7 @@ import { MAX_TRANSFERS } from "./max_transfers.ts";
 import type { ByteReader } from "../storage/store.ts";
 import type { Clock, Network } from "../system/mod.ts";
 import { ChunkedBody, EMPTY_BODY, FixedBody, UnboundedBody } from "./body.ts";
-import { Channel, type Patience } from "./channel.ts";
+import { Channel, type ReadTimeouts } from "./channel.ts";
 import { dial } from "./dial.ts";
 import { formatHead, framing, type Head, type HttpHeaders, keepsAlive } from "./head.ts";
 import type { Origin } from "./origin.ts";
@@ -97,7 +97,7 @@ export class HttpClient {
   readonly #tickMs: number;
   readonly #connectTicks: number;
   readonly #idleTicks: number;
-  readonly #patience: Patience;
+  readonly #timeouts: ReadTimeouts;
   readonly #idle = new Map<string, Channel[]>();
   readonly #busy = new Set<Channel>();
   readonly #dialling = new Set<Dialling>();
@@ -120,7 +120,7 @@ export class HttpClient {
     const ticks = (ms: number) => Math.ceil(ms / this.#tickMs) + 1;
     this.#connectTicks = ticks(connectMs);
     this.#idleTicks = ticks(idleMs);
-    this.#patience = { headTicks: ticks(headMs), stallTicks: ticks(stallMs) };
+    this.#timeouts = { headTicks: ticks(headMs), stallTicks: ticks(stallMs) };
   }
 
   /**
@@ -203,7 +203,7 @@ export class HttpClient {
         caCerts: this.#caCerts,
         signal: abort.signal,
       }).then(
-        (connection) => done() ? resolve(new Channel(connection, this.#patience)) : connection.close(),
+        (connection) => done() ? resolve(new Channel(connection, this.#timeouts)) : connection.close(),
         (thrown) => void (done() && reject(thrown)),
       );
     });

@@ -6,7 +6,7 @@ import { type DownloadMode, FILE_LAYOUTS, type FileLayout } from "../flyte/modes
 import { about, cannot, explain, from } from "../errors.ts";
 import { inputsJson, inputsYaml } from "../flyte/text/documents.ts";
 import type { Content } from "../flyte/text/text_bytes.ts";
-import { decodeLiteral, decodeLiteralMap, encodeParts, weigh } from "../flyte/codec/idl.ts";
+import { decodedCost, decodeLiteral, decodeLiteralMap, encodeParts } from "../flyte/codec/idl.ts";
 import { offloadedIn, resolveOffloaded } from "../flyte/plan/offloaded.ts";
 import { type Action, type DownloadPlan, planDownload } from "../flyte/plan/plan_download.ts";
 import type { LiteralMap } from "../flyte/types.ts";
@@ -193,15 +193,15 @@ async function readInputs(
   { session, stores, allow }: DownloadContext,
 ): Promise<LiteralMap> {
   const { signal } = session;
-  const room = stores.room();
+  const budget = stores.budget();
   const read = (uri: string, what: string) =>
-    stores.read(uri, { what, maxBytes: job.maxMetadataBytes, signal, room });
+    stores.read(uri, { what, maxBytes: job.maxMetadataBytes, signal, budget });
   const bytes = await read(job.from, "the inputs").catch(async (thrown) => {
     const location = await stores.at(job.from, "--from-remote");
     throw await withNearest(thrown, location, { clock: session.system.clock, signal });
   });
   const what = `the inputs "${shownUri(job.from)}"`;
-  room.take(weigh("LiteralMap", bytes), what);
+  budget.take(decodedCost("LiteralMap", bytes), what);
   const map = decoded(bytes, what, decodeLiteralMap);
   for (let round = 0, total = 0;; round++) {
     const references = offloadedIn(map);
@@ -219,7 +219,7 @@ async function readInputs(
       const asked = `the offloaded literal of variable ${reference.variable}`;
       const bytes = await read(reference.uri, asked);
       const what = `${asked} "${shownUri(reference.uri)}"`;
-      room.take(weigh("Literal", bytes), what);
+      budget.take(decodedCost("Literal", bytes), what);
       resolveOffloaded(reference, decoded(bytes, what, decodeLiteral), bytes.length);
     });
   }

@@ -77,9 +77,11 @@ export async function upload(job: UploadJob, context: UploadContext): Promise<vo
     expectAll(send, tree, session);
     await sendAll(send, tree, context);
   }
-  const place = await stores.at(joinKey(job.outputPrefix, job.metaOutputName), "--to-output-prefix");
+  const location = await stores.at(joinKey(job.outputPrefix, job.metaOutputName), "--to-output-prefix");
   await context.beforeOutputs();
-  await place.store.put(place.key, bytesSource(encodeLiteralMap(plan.outputs)), { signal: session.signal });
+  await location.store.put(location.key, bytesSource(encodeLiteralMap(plan.outputs)), {
+    signal: session.signal,
+  });
 }
 
 /** An output named like a document, with raw data and documents under one prefix, would overwrite it. */
@@ -150,10 +152,10 @@ async function sendOne(
   context: UploadContext,
 ): Promise<void> {
   const { session } = context;
-  const place = await context.stores.at(action.uri, "--to-raw-output");
-  const kept = context.resumes ? new KeptObjects(session, place.store) : undefined;
+  const location = await context.stores.at(action.uri, "--to-raw-output");
+  const kept = context.resumes ? new KeptObjects(session, location.store) : undefined;
   const put = async (key: string, file: string) => {
-    if (!await kept?.has(key, file)) return await putFile(session, place.store, key, tree.file(file));
+    if (!await kept?.has(key, file)) return await putFile(session, location.store, key, tree.file(file));
     session.progress.files++;
     session.progress.kept++;
   };
@@ -166,9 +168,9 @@ async function sendOne(
       })
     );
   };
-  await (action.kind === "file" ? kept?.look(place.key) : kept?.list(`${place.key}/`));
-  if (action.kind === "file") await one(place.key, path);
-  else await sendDirectory(path, tree, { store: place.store, key: place.key, context, one });
+  await (action.kind === "file" ? kept?.look(location.key) : kept?.list(`${location.key}/`));
+  if (action.kind === "file") await one(location.key, path);
+  else await sendDirectory(path, tree, { store: location.store, key: location.key, context, one });
 }
 
 interface DirectoryJob {

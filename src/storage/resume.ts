@@ -9,10 +9,10 @@ import { pinOf, relation } from "./version.ts";
 const SKIP_BYTES = 64 * 1024;
 
 /** What decides on a further attempt: waits for it, or throws the final error. */
-export interface Patience {
+export interface RetryGate {
   /** Something has come. */
   progressed(): void;
-  failed(thrown: unknown): Promise<void>;
+  waitOrThrow(thrown: unknown): Promise<void>;
 }
 
 /** A read under way. */
@@ -21,7 +21,7 @@ export interface ResumableRead {
   first: GetResult;
   /** URI, for errors. */
   object: string;
-  attempts: Patience;
+  attempts: RetryGate;
 }
 
 type Range = Pick<GetOptions, "start" | "end" | "ifMatch">;
@@ -70,7 +70,7 @@ export class ResumedBody implements ByteReader {
             "the server gives no strong ETag, which alone would prove that the rest fits",
           );
         }
-        await this.#read.attempts.failed(thrown);
+        await this.#read.attempts.waitOrThrow(thrown);
       }
     }
     return null;

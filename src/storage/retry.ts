@@ -136,7 +136,7 @@ export class Attempts {
    *
    * @throws CopilotError the final one, when there is to be no further attempt or the run's time is over; `aborted`
    */
-  async failed(thrown: unknown): Promise<void> {
+  async waitOrThrow(thrown: unknown): Promise<void> {
     const { clock, deadlineMs, budget, onRetry } = this.#policy;
     const { action, object, signal } = this.#job;
     const error = from(thrown, { action, object });
@@ -232,7 +232,7 @@ class RetryStore implements ObjectStore {
         this.#policy.budget.refill();
         return result;
       } catch (thrown) {
-        await attempts.failed(thrown);
+        await attempts.waitOrThrow(thrown);
       }
     }
   }

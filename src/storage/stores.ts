@@ -9,7 +9,7 @@ import type { BackendContext } from "./backend.ts";
 import { openStore } from "./backends/mod.ts";
 import { createHasher } from "./checksum.ts";
 import { withEndingLists } from "./listing.ts";
-import { metadataBytesFor, MetadataRoom, MORE_MEMORY } from "./metadata_room.ts";
+import { MetadataBudget, metadataBytesFor, MORE_MEMORY } from "./metadata_budget.ts";
 import { NotResumable } from "./resume.ts";
 import { Attempts, RetryBudget, type RetryPolicy, withRetry } from "./retry.ts";
 import { type ChecksumName, type ObjectInfo, type ObjectStore, readAll, type StoreTraits } from "./store.ts";
@@ -46,7 +46,7 @@ interface ReadOptions {
   maxBytes: number;
   signal: AbortSignal;
   /** What the document is counted in, beside the others of the run. */
-  room?: MetadataRoom;
+  budget?: MetadataBudget;
 }
 
 /** How often an object is fetched whose bytes are not those that the store has; each time costs all of it. */
@@ -126,8 +126,8 @@ export class Stores {
         return await fetch(verification);
       } catch (thrown) {
         const { code } = from(thrown, { action: "read", object });
-        if (thrown instanceof NotResumable) await broken.failed(thrown);
-        else if (code === "integrity" || code === "aborted") await damaged.failed(thrown);
+        if (thrown instanceof NotResumable) await broken.waitOrThrow(thrown);
+        else if (code === "integrity" || code === "aborted") await damaged.waitOrThrow(thrown);
         // Everything else has been tried again below.
         else throw thrown;
       }
@@ -150,10 +150,10 @@ export class Stores {
     const place = await this.at(text, options.what);
     const object = shownUri(formatUri(place.uri));
     // Counted once, however often it is fetched.
-    let { room } = options;
+    let { budget } = options;
     const count = (bytes: number) => {
-      room?.takeBytes(bytes, `${options.what} "${object}"`);
-      room = undefined;
+      budget?.takeBytes(bytes, `${options.what} "${object}"`);
+      budget = undefined;
     };
     return await this.whole(place, options.signal, async (verification) => {
       const { info, bytes } = await this.#read(place, object, { ...options, count });
@@ -185,9 +185,9 @@ export class Stores {
     return { info: got.info, bytes: await readAll(got.body, bound, tooLarge) };
   }
 
-  /** The room for decoded documents, of which a run makes one. */
-  room(): MetadataRoom {
-    return new MetadataRoom(this.#options.memoryLimitBytes);
+  /** The budget for decoded documents, of which a run makes one. */
+  budget(): MetadataBudget {
+    return new MetadataBudget(this.#options.memoryLimitBytes);
   }
 
   /** Closes every store. */

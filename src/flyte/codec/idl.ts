@@ -20,7 +20,7 @@ import {
 } from "./message_tables.ts";
 import { compact } from "./primitive_literal.ts";
 import type { ErrorDocument, Literal, LiteralMap, TypedInterface, VariableMap } from "../types.ts";
-import { fieldWeight } from "./weights.ts";
+import { fieldCost } from "./decoded_cost.ts";
 
 /**
  * Messages inside messages that are followed: 200 literals, each at most three messages from the next (a map's entry,
@@ -200,17 +200,17 @@ export function decode<Name extends keyof Documents>(name: Name, bytes: Uint8Arr
  * bytes alone, of which nothing is kept.
  *
  * @param name the message's name in flyteidl2.core
- * @returns the weight up to the first fault, where the bytes are no such message: {@linkcode decode} tells that
+ * @returns the cost up to the first fault, where the bytes are no such message: {@linkcode decode} tells that
  */
-export function weigh(name: keyof Documents, bytes: Uint8Array): number {
+export function decodedCost(name: keyof Documents, bytes: Uint8Array): number {
   const reader = new Reader(bytes);
-  let weight = 0;
+  let cost = 0;
   const walk = (plan: Plan, end: number, depth: number): void => {
     while (reader.pos < end && depth <= MAX_NESTING) {
       const tag = reader.tag();
       const field = plan.byNumber[tag >>> 3];
       const inside = field?.entry ?? field?.message;
-      weight += fieldWeight(plan, field);
+      cost += fieldCost(plan, field);
       if (inside === undefined || (tag & 7) !== DELIMITED) reader.skipType(tag & 7, 0, tag >>> 3);
       else walk(inside, reader.size() + reader.pos, depth + 1);
     }
@@ -218,7 +218,7 @@ export function weigh(name: keyof Documents, bytes: Uint8Array): number {
   try {
     walk(planOf(name), bytes.length, 1);
   } catch { /* the bytes are at fault */ }
-  return weight;
+  return cost;
 }
 
 /** Writes one message, from its last byte to its first. */

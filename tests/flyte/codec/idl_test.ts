@@ -2,6 +2,7 @@ import assert from "assert";
 import { CopilotError } from "../../../src/errors.ts";
 import {
   decode,
+  decodedCost,
   decodeLiteral,
   decodeLiteralMap,
   decodeTypedInterface,
@@ -9,7 +10,6 @@ import {
   encode,
   encodeLiteralMap,
   MAX_NESTING,
-  weigh,
 } from "../../../src/flyte/codec/idl.ts";
 import { messageJson } from "../../../src/flyte/text/proto_json.ts";
 import {
@@ -317,18 +317,18 @@ Deno.test("views into the data are what bytes and unknown fields are, so that no
   assert.equal(value.value.value.value.value.buffer, bytes.buffer);
 });
 
-Deno.test("documents are weighed by what decoding makes of them: one for a lone primitive and for an entry, more for the rest", () => {
+Deno.test("documents cost what decoding makes of them: one for a lone primitive and for an entry, more for the rest", () => {
   const seven = primitive({ case: "integer", value: 7n });
-  const weight = (map: LiteralMap) => weigh("LiteralMap", encodeLiteralMap(map));
-  assert.equal(weight({ literals: new Map() }), 0);
-  assert.equal(weight({ literals: new Map([["a", seven], ["b", seven]]) }), 2 * (1 + 1));
+  const cost = (map: LiteralMap) => decodedCost("LiteralMap", encodeLiteralMap(map));
+  assert.equal(cost({ literals: new Map() }), 0);
+  assert.equal(cost({ literals: new Map([["a", seven], ["b", seven]]) }), 2 * (1 + 1));
   // An entry, a literal, the list, what is in it.
-  assert.equal(weight({ literals: new Map([["l", list(seven, seven)]]) }), 1 + 1 + 2 + 2);
+  assert.equal(cost({ literals: new Map([["l", list(seven, seven)]]) }), 1 + 1 + 2 + 2);
   const hashed = { ...seven, hash: "h", metadata: new Map([["k", "v"]]) };
-  assert.equal(weight({ literals: new Map([["a", hashed]]) }), 1 + 1 + 2 + 3);
+  assert.equal(cost({ literals: new Map([["a", hashed]]) }), 1 + 1 + 2 + 3);
   const none = scalar({ case: "noneType", value: {} });
-  assert.equal(weight({ literals: new Map([["a", none]]) }), 1 + 1 + 2);
-  assert.equal(weight({ literals: new Map(), unknown: [fromHex("f801 01")] }), 3);
+  assert.equal(cost({ literals: new Map([["a", none]]) }), 1 + 1 + 2);
+  assert.equal(cost({ literals: new Map(), unknown: [fromHex("f801 01")] }), 3);
 });
 
 Deno.test("a literal in a list or a map is what it was when it was written, whatever stands beside its primitive", () => {
@@ -359,9 +359,9 @@ Deno.test("a literal in a list or a map is what it was when it was written, what
   }
 });
 
-Deno.test("weighing ends where the bytes are at fault, or nested too deep, and leaves it to the decoder to tell", () => {
+Deno.test("counting the cost ends where the bytes are at fault, or nested too deep, and leaves it to the decoder to tell", () => {
   for (const bytes of [fromHex("0a ff"), fromHex("0a 05 0a"), fromHex("07"), nested(5000, [0x0a, 0x12])]) {
-    assert(weigh("LiteralMap", bytes) >= 0);
+    assert(decodedCost("LiteralMap", bytes) >= 0);
     assert.throws(() => decodeLiteralMap(bytes));
   }
 });

@@ -1,7 +1,7 @@
 import assert from "assert";
 import { codeIs } from "../support/errors.ts";
 import { MemoryStore } from "../../src/storage/backends/memory/store.ts";
-import { metadataBytesFor, MetadataRoom, metadataWeightFor } from "../../src/storage/metadata_room.ts";
+import { decodedCostFor, MetadataBudget, metadataBytesFor } from "../../src/storage/metadata_budget.ts";
 import { Stores } from "../../src/storage/stores.ts";
 import { sys } from "../../src/system/deno.ts";
 import { memoryConfig, MIB, signal } from "../support/flows.ts";
@@ -35,40 +35,40 @@ Deno.test("metadata: a document that would not fit the memory is refused before 
 });
 
 Deno.test("metadata: documents of more values than the memory holds are refused, together, with what to raise", () => {
-  assert.equal(metadataWeightFor(undefined), Infinity);
-  assert.equal(metadataWeightFor(64 * MIB), 20_000);
-  const room = new MetadataRoom(128 * MIB);
-  const max = metadataWeightFor(128 * MIB);
-  room.take(max - 1, "the inputs");
-  room.take(1, "an offloaded literal");
+  assert.equal(decodedCostFor(undefined), Infinity);
+  assert.equal(decodedCostFor(64 * MIB), 20_000);
+  const budget = new MetadataBudget(128 * MIB);
+  const max = decodedCostFor(128 * MIB);
+  budget.take(max - 1, "the inputs");
+  budget.take(1, "an offloaded literal");
   assert.throws(
-    () => room.take(10_000, 'the inputs "s3://b/k"'),
+    () => budget.take(10_000, 'the inputs "s3://b/k"'),
     codeIs("input", 'the inputs "s3://b/k"', "51 MiB", "room for 49 MiB", "--memory-limit"),
   );
 });
 
 Deno.test("metadata: documents that are text count together as well, and one as large as a document may be fits", () => {
   const largest = metadataBytesFor(128 * MIB);
-  const room = new MetadataRoom(128 * MIB);
-  room.takeBytes(largest, "the inputs");
-  room.take(100, "the inputs");
+  const budget = new MetadataBudget(128 * MIB);
+  budget.takeBytes(largest, "the inputs");
+  budget.take(100, "the inputs");
   assert.throws(
-    () => room.takeBytes(MIB, "the offloaded literal"),
+    () => budget.takeBytes(MIB, "the offloaded literal"),
     codeIs("input", "the offloaded literal", "--memory-limit"),
   );
-  const two = new MetadataRoom(128 * MIB);
+  const two = new MetadataBudget(128 * MIB);
   two.takeBytes(7 * MIB, "the first");
   assert.throws(() => two.takeBytes(7 * MIB, "the second"), codeIs("input", "the second"));
 });
 
 Deno.test("metadata: the bytes of numbers are not counted on top of what they weigh", () => {
-  const room = new MetadataRoom(128 * MIB);
-  const weight = metadataWeightFor(128 * MIB);
-  room.takeBytes(weight * 12, "the inputs");
-  room.take(weight, "the inputs");
+  const budget = new MetadataBudget(128 * MIB);
+  const cost = decodedCostFor(128 * MIB);
+  budget.takeBytes(cost * 12, "the inputs");
+  budget.take(cost, "the inputs");
 });
 
-Deno.test("metadata: documents of one room are counted as they are read", async () => {
+Deno.test("metadata: documents of one budget are counted as they are read", async () => {
   const stores = new Stores({
     config: memoryConfig(),
     context: { system: sys, env: {}, caCerts: [], allow: () => Promise.resolve() },
@@ -78,8 +78,8 @@ Deno.test("metadata: documents of one room are counted as they are read", async 
   });
   const { store, key } = await stores.at("mem://b/in", "x");
   await store.put(key, bytesSource(new Uint8Array(5 * MIB)), { signal });
-  const room = stores.room();
-  const options = { what: "the inputs", maxBytes: 0, signal, room };
+  const budget = stores.budget();
+  const options = { what: "the inputs", maxBytes: 0, signal, budget };
   await stores.read("mem://b/in", options);
   await assert.rejects(stores.read("mem://b/in", options), codeIs("input", "mem://b/in", "--memory-limit"));
   await stores.close();

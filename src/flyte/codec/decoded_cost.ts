@@ -1,5 +1,5 @@
 /**
- * What the fields of a message add to its weight; `weigh` of idl.ts says what that is.
+ * What the fields of a message add to its cost once decoded; `decodedCost` of idl.ts says what that is.
  * @module
  */
 import { type Plan, type PlannedField, planOf } from "./message_tables.ts";
@@ -12,10 +12,10 @@ const [LITERAL, SCALAR, PRIMITIVE] = [planOf("Literal"), planOf("Scalar"), planO
  * @param plan of the message that it is in
  * @param field undefined for one that nobody knows
  */
-export function fieldWeight(plan: Plan, field: PlannedField | undefined): number {
+export function fieldCost(plan: Plan, field: PlannedField | undefined): number {
   if (field === undefined) return 3;
   const { entry, message } = field;
-  // With one of these a literal is no single object any more.
+  // These prevent the compact form.
   const besides = plan === LITERAL && field.oneof === undefined ? 2 : 0;
   if (entry !== undefined) return besides + 1;
   if (message === undefined || message === SCALAR || message === PRIMITIVE) return besides;
