@@ -5,9 +5,12 @@ import { Secret, type StoreSettings } from "../../src/config/mod.ts";
 import { openStore } from "../../src/storage/backends/mod.ts";
 import { follow, type Trail, withEndingLists } from "../../src/storage/listing.ts";
 import type { ListPage, ObjectStore } from "../../src/storage/store.ts";
+import { withRetry } from "../../src/storage/retry.ts";
+import { FileStore } from "../../src/storage/backends/file/store.ts";
+import { sys } from "../../src/system/deno.ts";
 import { parseUri } from "../../src/storage/uri.ts";
 import { azureContext, azureSettings, KEY } from "../support/azure.ts";
-import { signal, TraitStore } from "../support/flows.ts";
+import { signal, temporaryDirectory, TraitStore } from "../support/flows.ts";
 
 /** A store whose listing is the pages that a function gives, by the number in its token. */
 function listed(pageOf: (number: number) => ListPage): ObjectStore {
@@ -164,15 +167,15 @@ for (const [name, { uri, settings, reply }] of Object.entries(CLOUDS)) {
 async function withScan(
   cursorOf: (step: number) => string,
   test: (url: string) => Promise<void>,
+  key = "d/a",
 ): Promise<void> {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const serving = (async () => {
     for await (const conn of listener) {
       for (let step = 1; await conn.read(new Uint8Array(4096)) !== null; step++) {
         const cursor = cursorOf(step);
-        await conn.write(
-          new TextEncoder().encode(`*2\r\n$${cursor.length}\r\n${cursor}\r\n*1\r\n$3\r\nd/a\r\n`),
-        );
+        const reply = `*2\r\n$${cursor.length}\r\n${cursor}\r\n*1\r\n$${key.length}\r\n${key}\r\n`;
+        await conn.write(Uint8Array.from(reply, (character) => character.charCodeAt(0)));
       }
       conn.close();
     }
@@ -192,4 +195,68 @@ for (const circle of [1, 2, 5]) {
       await assert.rejects(keysOf(store), codeIs("unsupported", `${url}/d/`, "cursor"));
       store.close();
     }));
+}
+
+/** Listings whose only key is no UTF-8, as each kind of store writes such a key; Google Cloud Storage has none. */
+const FOREIGN: Record<string, { cloud: keyof typeof CLOUDS; body: string; shown: string }> = {
+  s3: {
+    cloud: "s3",
+    body: "<ListBucketResult><IsTruncated>false</IsTruncated><EncodingType>url</EncodingType>" +
+      "<Contents><Key>d/caf%E9.txt</Key><Size>1</Size></Contents></ListBucketResult>",
+    shown: "d/caf%E9.txt",
+  },
+  azure: {
+    cloud: "azure",
+    body: '<EnumerationResults><Blobs><Blob><Name Encoded="true">d/caf%E9.txt</Name><Properties>' +
+      "<Content-Length>1</Content-Length></Properties></Blob></Blobs><NextMarker /></EnumerationResults>",
+    shown: "d/caf%E9.txt",
+  },
+};
+
+for (const [name, { cloud, body, shown }] of Object.entries(FOREIGN)) {
+  Deno.test(`listing: ${name} with a key that is not UTF-8 fails at once and shows it`, async () => {
+    let requests = 0;
+    const reply = () => (requests++, new Response(body));
+    await withReply(reply, async (url) => {
+      const { uri, settings } = CLOUDS[cloud]!;
+      const store = retried(await opened(`${uri}/`, settings(url)));
+      await assert.rejects(keysOf(store), codeIs("unsupported", shown, "UTF-8"));
+      store.close();
+    });
+    assert.equal(requests, 1);
+  });
+}
+
+Deno.test("listing: redis with a key that is not UTF-8 fails at once and shows it", async () => {
+  let steps = 0;
+  const last = () => (steps++, "0");
+  await withScan(last, async (url) => {
+    const store = retried(await opened(`${url}/`, { kind: "redis", values: {}, secrets: {} }));
+    await assert.rejects(keysOf(store), codeIs("unsupported", "d/caf\\xE9.txt", "UTF-8"));
+    store.close();
+  }, "d/caf\u00e9.txt");
+  assert.equal(steps, 1);
+});
+
+Deno.test("listing: files with a name that is not UTF-8 fail at once and show it", async () => {
+  using directory = temporaryDirectory();
+  directory.write("d/ok", "x");
+  const listDir: typeof sys.files.listDir = (path, onForeign) => {
+    if (path.endsWith("d/")) onForeign("caf\\xE9.txt");
+    return sys.files.listDir(path, onForeign);
+  };
+  const store = retried(
+    new FileStore({ ...sys, files: { ...sys.files, listDir } }, {
+      root: "s3://b",
+      directory: directory.path,
+    }),
+  );
+  await assert.rejects(keysOf(store, "d/"), codeIs("path", "caf\\xE9.txt", "UTF-8"));
+  assert.deepEqual(await keysOf(store, "d/ok"), ["d/ok"]);
+  assert.deepEqual(await keysOf(store, "other/"), []);
+});
+
+function retried(store: ObjectStore): ObjectStore {
+  const clock = { monotonicMs: () => 0, sleep: () => Promise.resolve() };
+  return withRetry(store, { clock, random: () => 0, deadlineMs: Infinity });
 }

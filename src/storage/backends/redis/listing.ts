@@ -5,6 +5,7 @@
  * @module
  */
 import { cannot, CopilotError } from "../../../errors.ts";
+import { shownBytes } from "../../../system/dirents.ts";
 import { compareKeys, Smallest } from "../../key_order.ts";
 import { follow, type Trail } from "../../listing.ts";
 import type { ListPage, ObjectInfo } from "../../store.ts";
@@ -16,6 +17,8 @@ import { UPLOADS } from "./upload.ts";
 const PAGE_KEYS = 5000;
 /** Keys that one step of SCAN looks at: some milliseconds of the server's time. */
 const SCAN_COUNT = 5000;
+/** Bytes of a key in a message. */
+const MAX_SHOWN_BYTES = 1024;
 /** Commands of one pipeline: their replies must fit the socket while the commands are still being sent. */
 const PIPELINE = 500;
 /** Steps of SCAN without a key that follow each other: half a thousand million keys, or a server whose SCAN does not end. */
@@ -72,7 +75,13 @@ function keyOf(bytes: Uint8Array, { object }: About): string {
   try {
     return decoder.decode(bytes);
   } catch (cause) {
-    throw new CopilotError("unsupported", { action: "list", object, detail: "a key is not UTF-8", cause });
+    const shown = shownBytes(bytes.subarray(0, MAX_SHOWN_BYTES));
+    throw new CopilotError("unsupported", {
+      action: "list",
+      object,
+      detail: `the key "${shown}" is not UTF-8, so that it cannot be read`,
+      cause,
+    });
   }
 }
 

@@ -9,7 +9,11 @@ import { openStore } from "../../../../src/storage/backends/mod.ts";
 import { redisTarget } from "../../../../src/storage/backends/redis/settings.ts";
 import { requiredPermissions } from "../../../../src/storage/permissions.ts";
 import { bytesSource, type ObjectStore, readAll } from "../../../../src/storage/store.ts";
+import { withRetry } from "../../../../src/storage/retry.ts";
+import { Stores } from "../../../../src/storage/stores.ts";
 import { parseUri } from "../../../../src/storage/uri.ts";
+import { HastyClock } from "../../../support/fakes.ts";
+import { memoryConfig } from "../../../support/flows.ts";
 import { sys } from "../../../../src/system/deno.ts";
 import type { Connection, Network } from "../../../../src/system/mod.ts";
 
@@ -320,4 +324,50 @@ Deno.test("redis: control characters in keys and hosts are refused before anythi
       codeIs("input"),
     );
   }
+});
+
+/** The replies to a transaction that reads a value. @param sent bytes of it that come before the connection breaks */
+function valueReply(value: string, sent = value.length): string {
+  const queued = "+OK\r\n" + "+QUEUED\r\n".repeat(3);
+  const head = `*3\r\n:1\r\n:${value.length}\r\n$${value.length}\r\n`;
+  return queued + head + value.slice(0, sent) + (sent === value.length ? "\r\n" : "");
+}
+
+Deno.test("redis: a value that is replaced while its connection breaks is read again from its start, never mixed", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const replies = [valueReply("A".repeat(5000), 2500), valueReply("B".repeat(5000))];
+  const asked: string[] = [];
+  const serving = (async () => {
+    for await (const conn of listener) {
+      const buffer = new Uint8Array(4096);
+      asked.push(new TextDecoder().decode(buffer.subarray(0, (await conn.read(buffer))!)));
+      await conn.write(bytes(replies.shift() ?? ""));
+      await conn.closeWrite();
+      while (await conn.read(buffer) !== null);
+      conn.close();
+    }
+  })();
+  const stores = new Stores({
+    config: memoryConfig(),
+    context: { system: sys, env: {}, caCerts: [], allow: () => Promise.resolve() },
+    warn: assert.fail,
+    retry: { clock: new HastyClock(), random: () => 0, deadlineMs: Infinity },
+  });
+  const uri = `redis://127.0.0.1:${listener.addr.port}/k`;
+  const store = withRetry(await open(uri), {
+    clock: new HastyClock(),
+    random: () => 0,
+    deadlineMs: Infinity,
+  });
+  const read = stores.whole({ store, key: "k" }, signal, async () => {
+    const { body } = await store.get("k", { signal });
+    return new TextDecoder().decode(await readAll(body, 1e6, () => new Error("too large")));
+  });
+  assert.equal(await read, "B".repeat(5000));
+  assert.equal(asked.length, 2);
+  for (const request of asked) assert.match(request, /GETRANGE\r\n\$1\r\nk\r\n\$1\r\n0\r\n\$2\r\n-1\r\n/);
+  store.close();
+  await stores.close();
+  listener.close();
+  await serving.catch(() => {});
 });
