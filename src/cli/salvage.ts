@@ -51,7 +51,7 @@ function reportingPart(invocation: Invocation): Invocation {
 
 /** The flags that the document depends on, and stand-ins for those without which nothing is resolved. */
 function reduced(invocation: Invocation, prefix: FlagValue): Invocation {
-  const isNeeded = (name: string) => NEEDED.has(name) || /^(storage|logger)\./.test(name);
+  const isNeeded = (name: string) => NEEDED.has(name) || /^(storage(?!\.limits)|logger)\./.test(name);
   const kept = [...invocation.flags].filter(([name]) => isNeeded(name));
   const standIns: [string, FlagValue][] = invocation.command === "download"
     ? [["from-remote", prefix], ["to-local-dir", NOWHERE]]

@@ -249,7 +249,7 @@ export class HttpClient {
 
   /** Takes a connection back: into the pool where another request can follow, else closed. */
   #release(key: string, channel: Channel, whole: boolean): void {
-    // Bytes behind the end of a reply are no reply to anything.
+    // Unexpected trailing bytes: do not reuse the connection.
     if (!whole || !channel.reusable || channel.failure !== null || channel.start !== channel.end) {
       return this.#drop(channel);
     }

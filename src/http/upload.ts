@@ -102,7 +102,7 @@ export async function sendLarge(channel: Channel, upload: Upload): Promise<Head>
     );
     throw thrown;
   }
-  // Where the reply came first, what becomes of the rest of the body is nobody's concern.
+  // Where the reply came first, the rest of the body can be ignored.
   sending.catch(() => {});
   channel.expectReply();
   const head = await reply;

@@ -112,7 +112,7 @@ export class EagerUploads {
     this.#seen = seen;
   }
 
-  /** Uploads one file. An error is none: the file goes up at the end. */
+  /** Uploads one file. Failure is not fatal; the final upload sends the file. */
   async #send(sent: Sent): Promise<void> {
     const { session, log } = this.#context;
     try {

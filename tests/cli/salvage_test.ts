@@ -21,6 +21,11 @@ Deno.test("salvage: what is right about a command line says where the document g
   assert.equal(command.localDir, "/nonexistent");
 });
 
+Deno.test("salvage: a bound that cannot be is no reason to be silent", async () => {
+  const command = await salvaged("download --to-output-prefix s3://b/out --storage.limits.maxDownloadMBs=-1");
+  assert.equal(command?.outputPrefix, "s3://b/out");
+});
+
 Deno.test("salvage: a sidecar and the aliases are understood as well", async () => {
   for (const [word, kind] of [["sidecar", "sidecar"], ["upload", "sidecar"], ["downloader", "download"]]) {
     const command = await salvaged(`${word} --bad --to-output-prefix=s3://b/out`);
