@@ -2,7 +2,7 @@
  * The command lines that Flyte's plugin writes, on the compiled binary: bundling may break what runs from source.
  */
 import assert from "assert";
-import { encodeLiteralMap } from "../../src/flyte/codec/idl.ts";
+import { decode, encodeLiteralMap } from "../../src/flyte/codec/idl.ts";
 import type { Literal } from "../../src/flyte/types.ts";
 import { testWith } from "./harness.ts";
 
@@ -75,7 +75,7 @@ testWith("download as the plugin writes it, with --config as a glob", ["binary"]
 });
 
 testWith(
-  "a config file with an unknown key is refused by name, and nothing is moved",
+  "a config file with an unknown key is refused by name, which the error document tells, and nothing is moved",
   ["binary"],
   async ({ binary }) => {
     const dir = Deno.makeTempDirSync();
@@ -87,7 +87,10 @@ testWith(
       ]);
       assert.equal(code, 2);
       assert.match(stderr, /storage\.tpye/);
-      assert.deepEqual([...Deno.readDirSync(dir)].map(({ name }) => name), ["c.yaml"]);
+      assert.deepEqual([...Deno.readDirSync(dir)].map(({ name }) => name).sort(), ["c.yaml", "out"]);
+      assert.deepEqual([...Deno.readDirSync(`${dir}/out`)].map(({ name }) => name), ["error.pb"]);
+      const { error } = decode("ErrorDocument", Deno.readFileSync(`${dir}/out/error.pb`));
+      assert.match(error!.message, /storage\.tpye/);
     } finally {
       Deno.removeSync(dir, { recursive: true });
     }
