@@ -6,9 +6,9 @@
  * @module
  */
 import process from "node:process";
-import { Terminations } from "./src/watch/terminations.ts";
+import { SigtermCounter } from "./src/watch/sigterm_counter.ts";
 
-const terminations = new Terminations();
+const terminations = new SigtermCounter();
 Deno.addSignalListener("SIGTERM", () => terminations.deliver());
 Deno.addSignalListener("SIGINT", () => {
   if (!terminations.interrupt()) Deno.exit(130);

@@ -11,13 +11,13 @@ import { dropRights, runInSandbox, type SandboxOptions } from "./sandbox/mod.ts"
 import { stderrIsTerminal, sys, workingDirectory, writeStderr } from "./system/deno.ts";
 import { type ConsoleLog, createLog, type LogSettings } from "./system/log.ts";
 import { type MemoryLimits, sameLimits } from "./system/memory_limits.ts";
-import type { Terminations } from "./watch/terminations.ts";
+import type { SigtermCounter } from "./watch/sigterm_counter.ts";
 
 /** What main.ts knows of the process. */
 export interface World {
   /** The environment, as far as the program may see it. */
   env: Record<string, string>;
-  terminations: Terminations;
+  terminations: SigtermCounter;
   /** What was odd about the configuration files. */
   warnings: readonly string[];
   /** The container's. */

@@ -182,7 +182,7 @@ Deno.test("imports: a planted wrong import is found", () => {
     ["src/storage/stores.ts", "src/run/download.ts"],
     ["src/transfer/get.ts", "src/storage/backends/s3/store.ts"],
     ["src/watch/watchers/kube/api.ts", "src/storage/stores.ts"],
-    ["src/watch/terminations.ts", "src/run/mod.ts"],
+    ["src/watch/sigterm_counter.ts", "src/run/mod.ts"],
     ["src/http/client.ts", "src/transfer/session.ts"],
     ["src/cli/mod.ts", "src/run/mod.ts"],
     ["src/run/mod.ts", "src/sandbox/mod.ts"],

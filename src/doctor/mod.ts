@@ -6,7 +6,7 @@ import type { DoctorCommand } from "../cli/mod.ts";
 import type { Log } from "../system/log.ts";
 import type { System } from "../system/mod.ts";
 import type { WatcherContext } from "../watch/context.ts";
-import type { Terminations } from "../watch/terminations.ts";
+import type { SigtermCounter } from "../watch/sigterm_counter.ts";
 import type { Check, Diagnosis } from "./check.ts";
 import {
   checkCertificateFiles,
@@ -24,7 +24,7 @@ export interface DoctorContext {
   system: System;
   env: Readonly<Record<string, string>>;
   log: Log;
-  terminations: Terminations;
+  terminations: SigtermCounter;
   machine: Omit<Machine, "files" | "probeName">;
   version: string;
   /** The absolute path of a given one. */

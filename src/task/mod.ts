@@ -8,7 +8,7 @@ import type { DownloadCommand, SidecarCommand, TaskCommand } from "../cli/mod.ts
 import { explain, from } from "../errors.ts";
 import type { Log } from "../system/log.ts";
 import type { ChildLauncher, Reaper, System } from "../system/mod.ts";
-import type { Terminations } from "../watch/terminations.ts";
+import type { SigtermCounter } from "../watch/sigterm_counter.ts";
 import type { RunFailure } from "../flyte/codec/error_document.ts";
 import { type Ending, endingOf, notStarted } from "./ending.ts";
 import { OomKills } from "./oom_kills.ts";
@@ -20,7 +20,7 @@ const TERMINATED = 143;
 export interface TaskContext {
   system: Pick<System, "files">;
   log: Log;
-  terminations: Terminations;
+  terminations: SigtermCounter;
   /** Fetches the inputs; resolves to an exit status. Keeps this process's rights. */
   download(command: DownloadCommand): Promise<number>;
   /**

@@ -34,8 +34,8 @@ export async function race<T>(
 ): Promise<T> {
   throwIfAborted(signal);
   const losers = new AbortController();
-  const either = AbortSignal.any([signal, losers.signal]);
-  const running = waits.map((wait) => wait(either));
+  const cancelOrWon = AbortSignal.any([signal, losers.signal]);
+  const running = waits.map((wait) => wait(cancelOrWon));
   try {
     return await (mode === "any" ? Promise.any(running) : Promise.race(running));
   } catch (thrown) {

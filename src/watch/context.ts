@@ -4,7 +4,7 @@
  */
 import type { Log } from "../system/log.ts";
 import type { System } from "../system/mod.ts";
-import type { Terminations } from "./terminations.ts";
+import type { SigtermCounter } from "./sigterm_counter.ts";
 import type { Watcher } from "./watcher.ts";
 
 /** What the command line says about the container to watch. */
@@ -35,7 +35,7 @@ export interface WatcherContext {
   system: System;
   env: Readonly<Record<string, string>>;
   log: Log;
-  terminations: Terminations;
+  terminations: SigtermCounter;
   command: WatchSettings;
 }
 

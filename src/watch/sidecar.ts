@@ -11,7 +11,7 @@ import { deadlineIn } from "../system/deadline.ts";
 import { CopilotError, explain, from } from "../errors.ts";
 import type { ConsoleLog, Fields } from "../system/log.ts";
 import type { System } from "../system/mod.ts";
-import type { Terminations } from "./terminations.ts";
+import type { SigtermCounter } from "./sigterm_counter.ts";
 import type { Exit, Watcher } from "./watcher.ts";
 import { openWatchers, type Watchers } from "./watchers/mod.ts";
 
@@ -35,7 +35,7 @@ export interface SidecarContext {
   log: ConsoleLog;
   /** What the first line of the log says of this program and its limits. */
   about: Fields;
-  terminations: Terminations;
+  terminations: SigtermCounter;
   /** Uploads; resolves to the exit status. */
   upload(command: SidecarCommand, occasion: UploadOccasion): Promise<number>;
   /** Whether an earlier life of this container has declared the outputs. */

@@ -6,7 +6,7 @@ import { cannot } from "../../src/errors.ts";
 import type { ConsoleLog, Fields } from "../../src/system/log.ts";
 import type { Clock, FileInfo, Files, Network, ProcessHandle, System } from "../../src/system/mod.ts";
 import type { WatcherContext, WatchSettings } from "../../src/watch/context.ts";
-import { Terminations } from "../../src/watch/terminations.ts";
+import { SigtermCounter } from "../../src/watch/sigterm_counter.ts";
 import { FakeClock } from "./fakes.ts";
 
 const encoder = new TextEncoder();
@@ -151,7 +151,7 @@ export function fakeContext(parts: ContextParts = {}): WatcherContext & { log: K
     system,
     env: parts.env ?? {},
     log: new KeptLog(),
-    terminations: new Terminations(),
+    terminations: new SigtermCounter(),
     command: { localDir: "/out", kube: {}, ...parts.command },
   };
 }

@@ -3,7 +3,7 @@ import { CopilotError } from "../../src/errors.ts";
 import { codeIs } from "../support/errors.ts";
 import { deadlineIn } from "../../src/system/deadline.ts";
 import { memoryLimits } from "../../src/system/memory_limits.ts";
-import { Terminations } from "../../src/watch/terminations.ts";
+import { SigtermCounter } from "../../src/watch/sigterm_counter.ts";
 import { FakeClock, settle } from "../support/fakes.ts";
 import { MIB, systemWith } from "../support/flows.ts";
 
@@ -56,14 +56,14 @@ Deno.test("deadline: fires with its parent and the parent's reason, whichever is
 // ---------------------------------------------------------------- terminations
 
 Deno.test("terminations: one that came before anybody waited is not lost", async () => {
-  const terminations = new Terminations();
+  const terminations = new SigtermCounter();
   terminations.deliver();
   await terminations.next(0, new AbortController().signal);
   assert.equal(terminations.count, 1);
 });
 
 Deno.test("terminations: the second is told from the first", async () => {
-  const terminations = new Terminations();
+  const terminations = new SigtermCounter();
   const { signal } = new AbortController();
   const order: string[] = [];
   terminations.next(0, signal).then(() => order.push("first"));
@@ -79,7 +79,7 @@ Deno.test("terminations: the second is told from the first", async () => {
 });
 
 Deno.test("terminations: a wait that is cancelled rejects, before and during it", async () => {
-  const terminations = new Terminations();
+  const terminations = new SigtermCounter();
   const controller = new AbortController();
   const waiting = terminations.next(0, controller.signal);
   controller.abort();

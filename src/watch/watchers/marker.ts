@@ -89,11 +89,11 @@ class MarkerWatcher implements Watcher {
 
   /** The first of these that is there; null when the pod is being stopped without one. */
   async #first(markers: readonly Marker[], signal: AbortSignal): Promise<Marker | null> {
-    const either = AbortSignal.any([signal, this.#closed.signal]);
+    const cancelOrClosed = AbortSignal.any([signal, this.#closed.signal]);
     const { system: { clock }, terminations } = this.#context;
     const startMs = clock.monotonicMs();
     for (let isFirst = true;; isFirst = false) {
-      throwIfAborted(either);
+      throwIfAborted(cancelOrClosed);
       const isFinal = terminations.count > 0;
       const nowMs = clock.monotonicMs();
       if (this.#mayHold(nowMs) || isFirst || isFinal) {
@@ -101,7 +101,7 @@ class MarkerWatcher implements Watcher {
         if (found !== undefined) return found;
       }
       if (isFinal) return null;
-      await clock.sleep(nowMs - startMs < LONG_MS ? POLL_MS : LONG_POLL_MS, either);
+      await clock.sleep(nowMs - startMs < LONG_MS ? POLL_MS : LONG_POLL_MS, cancelOrClosed);
     }
   }
 

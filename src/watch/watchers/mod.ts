@@ -81,11 +81,11 @@ class FirstOf implements Watcher {
   }
 
   waitForStart(signal: AbortSignal): Promise<void> {
-    return this.#first((watcher, either) => watcher.waitForStart(either), signal);
+    return this.#first((watcher, cancelOrWon) => watcher.waitForStart(cancelOrWon), signal);
   }
 
   waitForExit(signal: AbortSignal): Promise<Exit> {
-    return this.#first((watcher, either) => watcher.waitForExit(either), signal);
+    return this.#first((watcher, cancelOrWon) => watcher.waitForExit(cancelOrWon), signal);
   }
 
   describe(): string {
@@ -105,11 +105,11 @@ class FirstOf implements Watcher {
   }
 
   #first<T>(wait: (watcher: Watcher, signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
-    const waits = this.#watchers.map((watcher) => async (either: AbortSignal) => {
+    const waits = this.#watchers.map((watcher) => async (cancelOrWon: AbortSignal) => {
       try {
-        return await wait(watcher, either);
+        return await wait(watcher, cancelOrWon);
       } catch (error) {
-        if (!either.aborted) {
+        if (!cancelOrWon.aborted) {
           this.#context.log.warning(`watcher failed: ${explain(error)}`, { watcher: watcher.name });
         }
         throw error;

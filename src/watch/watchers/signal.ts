@@ -4,15 +4,15 @@
  */
 import { cancelled, throwIfAborted } from "../abort.ts";
 import type { WatcherContext } from "../context.ts";
-import type { Terminations } from "../terminations.ts";
+import type { SigtermCounter } from "../sigterm_counter.ts";
 import type { Exit, Watcher } from "../watcher.ts";
 
 class SignalWatcher implements Watcher {
   readonly name = "signal";
-  readonly #terminations: Terminations;
+  readonly #terminations: SigtermCounter;
   readonly #closed = new AbortController();
 
-  constructor(terminations: Terminations) {
+  constructor(terminations: SigtermCounter) {
     this.#terminations = terminations;
   }
 

@@ -2,7 +2,7 @@
 import assert from "assert";
 import { CopilotError } from "../../../src/errors.ts";
 import { race } from "../../../src/watch/abort.ts";
-import { Terminations } from "../../../src/watch/terminations.ts";
+import { SigtermCounter } from "../../../src/watch/sigterm_counter.ts";
 import { openWatchers } from "../../../src/watch/watchers/mod.ts";
 import { FakeClock, settle } from "../../support/fakes.ts";
 import { containerId, fakeContext, FakeFiles, FakePod } from "../../support/watch_fakes.ts";
@@ -127,14 +127,14 @@ Deno.test("a race that is cancelled waits until everyone has stopped", async () 
 });
 
 Deno.test("terminations: one that came before the wait began counts", async () => {
-  const terminations = new Terminations();
+  const terminations = new SigtermCounter();
   terminations.deliver();
   await terminations.next(0, never());
   assert.equal(terminations.count, 1);
 });
 
 Deno.test("terminations: the second one is waited for apart from the first", async () => {
-  const terminations = new Terminations();
+  const terminations = new SigtermCounter();
   let second = false;
   const wait = terminations.next(1, never()).then(() => second = true);
   terminations.deliver();
@@ -146,7 +146,7 @@ Deno.test("terminations: the second one is waited for apart from the first", asy
 });
 
 Deno.test("terminations: a cancelled wait is aborted, others go on", async () => {
-  const terminations = new Terminations();
+  const terminations = new SigtermCounter();
   const controller = new AbortController();
   const gone = terminations.next(0, controller.signal);
   const stays = terminations.next(0, never());

@@ -87,10 +87,10 @@ class KubeWatcher implements Watcher {
     if (isDone()) return;
     const { terminations, system } = this.#context;
     await race([
-      (either) => this.#follow(either, isDone),
-      async (either) => {
-        await terminations.next(0, either);
-        await system.clock.sleep(LAST_REPORT_MS, either);
+      (cancelOrClosed) => this.#follow(cancelOrClosed, isDone),
+      async (cancelOrClosed) => {
+        await terminations.next(0, cancelOrClosed);
+        await system.clock.sleep(LAST_REPORT_MS, cancelOrClosed);
       },
     ], { signal: AbortSignal.any([signal, this.#closed.signal]), mode: "first" });
   }

@@ -139,17 +139,17 @@ export class ProcessWatcher implements Watcher {
   async #poll(signal: AbortSignal, isDone: () => boolean): Promise<void> {
     const { terminations } = this.#context;
     const over = new AbortController();
-    const either = AbortSignal.any([signal, this.#closed.signal]);
-    either.addEventListener("abort", this.#wake, { signal: over.signal });
+    const cancelOrClosed = AbortSignal.any([signal, this.#closed.signal]);
+    cancelOrClosed.addEventListener("abort", this.#wake, { signal: over.signal });
     terminations.next(0, over.signal).then(this.#wake, () => {});
     try {
       for (;;) {
-        throwIfAborted(either);
+        throwIfAborted(cancelOrClosed);
         const isFinal = terminations.count > 0;
         this.#look(isFinal);
         if (isDone() || isFinal) return;
         await this.#hold();
-        if (!either.aborted) await this.#nap();
+        if (!cancelOrClosed.aborted) await this.#nap();
       }
     } finally {
       over.abort();

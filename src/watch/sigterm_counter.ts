@@ -9,7 +9,7 @@
 import { CopilotError } from "../errors.ts";
 
 /** Counts terminations and wakes those who wait for them. */
-export class Terminations {
+export class SigtermCounter {
   #count = 0;
   readonly #waiting = new Set<() => void>();
 

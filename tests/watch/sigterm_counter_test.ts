@@ -1,9 +1,9 @@
 /** SIGTERM and SIGINT, which are two wishes. */
 import assert from "assert";
-import { Terminations } from "../../src/watch/terminations.ts";
+import { SigtermCounter } from "../../src/watch/sigterm_counter.ts";
 
-Deno.test("terminations: SIGINT interrupts, once, and is no termination", () => {
-  const terminations = new Terminations();
+Deno.test("signals: SIGINT interrupts, once, and is no termination", () => {
+  const terminations = new SigtermCounter();
   assert.equal(terminations.interrupt(), true);
   assert.equal(terminations.interrupted.aborted, true);
   assert.match(terminations.interrupted.reason.message, /SIGINT/);
@@ -11,8 +11,8 @@ Deno.test("terminations: SIGINT interrupts, once, and is no termination", () => 
   assert.equal(terminations.count, 0);
 });
 
-Deno.test("terminations: for a task's own process SIGINT is the task's, and counts", () => {
-  const terminations = new Terminations();
+Deno.test("signals: for a task's own process SIGINT is the task's, and counts", () => {
+  const terminations = new SigtermCounter();
   terminations.leaveInterruptsToTask();
   assert.equal(terminations.interrupt(), true);
   assert.equal(terminations.interrupt(), true);
