@@ -45,6 +45,8 @@ import { VERSION, versionText } from "./cli/version.ts";
 
 /** Exit status of what a person has stopped with Ctrl-C, as shells count it: 128 and SIGINT's number. */
 const INTERRUPTED = 130;
+/** The level of warnings, as `--logger.level` counts. */
+const WARNING = 3;
 /** Exit status of wrong flags, arguments and settings. */
 const USAGE = 2;
 
@@ -164,10 +166,12 @@ async function doctor(command: DoctorCommand, world: World): Promise<number> {
     import("./doctor/check.ts"),
   ]);
   const { env, limits, terminations } = world;
+  // What the watchers see is in the findings.
+  const level = command.log.level === "auto" ? WARNING : command.log.level;
   const diagnosis = await examine(command, {
     system: sys,
     env,
-    log: warn(command, world),
+    log: warn({ ...command, log: { ...command.log, level } }, world),
     terminations,
     machine: { freeBytes, limits: limitsOf(command, limits), isFirstProcess: isFirstProcess() },
     version: versionText(RUNTIME).trim(),

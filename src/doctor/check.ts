@@ -65,14 +65,18 @@ interface Row {
   right: string;
 }
 
+/** A narrower terminal has no room for two columns beside each other. */
+const MIN_TWO_COLUMNS = 60;
+
 /** Two columns; where the terminal is narrow the second is below the first. */
 function table(rows: readonly Row[], width: number): string[] {
   const longest = Math.max(0, ...rows.map(({ left }) => left.length));
-  const indent = Math.min(longest, 34, Math.floor(width / 2)) + 2;
+  const indent = width < MIN_TWO_COLUMNS ? 4 : Math.min(longest, 34) + 2;
   return rows.flatMap(({ left, right }) => {
     const lines = fold(printable(right), Math.max(16, width - indent));
     const rest = lines.map((line) => " ".repeat(indent) + line);
     if (left.length + 2 > indent) return [left, ...rest];
+    if (left === "") return rest;
     return [left.padEnd(indent) + (lines[0] ?? ""), ...rest.slice(1)];
   });
 }
