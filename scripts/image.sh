@@ -8,6 +8,9 @@
 # and docker that is found.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/lib.sh
+DENO=$(deno_path)
+export DENO
 
 target="$(uname -m)-unknown-linux-gnu" variant=root tag=localhost/copilot:latest output=
 die() {
@@ -62,7 +65,7 @@ label() {
   labels+=(--label "org.opencontainers.image.$1=$2")
 }
 
-"${DENO:-deno}" task compile --target "$target" --output "$work/copilot"
+"$DENO" task compile --target "$target" --output "$work/copilot"
 sysroot=
 if [ "${target%%-*}" != "$(uname -m)" ]; then
   foreign_libraries
@@ -82,7 +85,7 @@ fi
 [ -z "${COPILOT_SOURCE_URL:-}" ] || label source "$COPILOT_SOURCE_URL"
 archive=${output:-$work/image.tar}
 # The Dockerfile's last stage says the same.
-digest=$("${DENO:-deno}" run -A scripts/image_archive.ts --rootfs "$work/rootfs" --output "$archive" --tag "$tag" \
+digest=$("$DENO" run -A scripts/image_archive.ts --rootfs "$work/rootfs" --output "$archive" --tag "$tag" \
   --architecture "$architecture" --user "$user" --entrypoint /bin/copilot --created "$created" "${labels[@]}" \
   --env PATH=/bin --env HOME=/tmp --env DENO_TLS_CA_STORE=system,mozilla)
 

@@ -233,7 +233,7 @@ node_is_ready() {
 make_pause_image() {
   mkdir "$dir/pause"
   cp "$pause" "$dir/pause/pause"
-  "${DENO:-deno}" run -A "$here/image_archive.ts" --rootfs "$dir/pause" --output "$dir/pause.tar" \
+  "$(deno_path)" run -A "$here/image_archive.ts" --rootfs "$dir/pause" --output "$dir/pause.tar" \
     --tag localhost/pause:latest --user 65535:65535 --entrypoint /pause >/dev/null
   load "$dir/pause.tar"
 }

@@ -1,4 +1,15 @@
-# Sourced by the other scripts: Debian packages, and the keys of an API server.
+# Sourced by the other scripts: Deno, Debian packages, and the keys of an API server.
+
+# deno_path: of the Deno in $DENO, on PATH, or from npm.
+deno_path() {
+  local version
+  if [ -n "${DENO:-}" ]; then
+    echo "$DENO"
+  elif ! command -v deno; then
+    version=$(sed -n 's/^export const DENO_VERSION = "\(.*\)";$/\1/p' "$(dirname "${BASH_SOURCE[0]}")/denort.ts")
+    npx --yes "deno@$version" eval 'console.log(Deno.execPath())'
+  fi
+}
 
 # apt_install PACKAGE...: those that are missing, without the services that Debian would start with them.
 apt_install() {

@@ -8,13 +8,15 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 umask 022
+. scripts/lib.sh
+DENO=$(deno_path)
+export DENO
 
 die() {
   echo "release: $*" >&2
   exit 1
 }
 
-deno="${DENO:-deno}"
 output=$(realpath -m "${1:-dist/release}")
 [ ! -e "$output" ] || die "$output exists already"
 [ -z "$(git status --porcelain)" ] || die "the checkout has changes: a release is a commit"
@@ -27,17 +29,17 @@ mkdir -p "$output"
 images=()
 for target in x86_64 aarch64; do
   architecture=$([ $target = x86_64 ] && echo amd64 || echo arm64)
-  "$deno" task -q compile --target "$target-unknown-linux-gnu" --output "$output/copilot-$version-linux-$architecture"
+  "$DENO" task -q compile --target "$target-unknown-linux-gnu" --output "$output/copilot-$version-linux-$architecture"
   for variant in root nonroot; do
     tag=$version
     [ $variant = root ] || tag+=-nonroot
     file=copilot-$tag-image-$architecture.tar
-    line=$(DENO="$deno" scripts/image.sh --target "$target-unknown-linux-gnu" --variant $variant \
+    line=$(scripts/image.sh --target "$target-unknown-linux-gnu" --variant $variant \
       --tag "copilot:$tag" --output "$output/$file" | tail -n 1)
     images+=("$file  $line")
   done
 done
-"$deno" run -A scripts/bill_of_materials.ts --output "$output"
+"$DENO" run -A scripts/bill_of_materials.ts --output "$output"
 (cd "$output" && sha256sum -- * >SHA256SUMS)
 
 echo

@@ -9,6 +9,7 @@
 set -euo pipefail
 umask 022
 here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
 
 binary=$1 root=$2
 shift 2
@@ -45,7 +46,7 @@ debian() {
 bill() {
   local package options=()
   for package in "$@"; do options+=(--debian "$package"); done
-  "${DENO:-deno}" run -A "$here/bill_of_materials.ts" --output "$root/usr/share/doc/copilot" "${options[@]}"
+  "$(deno_path)" run -A "$here/bill_of_materials.ts" --output "$root/usr/share/doc/copilot" "${options[@]}"
 }
 
 mkdir -p "$root/bin"
