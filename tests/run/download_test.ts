@@ -67,6 +67,8 @@ async function setUp(
     system?: System;
     allow?: (uris: readonly string[]) => Promise<void>;
     signal?: AbortSignal;
+    /** Default: a warning of the stores fails the test. */
+    warn?: (message: string) => void;
   } = {},
 ): Promise<Setup> {
   const dir = temporaryDirectory();
@@ -76,7 +78,7 @@ async function setUp(
   const session = sessionOn(options);
   const allowed: string[][] = [];
   const log = recordingLog();
-  const stores = new FixedStores({ "mem://b": flaky });
+  const stores = new FixedStores({ "mem://b": flaky }, options.warn);
   return {
     dir,
     store,
@@ -532,6 +534,25 @@ for (const key of ["in/inputs.pb", "o", "f", "d/x"]) {
     assert.equal(setup.dir.tree()[key], undefined);
   });
 }
+
+/** A reply with an ETag that looks like an MD5 and is none, and no checksum. */
+function withWrongEtag({ info: { checksum: _, ...info }, ...got }: GetResult): GetResult {
+  return { ...got, info: { ...info, etagMd5: "0123456789abcdef".repeat(2) } };
+}
+
+Deno.test("download: documents, files and directories whose ETag is no MD5 are delivered, with a warning for each", async () => {
+  const warnings: string[] = [];
+  const inputs = { o: offloaded("mem://b/o"), f: blob("mem://b/f"), d: tree("mem://b/d") };
+  const objects = { o: encode("Literal", text("a value")), f: "file", "d/x": "in a directory" };
+  const faultOf = ({ method }: Call) => method === "get" ? { reply: withWrongEtag } : null;
+  using setup = await setUp(inputs, objects, { faultOf, warn: (message) => warnings.push(message) });
+  await setup.download();
+  assert.deepEqual(setup.files(), { "d/": null, "d/x": "in a directory", f: "file", o: "a value" });
+  assert(warnings.length >= 3, warnings.join("\n"));
+  for (const warning of warnings) {
+    assert.match(warning, /^"mem:\/\/b\/[^"]+" came twice the same, so its ETag/);
+  }
+});
 
 Deno.test("download: the deadline passes also while nothing but values is written", async () => {
   const controller = new AbortController();

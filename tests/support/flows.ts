@@ -158,11 +158,12 @@ export function sessionOn(
 export class FixedStores extends Stores {
   readonly #stores: Record<string, ObjectStore>;
 
-  constructor(stores: Record<string, ObjectStore>) {
+  /** @param warn takes warnings; by default one fails the test */
+  constructor(stores: Record<string, ObjectStore>, warn: (message: string) => void = assert.fail) {
     super({
       config: memoryConfig(),
       context: { system: sys, env: {}, caCerts: [], allow: () => Promise.resolve() },
-      warn: assert.fail,
+      warn,
       retry: { clock: sys.clock, random: () => 0, deadlineMs: Infinity },
     });
     this.#stores = stores;

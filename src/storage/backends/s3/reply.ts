@@ -147,6 +147,9 @@ const HINTS: Readonly<Record<string, string>> = {
   RequestTimeTooSkewed: "the clocks of this machine and of the server differ",
   PermanentRedirect: "check region and endpoint in storage.stow.config",
   AuthorizationHeaderMalformed: "check region in storage.stow.config",
+  // Alibaba OSS.
+  SecondLevelDomainForbidden:
+    "the store refuses path style: set addressing_style=virtual in storage.stow.config",
 };
 
 /** What to check where the reply has no code, as every reply to HEAD. */
