@@ -3,7 +3,14 @@ import assert from "assert";
 import { CopilotError } from "../../src/errors.ts";
 import { codeIs } from "../support/errors.ts";
 import { MemoryStore } from "../../src/storage/backends/memory/store.ts";
-import type { MultipartUpload, ObjectStore, StoreTraits } from "../../src/storage/store.ts";
+import type {
+  ByteSource,
+  MultipartUpload,
+  ObjectInfo,
+  ObjectStore,
+  PutOptions,
+  StoreTraits,
+} from "../../src/storage/store.ts";
 import type { TransferSession } from "../../src/transfer/session.ts";
 import { partBytesFor, putFile } from "../../src/transfer/put.ts";
 import { sys } from "../../src/system/deno.ts";
@@ -326,4 +333,30 @@ Deno.test("put: a file that is not there or is none is an error that names it", 
   Deno.mkdirSync(setup.dir.at("d"));
   await assert.rejects(setup.put("d"), codeIs("path", setup.dir.at("d")));
   assert.equal(setup.flaky.calls.length, 0);
+});
+
+/** A store whose every request breaks halfway once, and is sent again. */
+class HalfTwice extends MemoryStore {
+  /** Bytes that the session has counted after each half. */
+  readonly counted: number[] = [];
+  session: TransferSession | undefined;
+
+  override async put(key: string, source: ByteSource, options: PutOptions): Promise<ObjectInfo> {
+    const broken = source.open();
+    const buffer = new Uint8Array(source.size / 2);
+    for (let read = 0; read < buffer.length;) read += (await broken.read(buffer.subarray(read)))!;
+    broken.close();
+    this.counted.push(this.session!.progress.bytes);
+    return await super.put(key, source, options);
+  }
+}
+
+Deno.test("put: bytes are counted as they are sent, those of a broken try once", async () => {
+  const store = new HalfTwice("mem://b");
+  using setup = putSetup({ store });
+  store.session = setup.session;
+  sparse(setup.dir.at("f"), 4 * MIB);
+  await setup.put("f");
+  assert.deepEqual(store.counted, [2 * MIB]);
+  assertProgress(setup.session, { files: 1, bytes: 4 * MIB });
 });
