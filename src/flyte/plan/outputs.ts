@@ -91,9 +91,7 @@ export class OutputLookup {
     const there = names.length === 0 ? "which is empty" : `which holds ${listed([...names].sort())}`;
     return new Refusal(
       variable,
-      `there is no file or directory ${quoted(name)} in the output directory, nor one ${
-        quoted(`${name}.*`)
-      }, ` +
+      `there is no file or directory ${quoted(name)} or ${quoted(`${name}.*`)} in the output directory, ` +
         `${there}${near === undefined ? "" : `, did you mean ${quoted(near)}`}`,
     );
   }
