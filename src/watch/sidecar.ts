@@ -136,6 +136,9 @@ async function watchWith(
   const hint = new Hint(context, watchers);
   try {
     const caveat = await started(watchers.start, command, context);
+    if (caveat !== null && context.hasUploaded) {
+      return await context.report(command, { message: caveat, skipIfOutputsExist: true });
+    }
     if (caveat !== null) {
       context.log.warning(`${caveat}: its outputs are uploaded if all of them are there`);
       return await context.upload(command, { caveat });

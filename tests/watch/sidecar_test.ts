@@ -196,3 +196,16 @@ Deno.test("sidecar: Ctrl-C while main runs leaves an early upload to its own int
   await clock.advance(1000);
   assert.equal(isOver, false);
 });
+
+Deno.test("sidecar: a later life that sees no main has nothing to do where an earlier one has uploaded", async () => {
+  const { clock, uploads, failures, begin } = scene({
+    ...AUTO,
+    startTimeoutMs: 30_000,
+    metaOutputName: "declared before",
+  });
+  const life = begin();
+  await clock.advance(31_000);
+  await life;
+  assert.equal(uploads.length, 0);
+  assert.equal(failures[0]!.skipIfOutputsExist, true);
+});
