@@ -4,6 +4,7 @@ import { decode, decodeLiteralMap, encode, encodeLiteralMap } from "../../src/fl
 import { ErrorOrigin } from "../../src/flyte/types.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../support/flows.ts";
 import { blob, FILE, INTEGER, integer, literalMap, outputs } from "../support/plans.ts";
+import { Bucket } from "../faults/bucket.ts";
 import { PROJECT, testWith } from "./harness.ts";
 
 interface Result {
@@ -379,3 +380,27 @@ testWith("copilot download, sidecar, run --dry-run: the plan on standard output,
   }
   assert.deepEqual(dir.tree(), before);
 });
+
+testWith(
+  "copilot run --from-pod: inputs come from the pod's own store, outputs go to a local directory, nothing else changes",
+  ["binary", "versitygw"],
+  async ({ binary, versitygw }) => {
+    using dir = temporaryDirectory();
+    const prefix = `from-pod-${crypto.randomUUID()}`;
+    const bucket = await Bucket.open(versitygw, "flyte");
+    const inputs = `${prefix}/metadata/propeller/flytesnacks-development-template/n0/data/inputs.pb`;
+    await bucket.put(inputs, Deno.readFileSync(`${PROJECT}tests/data/pods/template.inputs.pb`));
+    const manifest = Deno.readTextFileSync(`${PROJECT}tests/data/pods/v2.stow.template.yaml`)
+      .replaceAll("{{BUCKET}}", "flyte").replaceAll("{{PREFIX}}", prefix).replaceAll(
+        "{{S3_ENDPOINT}}",
+        versitygw,
+      )
+      .replaceAll("/var/", `${dir.path}/`);
+    dir.write("pod.yaml", manifest);
+    const { status, stderr } = await ended(start(["run", "--from-pod=pod.yaml"], { binary, cwd: dir.path }));
+    assert.equal(status, 0, stderr);
+    assert(Object.hasOwn(dir.tree(), "v2-stow-template-outputs/outputs.pb"));
+    assert.deepEqual(await bucket.keys(`${prefix}/`), [inputs]);
+    bucket.close();
+  },
+);
