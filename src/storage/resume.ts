@@ -3,8 +3,8 @@
  * @module
  */
 import { CopilotError, from } from "../errors.ts";
-import type { ByteReader, GetOptions, GetResult } from "./store.ts";
-import { pinOf, relation } from "./version.ts";
+import type { ByteReader, GetResult } from "./store.ts";
+import { changeOf, getPinned, type PinnedRange, pinOf, relation } from "./version.ts";
 
 const SKIP_BYTES = 64 * 1024;
 
@@ -24,8 +24,6 @@ export interface ResumableRead {
   attempts: RetryGate;
 }
 
-type Range = Pick<GetOptions, "start" | "end" | "ifMatch">;
-
 /**
  * A body that broke and cannot be resumed, because nothing proves that what would come is of the same version. Reading the object
  * again from its start can help.
@@ -35,7 +33,7 @@ export class NotResumable extends CopilotError {}
 /** Reads a body to its end over as many replies as it takes. */
 export class ResumedBody implements ByteReader {
   readonly #read: ResumableRead;
-  readonly #get: (range: Range) => Promise<GetResult>;
+  readonly #get: (range: PinnedRange) => Promise<GetResult>;
   readonly #end: number;
   #at: number;
   /** Null after a failure, until the rest has been asked for. */
@@ -45,7 +43,7 @@ export class ResumedBody implements ByteReader {
   #closed = false;
 
   /** @param get asks for a range of the object once */
-  constructor(read: ResumableRead, get: (range: Range) => Promise<GetResult>) {
+  constructor(read: ResumableRead, get: (range: PinnedRange) => Promise<GetResult>) {
     this.#read = read;
     this.#get = get;
     this.#at = read.first.start;
@@ -107,16 +105,11 @@ export class ResumedBody implements ByteReader {
   }
 
   async #ask(): Promise<GetResult> {
-    const range = { start: this.#at, end: this.#end };
-    const pin = pinOf(this.#read.first.info);
     try {
-      return await this.#get(pin === undefined ? range : { ...range, ifMatch: pin });
+      return await getPinned(this.#get, this.#read.first.info, { start: this.#at, end: this.#end });
     } catch (thrown) {
-      if (!(thrown instanceof CopilotError)) throw thrown;
-      if (thrown.code === "unsupported") throw this.#notResumable(thrown.fault.detail);
-      if (thrown.code !== "changed" || pin === undefined) throw thrown;
-      // There are servers that refuse every condition: what they send without one tells its version itself.
-      return await this.#get(range);
+      const isOther = thrown instanceof CopilotError && thrown.code === "unsupported";
+      throw isOther ? this.#notResumable(thrown.fault.detail) : thrown;
     }
   }
 
@@ -124,10 +117,7 @@ export class ResumedBody implements ByteReader {
     const { info } = this.#read.first;
     switch (relation(info, got.info)) {
       case "changed":
-        throw this.#error(
-          "changed",
-          `it changed while it was read: it had ${info.size} bytes and has ${got.info.size} now`,
-        );
+        throw this.#error("changed", changeOf(info, got.info));
       case "unproven":
         throw this.#notResumable(`the ETag is ${got.info.etag ?? "missing"} now, it was ${info.etag}`);
     }

@@ -66,6 +66,8 @@ export interface ObjectInfo {
   size: number;
   /** Opaque; pins a version with `ifMatch` unless it is weak (`W/…`), see version.ts. Absent where the store has none. */
   etag?: string;
+  /** When it was last modified, as the store writes it, where its ETags may differ between servers (web servers). */
+  modified?: string;
   /** Of the whole object, never of a range or of parts. The cheapest to verify if there are several. */
   checksum?: Checksum;
   /** An ETag that looks like the MD5 of the whole object, in lower-case hexadecimal: a guess, see verification.ts. */

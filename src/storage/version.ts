@@ -6,22 +6,54 @@
  * reply, and again from its start where that breaks.
  * @module
  */
-import type { ObjectInfo } from "./store.ts";
+import { CopilotError } from "../errors.ts";
+import type { GetOptions, GetResult, ObjectInfo } from "./store.ts";
 
 /** What pins the version of an object in `ifMatch`; undefined where nothing does. */
 export function pinOf({ etag }: ObjectInfo): string | undefined {
   return etag === undefined || etag.startsWith("W/") ? undefined : etag;
 }
 
-/**
- * How a further reply relates to the first one: proven to be of the same version; of another for certain, which another size
- * shows; or neither. Another ETag is no certain sign, since there are sites whose servers give one file several.
- */
+/** How a further reply relates to the first one: proven to be of the same version, of another for certain, or neither. */
 export type Relation = "same" | "changed" | "unproven";
 
-/** See {@linkcode Relation}. */
+/**
+ * See {@linkcode Relation}. Another size or strong ETag is another version, unless both replies say the same date of modification:
+ * there are sites whose servers give one file several ETags.
+ */
 export function relation(first: ObjectInfo, further: ObjectInfo): Relation {
   if (first.size !== further.size) return "changed";
+  const [before, now] = [pinOf(first), pinOf(further)];
+  if (before === undefined || now === undefined) return "unproven";
+  if (before === now) return "same";
+  return first.modified !== undefined && first.modified === further.modified ? "unproven" : "changed";
+}
+
+/** A range, and the version that it must be of. */
+export type PinnedRange = Pick<GetOptions, "start" | "end" | "ifMatch">;
+
+/**
+ * Asks for a range of the version that a first reply had. A store that refuses the condition is asked without: there are servers that
+ * refuse every one, and what they send tells its version itself. The caller looks at the {@linkcode relation}.
+ */
+export async function getPinned(
+  get: (range: PinnedRange) => Promise<GetResult>,
+  first: ObjectInfo,
+  range: Omit<PinnedRange, "ifMatch">,
+): Promise<GetResult> {
   const pin = pinOf(first);
-  return pin !== undefined && pin === further.etag ? "same" : "unproven";
+  try {
+    return await get(pin === undefined ? range : { ...range, ifMatch: pin });
+  } catch (thrown) {
+    if (pin === undefined || !(thrown instanceof CopilotError) || thrown.code !== "changed") throw thrown;
+    return await get(range);
+  }
+}
+
+/** What is said of an object that is another version now. */
+export function changeOf(first: ObjectInfo, further: ObjectInfo): string {
+  const [before, now] = first.size === further.size
+    ? [`the ETag ${first.etag}`, further.etag]
+    : [`${first.size} bytes`, further.size];
+  return `it changed while it was read: it had ${before} and has ${now} now`;
 }

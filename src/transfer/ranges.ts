@@ -11,7 +11,7 @@ import { lengthError, type Verification } from "../storage/verification.ts";
 import { pump } from "./pump.ts";
 import { digestOfFile, hashFile } from "./read_back.ts";
 import type { StagedFile } from "./staging.ts";
-import { pinOf, relation } from "../storage/version.ts";
+import { changeOf, getPinned, type PinnedRange, pinOf, relation } from "../storage/version.ts";
 
 const MIB = 1024 * 1024;
 /**
@@ -53,7 +53,7 @@ export function canRange(first: GetResult): boolean {
  * Ranges only save time: the front's stream has the whole object, and where a range does not come as it was asked for, it goes on
  * alone. So a server may ignore or refuse ranges and conditions, and give one file several ETags.
  *
- * @throws what failed first: the front's stream, the file, or an object that has another size now; every stream has ended then
+ * @throws what failed first: the front's stream, the file, or an object that is another version now; every stream has ended then
  */
 export async function fetchRanges(session: TransferSession, job: RangedJob): Promise<void> {
   await new RangedGet(session, job).run();
@@ -159,13 +159,12 @@ class RangedGet {
     const { store, first, object } = this.#job;
     const start = index * this.#rangeBytes;
     const end = Math.min(this.#size, start + this.#rangeBytes);
-    const pin = pinOf(first.info)!;
-    const got = await store.get(first.info.key, { start, end, signal, ifMatch: pin });
+    const get = (range: PinnedRange) => store.get(first.info.key, { ...range, signal });
+    const got = await getPinned(get, first.info, { start, end });
     try {
       const found = relation(first.info, got.info);
       if (found === "changed") {
-        const sizes = `it had ${this.#size} bytes and has ${got.info.size} now`;
-        throw this.#fatal ??= cannot("read", object, { changed: `it changed while it was read: ${sizes}` });
+        throw this.#fatal ??= cannot("read", object, { changed: changeOf(first.info, got.info) });
       }
       if (found === "unproven" || got.start !== start || got.length !== end - start) {
         throw cannot("read a range of", object, { unsupported: "the reply is another one" });

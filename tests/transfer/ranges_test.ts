@@ -126,7 +126,13 @@ for (
     ],
     ["breaks off ranges", (call) => isRange(call) ? { bodyBytes: MIB, then: storeError("network") } : null],
     ["ends ranges early", (call) => isRange(call) ? { bodyBytes: MIB, then: "end" } : null],
-    ["gives another ETag for a range", ranges((got) => tagged(got, '"other"'))],
+    ["has an ETag for each of its servers", (call) => ({
+      reply: (got) => {
+        const modified = "Thu, 01 Jan 2026 00:00:00 GMT";
+        const { info } = isRange(call) ? tagged(got, '"other"') : got;
+        return { ...got, info: { ...info, modified } };
+      },
+    })],
     ["gives a weak ETag for a range", ranges((got) => tagged(got, 'W/"1"'))],
     ["gives no ETag for a range", ranges((got) => tagged(got, undefined))],
     ["gives shorter ranges", ranges((got) => ({ ...got, length: got.length - 1 }))],
@@ -186,14 +192,21 @@ for (const etag of [undefined, 'W/"1"']) {
   });
 }
 
-Deno.test("get: a range of another size of the object is an error that the run fails with at once", async () => {
-  using setup = await getSetup({ k: LARGE }, {
-    store: rangeStore(null),
-    faultOf: ranges((got) => ({ ...got, info: { ...got.info, size: LARGE.length + 1 } })),
+for (
+  const [what, info, wanted] of [
+    ["size", { size: LARGE.length + 1 }, String(LARGE.length + 1)],
+    ["ETag", { etag: '"other"' }, 'has "other" now'],
+  ] as const
+) {
+  Deno.test(`get: a range with another ${what} is an error that the run fails with at once`, async () => {
+    using setup = await getSetup({ k: LARGE }, {
+      store: rangeStore(null),
+      faultOf: ranges((got) => ({ ...got, info: { ...got.info, ...info } })),
+    });
+    await assert.rejects(setup.get(), codeIs("changed", "mem://b/k", wanted));
+    setup.assertClean();
   });
-  await assert.rejects(setup.get(), codeIs("changed", "mem://b/k", String(LARGE.length + 1)));
-  setup.assertClean();
-});
+}
 
 Deno.test("get: a store that ignores ranges gives its object by one stream", async () => {
   const store = rangeStore();

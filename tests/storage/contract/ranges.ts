@@ -20,7 +20,13 @@ const FAULTS: ((call: Call) => Fault | null)[] = [
   () => null,
   (call) => call.get?.ifMatch === undefined ? null : { error: storeError("changed") },
   (call) => call.get?.start === undefined ? null : { error: storeError("unsupported") },
-  ofRanges((got) => ({ ...got, info: { ...got.info, etag: '"of another node"' } })),
+  (call) => ({
+    reply: (got) => {
+      const etag = call.get?.start === undefined ? got.info.etag : '"of another server"';
+      const modified = "Thu, 01 Jan 2026 00:00:00 GMT";
+      return { ...got, info: { ...got.info, ...(etag !== undefined && { etag }), modified } };
+    },
+  }),
   ofRanges((got) => ({ ...got, length: got.length - 1 })),
 ];
 

@@ -209,11 +209,13 @@ export class HttpStore implements ObjectStore {
 function infoOf(key: string, { status, headers }: Reply, size: number): ObjectInfo {
   if (isGzip(headers)) return { key, size };
   const validator = validatorOf(headers);
+  const modified = headers.get("last-modified");
   const md5 = status === 200 ? base64ToHex(headers.get("content-md5") ?? "") : null;
   return {
     key,
     size,
     ...(validator !== undefined && { etag: validator }),
+    ...(modified !== undefined && { modified }),
     ...(md5 !== null && md5.length === 32 && { checksum: { name: "md5", hex: md5 } }),
   };
 }
