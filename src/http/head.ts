@@ -188,6 +188,19 @@ export function retryAfterMs(value: string | undefined, nowMs: number): number |
   return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs);
 }
 
+/** Milliseconds between modification and reply from which on the date of modification tells versions apart. */
+const SETTLED_MS = 60_000;
+
+/**
+ * A reply's `Last-Modified`, where it lies well before the reply's own date; else undefined. Within one second an object may change
+ * twice, and the two clocks may differ (RFC 9110, section 8.8.2.2).
+ */
+export function settledModified(headers: HttpHeaders): string | undefined {
+  const modified = headers.get("last-modified");
+  const ageMs = Date.parse(headers.get("date") ?? "") - Date.parse(modified ?? "");
+  return ageMs >= SETTLED_MS ? modified : undefined;
+}
+
 /** Where a body lies in its object: `bytes 0-9/100`. Null for anything else. */
 export function contentRange(value: string | undefined): { start: number; end: number; size: number } | null {
   const match = /^bytes ([0-9]{1,15})-([0-9]{1,15})\/([0-9]{1,15})$/.exec(value ?? "");

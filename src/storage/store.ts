@@ -66,7 +66,7 @@ export interface ObjectInfo {
   size: number;
   /** Opaque; pins a version with `ifMatch` unless it is weak (`W/…`), see version.ts. Absent where the store has none. */
   etag?: string;
-  /** When it was last modified, as the store writes it, where its ETags may differ between servers (web servers). */
+  /** When it was last modified, as the store writes it, if that is long enough ago to tell versions apart; see version.ts. */
   modified?: string;
   /** Of the whole object, never of a range or of parts. The cheapest to verify if there are several. */
   checksum?: Checksum;

@@ -6,7 +6,7 @@ import { cannot } from "../../../errors.ts";
 import type { BackendContext } from "../../backend.ts";
 import type { HttpClient } from "../../../http/client.ts";
 import { base64ToHex } from "../../checksum.ts";
-import { contentRange } from "../../../http/head.ts";
+import { contentRange, settledModified } from "../../../http/head.ts";
 import type {
   ByteReader,
   CallOptions,
@@ -209,7 +209,7 @@ export class HttpStore implements ObjectStore {
 function infoOf(key: string, { status, headers }: Reply, size: number): ObjectInfo {
   if (isGzip(headers)) return { key, size };
   const validator = validatorOf(headers);
-  const modified = headers.get("last-modified");
+  const modified = settledModified(headers);
   const md5 = status === 200 ? base64ToHex(headers.get("content-md5") ?? "") : null;
   return {
     key,

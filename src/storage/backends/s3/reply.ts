@@ -4,7 +4,7 @@
  */
 import type { CopilotError, ErrorCode, Operation } from "../../../errors.ts";
 import { base64ToHex } from "../../checksum.ts";
-import type { HttpHeaders } from "../../../http/head.ts";
+import { type HttpHeaders, settledModified } from "../../../http/head.ts";
 import type { Checksum, ChecksumName, ObjectInfo } from "../../store.ts";
 import { codeOfRefusal, refusalError, type Refused } from "../../cloud/refusal.ts";
 import { decodeEntities } from "../../cloud/xml.ts";
@@ -54,10 +54,12 @@ export function infoOf(key: string, headers: HttpHeaders, size: number): ObjectI
   const etag = headers.get("etag");
   const checksum = checksumOf(headers);
   const etagMd5 = etagMd5Of(headers);
+  const modified = settledModified(headers);
   return {
     key,
     size,
     ...(etag !== undefined && { etag }),
+    ...(modified !== undefined && { modified }),
     ...(checksum !== undefined && { checksum }),
     ...(etagMd5 !== undefined && { etagMd5 }),
   };
