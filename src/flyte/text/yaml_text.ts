@@ -20,7 +20,7 @@ import { trimEnd } from "../../trim.ts";
 /** Texts without quotes that YAML 1.1 or 1.2 read as null, a boolean, a merge or a default. */
 const WORD = /^(?:~|null|true|false|yes|no|on|off|y|n|<<|=)$/i;
 const NUMBER =
-  /^[-+]?(?:0b[01_]+|0x[0-9a-f_]+|0o[0-7_]+|(?:\.[0-9_]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:e[-+]?[0-9]+)?|\.inf)$|^\.nan$/i;
+  /^[-+]?(?:0b[01_]+|0x[0-9a-f_]+|0o[0-7_]+|(?:\.[0-9_]*|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:e[-+]?[0-9]+)?|e[-+]?[0-9]+|\.inf)$|^\.nan$/i;
 /** Numbers of base 60, such as 12:30:45. */
 const SEXAGESIMAL = /^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$/;
 const TIME = /^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t].*)?$/;

@@ -354,3 +354,14 @@ Deno.test("literals nested as deep as can be decoded are written", () => {
   assert(json({ deep }).includes('"x"'));
   assert(yaml({ deep }).includes("x\n"));
 });
+
+Deno.test("a dot or an exponent alone, which a reader of YAML 1.1 takes for a number that is none, stands in quotes", () => {
+  for (const text of [".", "-.", "+.", "._", ".e1", "e1", "e-0", "-E+9"]) {
+    for (const value of [text, new Map([[text, "x"]])]) {
+      const plain = typeof value === "string" ? value : { [text]: "x" };
+      for (const version of ["1.1", "1.2"] as const) {
+        assert.deepEqual(parse(yamlText(value), { version }), plain, yamlText(value));
+      }
+    }
+  }
+});
