@@ -116,7 +116,7 @@ export class Precaution {
   }
 
   #cutOff(): string {
-    return `The upload was cut off: the container ended while its outputs were being uploaded (${this.#figures().text}). The pod's terminationGracePeriodSeconds has to be long enough for the upload, or the node was lost`;
+    return `The upload was cut off: the container ended while its outputs were being uploaded (${this.#figures().text}). The pod's terminationGracePeriodSeconds has to be long enough for the upload`;
   }
 
   #tooShort(graceMs: number): string {
