@@ -134,7 +134,7 @@ testPod(
     await proxy.held;
     await pod.kill("sidecar", "TERM");
     await pod.said("sidecar", "wrote the error document");
-    await result.assertFailure("told for the second time to end");
+    await result.assertFailure("The upload was cut off");
     proxy.release();
     assert.equal(await pod.wait("sidecar"), 0);
     await result.assertSuccess(content);
