@@ -45,6 +45,8 @@ export class DiskRoom {
     if (!(thrown instanceof CopilotError) || thrown.code !== "disk-full" || this.#refusals.has(thrown)) {
       return thrown;
     }
+    // With a status it is a server that is full.
+    if (thrown.fault.status !== undefined) return thrown;
     return new CopilotError(thrown.code, {
       ...thrown.fault,
       detail: `${thrown.fault.detail}; ${this.#figures(bytes)}`,

@@ -48,11 +48,9 @@ export class OutputDirectory implements OutputTree {
     return found.kind === "directory" ? "directory" : "file";
   }
 
-  names(segments: readonly string[]): string[] {
+  names(segments: readonly string[], onForeign?: (shown: string) => void): string[] {
     const path = this.path(segments);
-    // What lies beside the variables' own names belongs to none of them.
-    const onForeign = segments.length === 0 ? () => {} : refuseForeign(path);
-    return Array.from(this.#files.listDir(path, onForeign), ({ name }) => name);
+    return Array.from(this.#files.listDir(path, onForeign ?? refuseForeign(path)), ({ name }) => name);
   }
 
   size(segments: readonly string[]): number {

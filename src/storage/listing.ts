@@ -12,7 +12,7 @@ import type { ListOptions, ListPage, ObjectStore } from "./store.ts";
 import { shownUri } from "../shown_uri.ts";
 
 /** Pages without objects that may follow each other: stores give some where many objects were deleted. */
-const MAX_EMPTY_PAGES = 1000;
+const MAX_EMPTY_PAGES = 100;
 
 /** A chain of tokens and the one that each further token is compared with. */
 export interface Trail {

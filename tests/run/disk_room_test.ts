@@ -42,6 +42,13 @@ Deno.test("disk room: a disk that is full all the same is told with what was nee
     () => room.take(11 * MIB, 0, "s3://b/b"),
     (refusal) => room.explain(refusal, 11 * MIB) === refusal,
   );
+  const server = new CopilotError("disk-full", {
+    action: "read",
+    object: "http://h/a",
+    detail: "full",
+    status: 507,
+  });
+  assert.equal(room.explain(server, 7), server);
   const other = new CopilotError("io", "odd");
   assert.equal(room.explain(other, 7), other);
 });

@@ -34,6 +34,20 @@ Deno.test("output tree: files, directories and what is missing", () => {
   assert.equal(tree.path(["d", "g"]), dir.at("d/g"));
 });
 
+Deno.test("output tree: a name that is not UTF-8 is told to who asks for it, else it is refused", () => {
+  using dir = temporaryDirectory();
+  dir.write("d/f", "");
+  const listDir: typeof sys.files.listDir = (path, onForeign) => {
+    onForeign("caf\\xE9");
+    return sys.files.listDir(path, onForeign);
+  };
+  const tree = new OutputDirectory({ ...sys.files, listDir }, dir.path);
+  const foreign: string[] = [];
+  assert.deepEqual(tree.names([], (shown) => foreign.push(shown)), ["d"]);
+  assert.deepEqual(foreign, ["caf\\xE9"]);
+  assert.throws(() => tree.names(["d"]), codeIs("path", dir.at("d"), "caf\\xE9"));
+});
+
 Deno.test("output tree: walking gives every file once, whatever its name, and no directory", () => {
   using dir = temporaryDirectory();
   const names = [

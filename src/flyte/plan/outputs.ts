@@ -21,8 +21,12 @@ export type EntryKind = "file" | "directory" | "missing";
  */
 export interface OutputTree {
   kind(path: readonly string[]): EntryKind;
-  /** Names in a directory, in any order. */
-  names(path: readonly string[]): readonly string[];
+  /**
+   * Names in a directory, in any order.
+   *
+   * @param onForeign called for a name that is not UTF-8 with what messages show of it; without it such a name is an error
+   */
+  names(path: readonly string[], onForeign?: (shown: string) => void): readonly string[];
   /** Bytes of a file. */
   size(path: readonly string[]): number;
   /** A whole file; an error when it has more than `maxBytes`. */
@@ -54,13 +58,20 @@ export class OutputLookup {
    * @returns takes a variable's name; throws a Refusal where several names stand for it
    */
   finder(wanted: ReadonlySet<string>): (name: string) => Found {
-    let extended: Map<string, string[]> | null = null;
+    let extended: Extended | null = null;
     return (name) => {
       const variable = variablePlace(name);
       const kind = this.#ask(variable, () => this.#tree.kind([name]));
       if (kind !== "missing") return { variable, path: [name], kind };
-      extended ??= byStem(this.#ask(variable, () => this.#namesOfRoot()), wanted);
-      const candidates = extended.get(name);
+      extended ??= this.#extended(variable, wanted);
+      const foreign = extended.foreign.get(name);
+      if (foreign !== undefined) {
+        throw new Refusal(
+          variable,
+          `the name "${foreign[0]}" in the output directory is not UTF-8, expected one that a key can hold`,
+        );
+      }
+      const candidates = extended.names.get(name);
       if (candidates === undefined) return { variable, path: [name], kind };
       return this.#found(variable, [theOnly(candidates, name, variable)]);
     };
@@ -86,7 +97,9 @@ export class OutputLookup {
    */
   missing({ variable, path }: Found): Refusal {
     const name = path.at(-1)!;
-    const names = this.#ask(variable, () => this.#namesOfRoot()).filter((other) => !other.startsWith("."));
+    const foreign: string[] = [];
+    const names = this.#ask(variable, () => this.#namesOfRoot((shown) => foreign.push(shown)))
+      .concat(foreign).filter((other) => !other.startsWith("."));
     const near = names.find((other) => alike(stemOf(other)) === alike(name) || alike(other) === alike(name));
     const there = names.length === 0 ? "which is empty" : `which holds ${listed([...names].sort())}`;
     return new Refusal(
@@ -138,8 +151,14 @@ export class OutputLookup {
     throw new Refusal(variable, `expected a directory for a ${wanted}, found a file at ${file}`);
   }
 
-  #namesOfRoot(): readonly string[] {
-    return this.#tree.kind([]) === "directory" ? this.#tree.names([]) : [];
+  #namesOfRoot(onForeign: (shown: string) => void): readonly string[] {
+    return this.#tree.kind([]) === "directory" ? this.#tree.names([], onForeign) : [];
+  }
+
+  #extended(variable: string, wanted: ReadonlySet<string>): Extended {
+    const foreign: string[] = [];
+    const names = this.#ask(variable, () => this.#namesOfRoot((shown) => foreign.push(shown)));
+    return { names: byStem(names, wanted), foreign: byStem(foreign, wanted) };
   }
 
   /** Asks the tree, and puts the variable's name before what it throws. */
@@ -150,6 +169,12 @@ export class OutputLookup {
       throw thrown instanceof CopilotError ? about(thrown, subjectOf("upload", variable)) : thrown;
     }
   }
+}
+
+/** Names with an extension by what stands before it: those that can be read, and those that are not UTF-8. */
+interface Extended {
+  names: Map<string, string[]>;
+  foreign: Map<string, string[]>;
 }
 
 function stemOf(name: string): string {

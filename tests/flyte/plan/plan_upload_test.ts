@@ -276,6 +276,41 @@ Deno.test("the directory is listed once however many variables have extensions",
   assert.deepEqual([...directory.listed], [["", 1]]);
 });
 
+/** A task's directory with a name that no string can hold. */
+class ForeignTree extends MemoryTree {
+  readonly #shown: string;
+
+  constructor(root: Directory, shown: string) {
+    super(root);
+    this.#shown = shown;
+  }
+
+  override names(path: readonly string[], onForeign?: (shown: string) => void): readonly string[] {
+    onForeign?.(this.#shown);
+    return super.names(path);
+  }
+}
+
+Deno.test("a name that is not UTF-8 and stands for a variable is an error that shows it, even beside another one", () => {
+  for (const directory of [{}, { "v.txt": "1" }]) {
+    assert.throws(
+      () => planUpload(outputs({ v: INTEGER }), new ForeignTree(directory, "v.caf\\xE9"), OPTIONS),
+      {
+        code: "output",
+        message: /variable v: the name "v\.caf\\xE9" in the output directory is not UTF-8/,
+      },
+    );
+  }
+});
+
+Deno.test("a name that is not UTF-8 and stands for no variable is shown where one is missing, and else passed over", () => {
+  const foreign = new ForeignTree({ "v.txt": "1" }, "caf\\xE9");
+  planUpload(outputs({ v: INTEGER }), foreign, OPTIONS);
+  assert.throws(() => planUpload(outputs({ w: INTEGER }), foreign, OPTIONS), {
+    message: /which holds "caf.*xE9", "v\.txt"$/,
+  });
+});
+
 Deno.test("what is missing or does not fit is an error that names the variable", async (t) => {
   const cases: [name: string, type: LiteralType, directory: Directory, message: RegExp][] = [
     ["missing", STRING, { other: "" }, /variable v: there is no file or directory "v".*"v\.\*"/],

@@ -86,8 +86,8 @@ export class ChecksumPolicy {
     if (status === 501 || code === "NotImplemented") return true;
     if (NAMES_HEADER.test(message)) return true;
     const isProven = this.#proven.has(`${request} ${use}`);
-    // A gateway that left the header out, or took the framing apart, has broken the signature.
-    if (code === "SignatureDoesNotMatch") return !isProven;
+    // A gateway that left the header out, or took the framing apart, has broken the signature; others deny what they do not know.
+    if (code === "SignatureDoesNotMatch" || code === "AccessDenied") return !isProven;
     if (isKnownCode(code)) return false;
     if (ABOUT_CHECKSUMS.test(`${code} ${message}`)) return true;
     return !isProven && status >= 400 && status < 500 && !OTHER_STATUSES.has(status) &&
