@@ -54,7 +54,11 @@ class Cluster {
     await ask("POST", `${at}/serviceaccounts`, { metadata: { name: "me" } });
     await ask("POST", `${at}/pods`, {
       metadata: { name: "p" },
-      spec: { containers: [{ name: "main", image: "x", resources: { limits: { memory: "64Mi" } } }] },
+      spec: {
+        // As Flyte's pods: a container that is started again has not ended.
+        restartPolicy: "Never",
+        containers: [{ name: "main", image: "x", resources: { limits: { memory: "64Mi" } } }],
+      },
     });
     if (role !== null) await cluster.allow(role);
     cluster.files.texts.set(`${ACCOUNT}/token`, await cluster.token()).set(
