@@ -61,10 +61,27 @@ export async function loneObject(
 ): Promise<{ key: string; name: string; info: ObjectInfo } | null> {
   for (const spelling of keysOf(location)) {
     const key = trimEnd(spelling, "/");
-    const info = key === "" ? null : await infoOrNull(location.store, key, signal);
+    const info = key === "" ? null : await loneInfo(location.store, key, signal);
     if (info !== null) return { key, name: baseName(key), info };
   }
   return null;
+}
+
+/** What is known of an object: where the question is denied it may be listed all the same, and reading it says the rest. */
+async function loneInfo(store: ObjectStore, key: string, signal: AbortSignal): Promise<ObjectInfo | null> {
+  try {
+    return await store.head(key, { signal });
+  } catch (thrown) {
+    if (isMissing(thrown)) return null;
+    if (!isDenied(thrown)) throw thrown;
+  }
+  try {
+    const { objects } = await store.list(key, { signal });
+    return objects.find((object) => object.key === key) ?? null;
+  } catch (thrown) {
+    if (isDenied(thrown)) return null;
+    throw thrown;
+  }
 }
 
 /** What is known of an object; null where it is not to be seen: who may list below a prefix need not have a right to its own key. */
@@ -76,9 +93,13 @@ export async function infoOrNull(
   try {
     return await store.head(key, { signal });
   } catch (thrown) {
-    if (isMissing(thrown) || (thrown instanceof CopilotError && thrown.code === "denied")) return null;
+    if (isMissing(thrown) || isDenied(thrown)) return null;
     throw thrown;
   }
+}
+
+function isDenied(thrown: unknown): boolean {
+  return thrown instanceof CopilotError && thrown.code === "denied";
 }
 
 function baseName(key: string): string {

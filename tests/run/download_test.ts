@@ -378,6 +378,14 @@ Deno.test("download: without the right to look at the prefix itself an empty one
   assert.deepEqual(setup.files(), { "d/": null });
 });
 
+Deno.test("download: without the right to look at it a prefix that is an object is fetched all the same", async () => {
+  using setup = await setUp({ d: tree("mem://b/d/f") }, { "d/f": "F", "d/f2": "no" }, {
+    faultOf: ({ method, key }) => method === "head" && key === "d/f" ? { error: storeError("denied") } : null,
+  });
+  await setup.download();
+  assert.deepEqual(setup.files(), { "d/": null, "d/f": "F" });
+});
+
 Deno.test("download: an object without bytes beside others below it is a directory", async () => {
   using setup = await setUp({ d: tree("mem://b/d") }, {
     "d/sub": "",
