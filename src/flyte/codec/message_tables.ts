@@ -6,6 +6,16 @@ import { cannot } from "../../errors.ts";
 import { type Field, MESSAGES } from "./schema.ts";
 import type { Message } from "../types.ts";
 
+/**
+ * Messages inside messages that are followed: 200 literals, each at most three messages from the next (a map's entry,
+ * or a scalar and its union), and what the last one holds. Twice as many still fit the stack, in a Worker too. Flyte's
+ * Python SDKs stop at 100 messages.
+ */
+export const MAX_NESTING = 640;
+
+/** A oneof as types.ts has it. */
+export type Choice = { case: string; value: unknown };
+
 /** Any message, by the names of its fields. */
 export type Fields = Message & Record<string, unknown>;
 
