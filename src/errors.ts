@@ -4,7 +4,7 @@
  * Pure: knows no runtime, no SDK. A foreign error is recognised by its name, `code` and HTTP status.
  * @module
  */
-import { shownUri } from "./shown_uri.ts";
+import { shownUri } from "./text/shown_uri.ts";
 
 /**
  * What went wrong, as a closed set. Everything that has to decide (retry or not, exit status, kind of the

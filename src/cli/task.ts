@@ -11,7 +11,7 @@ import { type Invocation, parse } from "./grammar.ts";
 import type { PodTask } from "./pod_manifest.ts";
 import { resolve } from "./resolve.ts";
 import { addValue, type FlagValue } from "./values.ts";
-import { trimEnd } from "../trim.ts";
+import { trimEnd } from "../text/trim.ts";
 
 /** The parts of a task, read but not yet completed by environment and files. */
 export interface TaskParts {

@@ -6,7 +6,7 @@ import { parseDurationMs } from "../flyte/text/durations.ts";
 import { CopilotError, type ErrorCode } from "../errors.ts";
 import type { Flag } from "./flag.ts";
 import { suggestion } from "../config/suggest.ts";
-import { trim } from "../trim.ts";
+import { trim } from "../text/trim.ts";
 
 /** A value by the type of its flag: durations in milliseconds, quantities in bytes. */
 export type FlagValue =

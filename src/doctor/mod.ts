@@ -17,7 +17,7 @@ import {
 } from "./machine.ts";
 import { checkPlace, type RunPlace } from "./stores.ts";
 import { checkWatchers } from "./watchers.ts";
-import { trimEnd } from "../trim.ts";
+import { trimEnd } from "../text/trim.ts";
 
 /** What examining takes from the world. */
 export interface DoctorContext {

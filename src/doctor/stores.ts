@@ -8,7 +8,7 @@ import { HttpClient } from "../http/client.ts";
 import type { Origin } from "../http/origin.ts";
 import { bytesSource, readAll } from "../storage/store.ts";
 import { type ObjectLocation, Stores } from "../storage/stores.ts";
-import { shownUri } from "../shown_uri.ts";
+import { shownUri } from "../text/shown_uri.ts";
 import { joinKey, parseUri } from "../storage/uri.ts";
 import type { System } from "../system/mod.ts";
 import type { Check } from "./check.ts";

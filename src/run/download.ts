@@ -15,7 +15,7 @@ import { type StagedFile, Staging, STAGING_NAME } from "../transfer/staging.ts";
 import type { Stores } from "../storage/stores.ts";
 import type { Log } from "../system/log.ts";
 import type { Files } from "../system/mod.ts";
-import { shownUri } from "../shown_uri.ts";
+import { shownUri } from "../text/shown_uri.ts";
 import { NO_SPAN, type Span } from "../telemetry/mod.ts";
 import { type FetchContext, fetchObject, fetchPrefix, withVariable } from "./fetch_blob.ts";
 import { DiskRoom } from "./disk_room.ts";

@@ -11,7 +11,7 @@ import { KeyTree, relativePathOfKey } from "../flyte/plan/keys.ts";
 import type { Action, ObjectAction, PrefixAction } from "../flyte/plan/plan_download.ts";
 import { planUpload } from "../flyte/plan/plan_upload.ts";
 import { lengthOf } from "../flyte/text/text_bytes.ts";
-import { shownUri } from "../shown_uri.ts";
+import { shownUri } from "../text/shown_uri.ts";
 import type { ListPage, ObjectInfo, ObjectStore } from "../storage/store.ts";
 import type { Stores } from "../storage/stores.ts";
 import { joinKey } from "../storage/uri.ts";

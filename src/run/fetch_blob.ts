@@ -6,7 +6,7 @@ import { about, type CopilotError } from "../errors.ts";
 import { KeyTree, relativePathOfKey } from "../flyte/plan/keys.ts";
 import { subjectOf } from "../flyte/plan/names.ts";
 import type { Action } from "../flyte/plan/plan_download.ts";
-import { shownUri } from "../shown_uri.ts";
+import { shownUri } from "../text/shown_uri.ts";
 import type { ListPage, ObjectInfo, ObjectStore } from "../storage/store.ts";
 import type { ObjectLocation, Stores } from "../storage/stores.ts";
 import type { Log } from "../system/log.ts";

@@ -18,11 +18,11 @@ import type { Difference } from "../flyte/inspect/differences.ts";
 import type { ReferenceSizes } from "../flyte/inspect/references.ts";
 import { Stores } from "../storage/stores.ts";
 import { parseUri } from "../storage/uri.ts";
-import { shownUri } from "../shown_uri.ts";
+import { shownUri } from "../text/shown_uri.ts";
 import { deadlineIn } from "../system/deadline.ts";
 import type { System } from "../system/mod.ts";
 import { sizesOf } from "./reference_sizes.ts";
-import { trimEnd } from "../trim.ts";
+import { trimEnd } from "../text/trim.ts";
 
 export type { InspectCommand };
 

@@ -7,7 +7,7 @@ import { listPrefix, spellingsOf } from "../flyte/plan/keys.ts";
 import { nameFault } from "../flyte/plan/names.ts";
 import type { ListPage, ObjectInfo, ObjectStore } from "../storage/store.ts";
 import type { ObjectLocation } from "../storage/stores.ts";
-import { trimEnd } from "../trim.ts";
+import { trimEnd } from "../text/trim.ts";
 
 /** The keys to try, in order (tests/conformance/README.md, rule 7). A web server takes a key as it is. */
 export function keysOf({ uri, key }: ObjectLocation): string[] {

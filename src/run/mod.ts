@@ -20,7 +20,7 @@ import { openStores, type RunCommand, type RunContext, storeOf } from "./context
 import type { RunFailure } from "../flyte/codec/error_document.ts";
 import type { Stores } from "../storage/stores.ts";
 import { type Moved, type Progress, TransferSession } from "../transfer/session.ts";
-import { shownUri } from "../shown_uri.ts";
+import { shownUri } from "../text/shown_uri.ts";
 import type { ConsoleLog, Fields } from "../system/log.ts";
 import { rateText, sizeText } from "./figures.ts";
 import { upload } from "./upload.ts";

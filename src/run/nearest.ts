@@ -5,7 +5,7 @@
 import { CopilotError } from "../errors.ts";
 import { listPrefix } from "../flyte/plan/keys.ts";
 import { quoted } from "../flyte/plan/names.ts";
-import { shownUri } from "../shown_uri.ts";
+import { shownUri } from "../text/shown_uri.ts";
 import type { ObjectLocation } from "../storage/stores.ts";
 import { formatUri } from "../storage/uri.ts";
 import { deadlineIn } from "../system/deadline.ts";

@@ -6,7 +6,7 @@ import { CopilotError } from "../errors.ts";
 import type { Reference, ReferenceSize, ReferenceSizes } from "../flyte/inspect/references.ts";
 import type { ObjectStore } from "../storage/store.ts";
 import type { Stores } from "../storage/stores.ts";
-import { trimEnd } from "../trim.ts";
+import { trimEnd } from "../text/trim.ts";
 
 /** References that are looked at side by side. */
 const SIDE_BY_SIDE = 16;

@@ -4,7 +4,7 @@
  * Pure.
  * @module
  */
-import { before } from "../trim.ts";
+import { before } from "../text/trim.ts";
 /** Names and addresses outside the link-local ranges where clouds hand out a machine's credentials. */
 const METADATA_HOSTS: ReadonlySet<string> = new Set([
   // AWS: instances and pods.

@@ -9,7 +9,7 @@
  */
 import { cannot } from "../errors.ts";
 import type { ListOptions, ListPage, ObjectStore } from "./store.ts";
-import { shownUri } from "../shown_uri.ts";
+import { shownUri } from "../text/shown_uri.ts";
 
 /** Pages without objects that may follow each other: stores give some where many objects were deleted. */
 const MAX_EMPTY_PAGES = 100;

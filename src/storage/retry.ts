@@ -19,7 +19,7 @@ import { type Attempted, CopilotError, from } from "../errors.ts";
 import type { Clock } from "../system/mod.ts";
 import { type ResumableRead, ResumedBody } from "./resume.ts";
 import type { MultipartUpload, ObjectInfo, ObjectStore } from "./store.ts";
-import { shownUri } from "../shown_uri.ts";
+import { shownUri } from "../text/shown_uri.ts";
 
 const DEFAULT_ATTEMPTS = 20;
 const DEFAULT_BASE_MS = 100;

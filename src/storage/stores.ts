@@ -14,7 +14,7 @@ import { NotResumable } from "./resume.ts";
 import { Attempts, RetryBudget, type RetryPolicy, withRetry } from "./retry.ts";
 import { type ChecksumName, type ObjectInfo, type ObjectStore, readAll, type StoreTraits } from "./store.ts";
 import { formatUri, parseUri, type StoreUri } from "./uri.ts";
-import { shownUri } from "../shown_uri.ts";
+import { shownUri } from "../text/shown_uri.ts";
 import { EtagTrust, lengthError, Verification } from "./verification.ts";
 
 /** A key in a store. */

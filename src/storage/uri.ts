@@ -10,7 +10,7 @@
  * @module
  */
 import { cannot } from "../errors.ts";
-import { namesContainer } from "../shown_uri.ts";
+import { namesContainer } from "../text/shown_uri.ts";
 
 /** A URI in its parts. `format` gives the text back. */
 export interface StoreUri {

@@ -2,7 +2,7 @@
  * Events for operators: one line of JSON each on stderr, or readable text on a terminal.
  * @module
  */
-import { shownUri } from "../shown_uri.ts";
+import { shownUri } from "../text/shown_uri.ts";
 import type { Clock } from "./mod.ts";
 
 /** As in logrus, which Flyte's `--logger.level` counts: 0 panic, 1 fatal, 2 error, 3 warning, 4 info, 5 debug, 6 trace. */

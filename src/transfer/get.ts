@@ -5,7 +5,7 @@
 import { cannot } from "../errors.ts";
 import { createHasher } from "../storage/checksum.ts";
 import type { ObjectStore } from "../storage/store.ts";
-import { shownUri } from "../shown_uri.ts";
+import { shownUri } from "../text/shown_uri.ts";
 import type { TransferSession } from "./session.ts";
 import { lengthError, type Verification } from "../storage/verification.ts";
 import { pump } from "./pump.ts";

@@ -2,7 +2,7 @@
  * Files to objects: one request for a small file, parts at once for a large one, streamed through reused buffers.
  * @module
  */
-import { shownUri } from "../shown_uri.ts";
+import { shownUri } from "../text/shown_uri.ts";
 import { deadlineIn, graceAfter } from "../system/deadline.ts";
 import { cannot } from "../errors.ts";
 import type { FileInfo, OpenFile } from "../system/mod.ts";

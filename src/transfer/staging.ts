@@ -10,7 +10,7 @@
  */
 import { cannot } from "../errors.ts";
 import type { Files, OpenFile, System } from "../system/mod.ts";
-import { trimEnd } from "../trim.ts";
+import { trimEnd } from "../text/trim.ts";
 
 /** Name of the directory for unfinished files, inside the run's directory. No variable may have it. */
 export const STAGING_NAME = ".copilot-tmp";

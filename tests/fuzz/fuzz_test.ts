@@ -44,7 +44,7 @@ import { assertUri } from "../../src/flyte/plan/names.ts";
 import { jsonText } from "../../src/flyte/text/go_json.ts";
 import { yamlText } from "../../src/flyte/text/yaml_text.ts";
 import { parseHttpUrl } from "../../src/http/origin.ts";
-import { shownUri } from "../../src/shown_uri.ts";
+import { shownUri } from "../../src/text/shown_uri.ts";
 
 const ROOT = "/run/inputs";
 

@@ -28,7 +28,7 @@ import { parseProfiles } from "../../src/storage/backends/s3/identity/profile.ts
 import { parseErrorXml as s3Error } from "../../src/storage/backends/s3/reply.ts";
 import { readXml } from "../../src/storage/cloud/xml.ts";
 import { parseUri } from "../../src/storage/uri.ts";
-import { shownUri } from "../../src/shown_uri.ts";
+import { shownUri } from "../../src/text/shown_uri.ts";
 import { createMasker, printable } from "../../src/system/log.ts";
 import { isPrivateReader, membershipOf, parseCgroup } from "../../src/watch/proc/cgroup.ts";
 import { containerNameOf, hidepidOf, parseMountinfo } from "../../src/watch/proc/mountinfo.ts";

@@ -6,7 +6,7 @@
  * @module
  */
 import { CopilotError, type ErrorCode } from "../../errors.ts";
-import { before, trimEnd } from "../../trim.ts";
+import { before, trimEnd } from "../../text/trim.ts";
 
 /** Stores take keys of about 1,024 bytes; presigned URLs have a few thousand characters. */
 const MAX_URI_CHARACTERS = 16_384;

@@ -26,7 +26,7 @@ import {
 import { writeScalar } from "../text/text.ts";
 import type { ByteSink } from "../text/text_bytes.ts";
 import type { Literal, LiteralMap, Scalar } from "../types.ts";
-import { trimEnd } from "../../trim.ts";
+import { trimEnd } from "../../text/trim.ts";
 
 /** Permission bits, before the umask, of a file with a simple value: the original makes these executable. */
 const VALUE_MODE = 0o777;

@@ -16,7 +16,7 @@ import { listed, Refusal } from "./refusal.ts";
 import { parseScalar } from "../text/text.ts";
 import type { BlobType, Literal, LiteralMap, LiteralType, Scalar, TypedInterface } from "../types.ts";
 import { Dimensionality, SimpleType } from "../types.ts";
-import { trim } from "../../trim.ts";
+import { trim } from "../../text/trim.ts";
 
 export type { EntryKind, OutputTree } from "./outputs.ts";
 

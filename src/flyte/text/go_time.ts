@@ -4,7 +4,7 @@
  */
 import { parseDurationNs } from "./durations.ts";
 import type { Duration, Timestamp } from "../types.ts";
-import { trimEnd } from "../../trim.ts";
+import { trimEnd } from "../../text/trim.ts";
 
 const NANOS = 1_000_000_000n;
 const MIN_INT64 = -(1n << 63n);

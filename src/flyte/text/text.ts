@@ -9,7 +9,7 @@ import { durationNs, formatDuration, formatTimestamp, parseDuration, parseTimest
 import { quoted } from "../plan/names.ts";
 import { type ByteSink, TextBytes, writeText } from "./text_bytes.ts";
 import { type Primitive, type Scalar, SimpleType, type Struct } from "../types.ts";
-import { trim } from "../../trim.ts";
+import { trim } from "../../text/trim.ts";
 
 /** The tag of binary values that come from a file. */
 const BINARY_TAG = "msgpack";

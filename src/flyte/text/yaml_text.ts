@@ -15,7 +15,7 @@ import {
 } from "./go_json.ts";
 import { formatShortFloat } from "./go_number.ts";
 import { pieces, type TextSink } from "./text_bytes.ts";
-import { trimEnd } from "../../trim.ts";
+import { trimEnd } from "../../text/trim.ts";
 
 /** Texts without quotes that YAML 1.1 or 1.2 read as null, a boolean, a merge or a default. */
 const WORD = /^(?:~|null|true|false|yes|no|on|off|y|n|<<|=)$/i;

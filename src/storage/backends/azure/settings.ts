@@ -26,8 +26,8 @@ import type { PermissionContext, Permissions } from "../../backend.ts";
 import { permissionsFor } from "../../cloud/permissions.ts";
 import { formatUri, type StoreUri } from "../../uri.ts";
 import { connectionString } from "./connection_string.ts";
-import { shownUri } from "../../../shown_uri.ts";
-import { before, trimEnd } from "../../../trim.ts";
+import { shownUri } from "../../../text/shown_uri.ts";
+import { before, trimEnd } from "../../../text/trim.ts";
 
 type Env = Readonly<Record<string, string>>;
 

@@ -20,7 +20,7 @@ import {
   readAll,
   type StoreTraits,
 } from "../../store.ts";
-import { shownUri } from "../../../shown_uri.ts";
+import { shownUri } from "../../../text/shown_uri.ts";
 import { BlockUpload } from "./blocks.ts";
 import { payloadOf } from "./payload.ts";
 import { infoOf, parseList } from "./reply.ts";

@@ -9,7 +9,7 @@ import { cannot } from "../../../errors.ts";
 import type { PermissionContext, Permissions } from "../../backend.ts";
 import { absolutePath } from "../../cloud/permissions.ts";
 import type { StoreUri } from "../../uri.ts";
-import { trimEnd } from "../../../trim.ts";
+import { trimEnd } from "../../../text/trim.ts";
 
 /** A container of files. */
 export interface FilePlace {

@@ -8,7 +8,7 @@ import { cannot } from "../../../errors.ts";
 import { assertUnicode, encodeText } from "../../cloud/percent_encoding.ts";
 import { googleEndpoint, payingProject } from "./settings.ts";
 import { type Origin, parseHttpUrl } from "../../../http/origin.ts";
-import { before, trimEnd } from "../../../trim.ts";
+import { before, trimEnd } from "../../../text/trim.ts";
 
 /** Name and value of a query's parameters; those without value are left out. */
 export type Query = Readonly<Record<string, string | number | undefined>>;

@@ -19,7 +19,7 @@ import type {
   PutOptions,
   StoreTraits,
 } from "../../store.ts";
-import { shownUri } from "../../../shown_uri.ts";
+import { shownUri } from "../../../text/shown_uri.ts";
 import { emptyResult, isEmptyRange, openedReply, rangeOf } from "../../cloud/ranged_get.ts";
 import { sumOf } from "../../cloud/source_sums.ts";
 import type { GcsAddress } from "./address.ts";

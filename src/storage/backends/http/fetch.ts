@@ -6,7 +6,7 @@ import { cannot, codeOfStatus, CopilotError } from "../../../errors.ts";
 import type { HttpClient, HttpResponse } from "../../../http/client.ts";
 import { retryAfterMs } from "../../../http/head.ts";
 import { parseHttpUrl } from "../../../http/origin.ts";
-import { shownUri } from "../../../shown_uri.ts";
+import { shownUri } from "../../../text/shown_uri.ts";
 
 /** As many as fetch follows in browsers is more than any honest server needs. */
 const MAX_REDIRECTS = 10;

@@ -18,7 +18,7 @@ import type {
   ObjectStore,
   StoreTraits,
 } from "../../store.ts";
-import { shownUri } from "../../../shown_uri.ts";
+import { shownUri } from "../../../text/shown_uri.ts";
 import { emptyResult, isEmptyRange, rangeOf } from "../../cloud/ranged_get.ts";
 import { fetchFollowing, type Reply } from "./fetch.ts";
 import { isLinkLocal } from "../../link_local.ts";

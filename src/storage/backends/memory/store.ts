@@ -21,7 +21,7 @@ import type {
   PutOptions,
   StoreTraits,
 } from "../../store.ts";
-import { shownUri } from "../../../shown_uri.ts";
+import { shownUri } from "../../../text/shown_uri.ts";
 
 const PAGE_KEYS = 1000;
 

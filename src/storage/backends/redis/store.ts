@@ -24,7 +24,7 @@ import { redisError } from "./faults.ts";
 import { listKeys } from "./listing.ts";
 import { type Argument, Fault, type Head, readHead, readReply } from "./resp.ts";
 import { RedisUpload, UPLOADS } from "./upload.ts";
-import { shownUri } from "../../../shown_uri.ts";
+import { shownUri } from "../../../text/shown_uri.ts";
 
 const MIB = 1024 * 1024;
 /** Redis's bound for a string value (proto-max-bulk-len). */

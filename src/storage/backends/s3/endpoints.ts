@@ -4,7 +4,7 @@
  * Pure. The tests hold the regional ones against the AWS SDK's resolver.
  * @module
  */
-import { trimEnd } from "../../../trim.ts";
+import { trimEnd } from "../../../text/trim.ts";
 
 type Env = Readonly<Record<string, string>>;
 

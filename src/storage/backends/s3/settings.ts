@@ -15,7 +15,7 @@ import { permissionsFor } from "../../cloud/permissions.ts";
 import type { StoreUri } from "../../uri.ts";
 import { credentialNeeds, credentialOrigin } from "./credential_origin.ts";
 import { awsDomain, s3Host } from "./endpoints.ts";
-import { before, trimEnd } from "../../../trim.ts";
+import { before, trimEnd } from "../../../text/trim.ts";
 
 /** A bucket's address. */
 export interface BucketAddress {

@@ -3,7 +3,7 @@ import { CopilotError } from "../../../../src/errors.ts";
 import { codeIs } from "../../../support/errors.ts";
 import type { BackendContext } from "../../../../src/storage/backend.ts";
 import { backend } from "../../../../src/storage/backends/http/mod.ts";
-import { shownUri } from "../../../../src/shown_uri.ts";
+import { shownUri } from "../../../../src/text/shown_uri.ts";
 import { bytesSource, type GetResult, type ObjectStore, readAll } from "../../../../src/storage/store.ts";
 import { parseUri } from "../../../../src/storage/uri.ts";
 import type { Network } from "../../../../src/system/mod.ts";

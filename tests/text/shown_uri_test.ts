@@ -1,5 +1,5 @@
 import assert from "assert";
-import { shownUri } from "../src/shown_uri.ts";
+import { shownUri } from "../../src/text/shown_uri.ts";
 
 for (
   const [text, shown] of [
