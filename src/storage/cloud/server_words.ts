@@ -17,6 +17,15 @@ export function quoted(message: string): string {
   return message.replace(/[\0-\x1f\x7f]+/g, " ").trim().replace(/\.$/, "").slice(0, MAX_QUOTED_CHARS);
 }
 
+/**
+ * What a body says that is no document of the store's kind: proxies, and servers that were spoken to without TLS, answer in a line of
+ * text or with a page that has a title. Empty where there is neither.
+ */
+export function plainWords(body: string): string {
+  const text = body.trim();
+  return text.startsWith("<") ? /<title>([^<]*)<\/title>/i.exec(text)?.[1] ?? "" : text;
+}
+
 /** Text without secrets. @param secrets empty and absent ones are passed over */
 export function redacted(text: string, secrets: readonly (string | undefined)[]): string {
   return secrets.reduce<string>((clean, secret) => secret ? clean.replaceAll(secret, "***") : clean, text);

@@ -10,7 +10,7 @@ import type { HttpClient, HttpResponse, StreamBody } from "../../../http/client.
 import type { Hmac } from "../../cloud/hmac.ts";
 import { encodeText } from "../../cloud/percent_encoding.ts";
 import type { Renewed } from "../../cloud/renewed.ts";
-import { redacted, shortText } from "../../cloud/server_words.ts";
+import { plainWords, redacted, shortText } from "../../cloud/server_words.ts";
 import { retryAfterMs } from "../../../http/head.ts";
 import type { Clock } from "../../../system/mod.ts";
 import { azureError, type AzureFault, parseErrorXml } from "./reply.ts";
@@ -135,14 +135,15 @@ export class Transport {
 
   async #fault({ status, headers, body }: HttpResponse, token: Token | null): Promise<AzureFault> {
     // Where the body cannot be had, the status and the header with the code say enough.
-    const { code, message } = parseErrorXml(await shortText(body));
+    const text = await shortText(body);
+    const { code, message } = parseErrorXml(text);
     const { clock } = this.#options;
     const dateMs = Date.parse(headers.get("date") ?? "");
     const waitMs = Number(headers.get("x-ms-retry-after-ms") ?? NaN);
     return {
       status,
       code: headers.get("x-ms-error-code") ?? code,
-      message: this.#redacted(message, token),
+      message: this.#redacted(message || plainWords(text), token),
       retryAfterMs: waitMs >= 0 ? waitMs : retryAfterMs(headers.get("retry-after"), clock.nowMs()),
       ...(!Number.isNaN(dateMs) && { dateMs }),
     };

@@ -8,7 +8,7 @@ import { orAborted, throwIfAborted } from "../../../system/abort.ts";
 import type { BackendContext } from "../../backend.ts";
 import type { HttpClient, HttpResponse, StreamBody } from "../../../http/client.ts";
 import { type HttpHeaders, retryAfterMs } from "../../../http/head.ts";
-import { redacted, shortText } from "../../cloud/server_words.ts";
+import { plainWords, redacted, shortText } from "../../cloud/server_words.ts";
 import { readAll } from "../../store.ts";
 import { cannot, CopilotError } from "../../../errors.ts";
 import { type BucketAddress, inRegion } from "./settings.ts";
@@ -203,7 +203,7 @@ export class Transport {
     return {
       status: reply.status,
       code,
-      message: redacted(message, secretsOf(credentials)),
+      message: redacted(message || plainWords(xml), secretsOf(credentials)),
       retryAfterMs: retryAfterMs(reply.headers.get("retry-after"), now),
       region: reply.headers.get("x-amz-bucket-region") ?? regionOfError(xml),
       ...(!Number.isNaN(dateMs) && { dateMs }),

@@ -160,6 +160,17 @@ Deno.test("s3: what a refusal teaches is used once", async (t) => {
   );
 });
 
+Deno.test("s3: a refusal in a server's own words is told in them, without credentials", () =>
+  withStore([
+    reply(400, {}, "The key s3cr3t was sent by HTTP to an HTTPS server.\n"),
+    reply(400, {}, "The key s3cr3t was sent by HTTP to an HTTPS server.\n"),
+  ], async (store) => {
+    await assert.rejects(
+      store.get("k", { signal: LIVE }),
+      codeIs("config", /status 400 \(The key \*\*\* was sent by HTTP to an HTTPS server\)/),
+    );
+  }));
+
 Deno.test("s3: errors name the object, never a credential", () =>
   withStore([
     // Asked again without the checksum, which may be what is denied.
