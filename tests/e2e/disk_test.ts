@@ -71,7 +71,7 @@ async function failing(
 
 for (const [what, largeBytes] of [["one stream", 6 * MIB], ["several ranges", 40 * MIB]] as const) {
   testWith(
-    `a disk that is full at each tenth of a file, in ${what}: path and cause are told, nothing is left`,
+    `a disk that is full at each tenth of a file, in ${what}: place and cause are told, nothing is left`,
     NEEDS,
     async (has, t) => {
       for (let tenth = 0; tenth < 10; tenth++) {
@@ -79,8 +79,12 @@ for (const [what, largeBytes] of [["one stream", 6 * MIB], ["several ranges", 40
           withDisk(largeBytes * tenth / 10 + 8192, async (disk) => {
             const { error } = await failing(has, disk, { largeBytes });
             assert.match(error, /^InputDownloadFailed: /);
-            assert(error.includes(`"${disk}/`), error);
-            assert.match(error, /No space left on device/);
+            // Where even the documents do not fit the disk is full before the file's turn.
+            const full = tenth === 0
+              ? /"[^"]*\/[^"]*": No space left|it needs/
+              : /it needs [0-9]+ bytes \(.*\), and of the .* free/;
+            assert.match(error, full);
+            assert(error.includes(`"${disk}`), error);
           }));
       }
     },
