@@ -5,13 +5,20 @@
  */
 import { cannot, CopilotError } from "../errors.ts";
 import { combine, createHasher, type Hasher, isCrc } from "../storage/checksum.ts";
-import type { ByteReader, Checksum, ChecksumName, GetResult, ObjectStore } from "../storage/store.ts";
+import type {
+  ByteReader,
+  Checksum,
+  ChecksumName,
+  GetResult,
+  ObjectInfo,
+  ObjectStore,
+} from "../storage/store.ts";
 import type { TransferSession } from "./session.ts";
 import { lengthError, type Verification } from "../storage/verification.ts";
 import { pump } from "./pump.ts";
 import { digestOfFile, hashFile } from "./read_back.ts";
 import type { StagedFile } from "./staging.ts";
-import { changeOf, getPinned, type PinnedRange, pinOf, relation } from "../storage/version.ts";
+import { changeOf, getPinned, hasChanged, type PinnedRange, pinOf, relation } from "../storage/version.ts";
 
 const MIB = 1024 * 1024;
 /**
@@ -79,6 +86,8 @@ class RangedGet {
   #helpedBytes = 0;
   /** The front's stream is left alone with all that it has not read yet. */
   #isAlone = false;
+  /** A range's reply that bore another ETag: of another version, or of another server. */
+  #doubt: ObjectInfo | undefined;
   /** What a helper has found that no other stream can mend. */
   #fatal: unknown;
 
@@ -163,10 +172,11 @@ class RangedGet {
     const got = await getPinned(get, first.info, { start, end });
     try {
       const found = relation(first.info, got.info);
-      if (found === "changed") {
+      if (found === "changed" && got.info.size !== this.#size) {
         throw this.#fatal ??= cannot("read", object, { changed: changeOf(first.info, got.info) });
       }
-      if (found === "unproven" || got.start !== start || got.length !== end - start) {
+      if (found === "changed") this.#doubt = got.info;
+      if (found !== "same" || got.start !== start || got.length !== end - start) {
         throw cannot("read a range of", object, { unsupported: "the reply is another one" });
       }
       await this.#fill(got.body, index, { buffer, isHelper: true });
@@ -217,13 +227,22 @@ class RangedGet {
 
   async #verify(): Promise<void> {
     const { first: { info }, staged, verification } = this.#job;
-    if (this.#wanted === undefined) return;
+    if (this.#wanted === undefined) return await this.#assertUnchanged();
     const { file } = staged;
     const digest = (name: ChecksumName) => digestOfFile(this.#session, file, name);
     if (this.#digest !== undefined) {
       await hashFile(this.#session, file, { hasher: this.#digest, from: this.#front * this.#rangeBytes });
     }
     await verification.check({ info, hex: this.#digest?.hex() ?? this.#combined(this.#wanted), digest });
+  }
+
+  /** Without a checksum a change of the object in the middle of the front's stream would go unseen. */
+  async #assertUnchanged(): Promise<void> {
+    const { store, first: { info }, object } = this.#job;
+    if (this.#doubt === undefined) return;
+    const { signal } = this.#session;
+    if (!await hasChanged(() => store.head(info.key, { signal }), info)) return;
+    throw cannot("read", object, { changed: changeOf(info, this.#doubt) });
   }
 
   #combined({ name }: Checksum): string {
