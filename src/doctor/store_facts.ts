@@ -50,8 +50,7 @@ export function storeFacts(uri: StoreUri, settings: StoreSettings, env: Env): St
         origin: parseHttpUrl(`${uri.scheme}://${uri.container}`, "the URI").origin,
         credentials: null,
       };
-    case "file":
-    case "mem":
+    default:
       return { origin: null, credentials: null };
   }
 }
