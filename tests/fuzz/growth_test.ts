@@ -1,12 +1,12 @@
 /**
  * Texts of a stranger's cost in proportion to their length: what takes the square of it would take hours for these. The bound is on
- * the processor's time of a process of its own, a hundred times what a linear function takes, so that a busy machine fails nothing.
+ * the processor's time of a process of its own, many times what a linear function takes, so that a busy machine fails nothing.
  */
 import assert from "assert";
 import { TARGETS } from "../support/growth.ts";
 
-const LENGTH = 256 * 1024;
-/** Linear: up to ten seconds for all texts of a target. Quadratic: 2^36 steps for each, which is a minute or more. */
+const LENGTH = 64 * 1024;
+/** Linear: up to four seconds for all texts of a target. Quadratic: 2^32 steps for each of some hundred texts, which is minutes. */
 const BOUND_S = 60;
 const PROGRAM = new URL("../support/growth.ts", import.meta.url).pathname;
 
