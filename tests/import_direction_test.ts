@@ -1,6 +1,6 @@
 /**
  * Imports point one way, towards the pure core, and what only one module may do no other does.
- * See the architecture section of README.md.
+ * See docs/architecture.md.
  */
 import assert from "assert";
 

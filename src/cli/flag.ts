@@ -24,7 +24,7 @@ export type FlagType =
   | "traceLocation"
   | "moduleSpec";
 
-/** Where help and README show a flag. */
+/** Where help and docs/flags.md show a flag. */
 export type FlagGroup = "command" | "run" | "storage" | "log" | "kubernetes" | "compatibility";
 
 /** One flag or configuration key. */

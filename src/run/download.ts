@@ -1,5 +1,5 @@
 /**
- * The download flow: LiteralMap in, files and documents out. See README.md, "Download".
+ * The download flow: LiteralMap in, files and documents out. See docs/documents.md.
  * @module
  */
 import { type DownloadMode, FILE_LAYOUTS, type FileLayout } from "../flyte/modes.ts";

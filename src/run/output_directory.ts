@@ -18,7 +18,7 @@ export interface FoundFile {
 
 /**
  * Looks at files below a root. Symlinks that stay inside are followed once; those that leave it, lead back to a directory
- * above themselves, or to a directory once more, and FIFOs, sockets and devices are errors (README.md, "Upload").
+ * above themselves, or to a directory once more, and FIFOs, sockets and devices are errors (docs/documents.md, "Outputs from disk").
  */
 export class OutputDirectory implements OutputTree {
   readonly #files: Files;

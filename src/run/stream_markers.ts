@@ -1,6 +1,6 @@
 /**
  * The end-of-stream markers of DOWNLOAD_STREAM: `.copilot-stream/<variable>` appears when all of a variable's files are in
- * place, `.copilot-stream/.failed` when the download has failed and nothing more will come. See README.md, "Download".
+ * place, `.copilot-stream/.failed` when the download has failed and nothing more will come. See docs/documents.md.
  * @module
  */
 import type { Action } from "../flyte/plan/plan_download.ts";

@@ -1,5 +1,5 @@
 /**
- * The upload flow: files in, raw data and outputs.pb out. See README.md, "Upload".
+ * The upload flow: files in, raw data and outputs.pb out. See docs/documents.md.
  * @module
  */
 import { NO_SPAN, SharedSpan, type Span } from "../telemetry/mod.ts";

@@ -1,5 +1,5 @@
 /**
- * The promises of README.md ("Faults") on the compiled binary, with a real store behind a proxy that fails as it is told:
+ * The promises of docs/security.md on the compiled binary, with a real store behind a proxy that fails as it is told:
  * each fault alone. Many at once, and kills, are in kills_test.ts and scripts/soak.ts.
  * @module
  */
