@@ -101,8 +101,8 @@ testWith(
           assert.match(error ?? "", /^CopilotCrashed: The run crashed: near \*\*\*/);
           assert.doesNotMatch(stdout + stderr + error, /a-secret-of-the-tests|testsecret/);
           const lines = stderr.trim().split("\n").map((line) => JSON.parse(line));
-          assert.deepEqual(lines.map(({ msg }) => msg), ["the run crashed"], stderr);
-          assert.match(lines[0].stack, /crash|worker/);
+          assert.deepEqual(lines.map(({ msg }) => msg), ["downloading", "the run crashed"], stderr);
+          assert.match(lines[1].stack, /crash|worker/);
         });
       }
     } finally {
