@@ -7,6 +7,8 @@ import { before } from "./trim.ts";
 const SCHEME = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//;
 /** Longer URIs are shown up to here. */
 const SHOWN_CHARACTERS = 1024;
+/** What nothing can stand in that must not show. Every file of a run passes here several times, and nearly all are such. */
+const HARMLESS = /^(?:[A-Za-z][A-Za-z0-9+.-]*:\/\/)?[^@:?#\\]*$/;
 
 /** Schemes whose authority is `CONTAINER@HOST`: those of Azure's drivers. */
 const NAMES_CONTAINER = /^(?:abfss?|wasbs?|az)$/;
@@ -23,6 +25,7 @@ export function namesContainer(scheme: string): boolean {
  * keeps its `?` and `#`.
  */
 export function shownUri(text: string): string {
+  if (text.length <= SHOWN_CHARACTERS && HARMLESS.test(text)) return text;
   const match = SCHEME.exec(text);
   if (match === null) {
     if (!isPath(text)) return shortened(`***@${withoutUser(text)}`);

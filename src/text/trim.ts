@@ -21,7 +21,10 @@ export function trim(text: string, characters: string): string {
 
 /** The text before the first of the given characters; all of it where there is none. */
 export function before(text: string, characters: string): string {
-  let at = 0;
-  while (at < text.length && !characters.includes(text[at]!)) at++;
-  return text.slice(0, at);
+  let end = text.length;
+  for (const character of characters) {
+    const at = text.indexOf(character);
+    if (at >= 0 && at < end) end = at;
+  }
+  return text.slice(0, end);
 }
