@@ -48,33 +48,6 @@ install_azurite() {
 }
 
 install() {
-  local module=$1 name stamp
-  name=$(basename "${module%@*}")
-  stamp="$bin/.$name-${module##*@}"
-  [ -x "$bin/$name" ] && [ -e "$stamp" ] && return
-  command -v go >/dev/null || die "$name needs Go 1.26 or newer to build: install Go, or name other servers"
-  echo "servers: building $module" >&2
-  GOBIN="$bin" GOFLAGS=-trimpath CGO_ENABLED=0 go install "$module" >&2
-  touch "$stamp"
-}
-
-install_azurite() {
-  [ -e "$cache/azurite/.${AZURITE##*@}" ] && return
-  echo "servers: installing $AZURITE" >&2
-  mkdir -p "$cache/azurite"
-  npm install --silent --no-fund --no-audit --prefix "$cache/azurite" "$AZURITE" >&2
-  touch "$cache/azurite/.${AZURITE##*@}"
-}
-
-install_redis() {
-  command -v redis-server >/dev/null && return
-  local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
-  # The distribution starts a server of its own on installation; the tests want none but theirs.
-  "${apt[@]}" update >&2
-  RUNLEVEL=1 "${apt[@]}" install -y --no-install-recommends redis-server >&2
-}
-
-install() {
   mkdir -p "$bin"
   local name
   for name in "$@"; do
