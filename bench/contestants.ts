@@ -1,8 +1,11 @@
+// deno-lint-ignore-file no-console -- a command-line tool: the terminal is its output
 /**
  * Who takes part, and the command line of each for the same work.
  * @module
  */
 import { type DataSet, interfaceOf } from "./cases.ts";
+
+const HERE = new URL(".", import.meta.url).pathname;
 
 /** Keys of the test servers (scripts/servers.sh). */
 export const KEYS = { id: "testkey", secret: "testsecret" };
@@ -29,6 +32,8 @@ export interface Contestant {
   version: string;
   /** The command, or null where it cannot do this work. */
   command(work: Work): string[] | null;
+  /** Takes part in the first round only: so far behind that one figure tells enough, and three would take an hour. */
+  isSlow: boolean;
 }
 
 /** The environment of every contestant. */
@@ -140,16 +145,17 @@ function aws(binary: string, work: Work): string[] | null {
   ];
 }
 
+/** What only some machines have is looked for on PATH, what anyone can install is installed (peers.sh). */
 const PEERS = [
-  { name: "go copilot", program: "flyte-copilot", version: [], command: flyte },
-  { name: "s5cmd", program: "s5cmd", version: ["version"], command: s5cmd },
-  { name: "rclone", program: "rclone", version: ["version"], command: rclone },
-  { name: "aws", program: "aws", version: ["--version"], command: aws },
+  { name: "go copilot", program: "flyte-copilot", version: [], command: flyte, isSlow: false },
+  { name: "s5cmd", program: "s5cmd", version: ["version"], command: s5cmd, isSlow: false },
+  { name: "rclone", program: "rclone", version: ["version"], command: rclone, isSlow: false },
+  { name: "aws", program: "aws", version: ["--version"], command: aws, isSlow: true },
 ] as const;
 
 function output(command: string[]): string | null {
   try {
-    const { success, stdout } = new Deno.Command(command[0]!, { args: command.slice(1), stderr: "null" })
+    const { success, stdout } = new Deno.Command(command[0]!, { args: command.slice(1), stderr: "inherit" })
       .outputSync();
     return success ? new TextDecoder().decode(stdout).trim() : null;
   } catch {
@@ -157,24 +163,30 @@ function output(command: string[]): string | null {
   }
 }
 
-/** The program itself: pyenv's stand-in for it costs more than some of the work that is measured. */
-function find(program: string): string | null {
-  const path = output(["sh", "-c", `command -v ${program}`]);
-  return path?.includes("/shims/") ? output(["pyenv", "which", program]) ?? path : path;
+/** Where the programs of the peers are that were installed. */
+function installed(): Map<string, string> {
+  const lines = output([`${HERE}peers.sh`])?.split("\n") ?? [];
+  return new Map(lines.map((line) => line.split("=") as [string, string]));
 }
 
-/** copilot and whatever of the others is on PATH. */
+/** copilot and those of the others that are to be had. */
 export function findContestants(binary: string, wanted: readonly string[]): Contestant[] {
   const found: Contestant[] = [{
     name: "copilot",
     version: output([binary, "version"])?.split("\n")[0] ?? "",
     command: (work) => flyte(binary, work),
+    isSlow: false,
   }];
-  for (const { name, program, version, command } of PEERS) {
-    const path = wanted.includes(name) ? find(program) : null;
-    if (path === null) continue;
+  const programs = wanted.length === 0 ? new Map<string, string>() : installed();
+  for (const { name, program, version, command, isSlow } of PEERS) {
+    if (!wanted.includes(name)) continue;
+    const path = programs.get(program) ?? output(["sh", "-c", `command -v ${program}`]);
+    if (path === null) {
+      console.error(`SKIPPED ${name}: there is no ${program} on PATH`);
+      continue;
+    }
     const text = version.length === 0 ? "" : output([path, ...version])?.split("\n")[0] ?? "";
-    found.push({ name, version: text, command: (work) => command(path, work) });
+    found.push({ name, version: text, command: (work) => command(path, work), isSlow });
   }
   return found;
 }

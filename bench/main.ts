@@ -4,25 +4,16 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import {
-  type Arrived,
-  DATA_SETS,
-  type DataSet,
-  filesBelow,
-  fingerprint,
-  scaled,
-  writeDataSet,
-} from "./cases.ts";
-import { type Contestant, environment, findContestants, type Work } from "./contestants.ts";
+import { DATA_SETS, type DataSet, scaled, writeDataSet } from "./cases.ts";
+import { type Contestant, findContestants, type Work } from "./contestants.ts";
 import { startDelayProxy } from "./delay_proxy.ts";
 import { makeLimits } from "./limits.ts";
+import { measure, once, type Setting, type Surroundings } from "./measure.ts";
 import { svg } from "./plot.ts";
-import { type CaseResult, type Cost, inOrder, type Machine, markdown } from "./report.ts";
+import { type CaseResult, inOrder, type Machine, markdown } from "./report.ts";
 import {
   type Address,
   createBucket,
-  listed,
-  received,
   type ServerName,
   SERVERS,
   type Servers,
@@ -54,116 +45,13 @@ const { values: options } = parseArgs({
   },
 });
 
-/** The server of this run: one without a disk where a giant takes part, so that all cases of a run have the same. */
-function serverName(wanted: readonly string[]): ServerName {
+/** The servers of this run: one without a disk where a giant takes part, so that all cases of a run have the same. */
+function serverNames(wanted: readonly string[]): ServerName[] {
   const hasGiant = CASES.some(({ name, isGiant }) => isGiant && wanted.includes(name));
-  const name = options.server ?? (hasGiant ? "synthetic" : "s3");
-  if (Object.hasOwn(SERVERS, name)) return name as ServerName;
-  throw new Error(`Cannot measure on "${name}": expected one of ${Object.keys(SERVERS).join(", ")}`);
-}
-
-async function once(contestant: Contestant, work: Work, cgroups: readonly string[]): Promise<Cost | null> {
-  const command = contestant.command(work);
-  if (command === null) return null;
-  const wrapped = [
-    "python3",
-    `${HERE}wait4.py`,
-    ...cgroups.flatMap((path) => ["--cgroup", path]),
-    "--",
-    ...command,
-  ];
-  const { stdout, stderr } = await new Deno.Command(wrapped[0]!, {
-    args: wrapped.slice(1),
-    clearEnv: true,
-    env: environment(work),
-  }).output();
-  const { status, ...cost } = JSON.parse(new TextDecoder().decode(stdout));
-  if (status === 0) return { ...cost, failure: "" };
-  console.error(new TextDecoder().decode(stderr).slice(-500));
-  return { ...cost, failure: status === -9 ? "killed" : `status ${status}` };
-}
-
-interface Setting extends Address {
-  variant: string;
-  cgroups: readonly string[];
-}
-
-/** What the measuring of a case needs to know of the run. */
-interface Surroundings {
-  setting: Setting;
-  server: ServerName;
-  contestants: readonly Contestant[];
-  home: string;
-}
-
-async function measure(
-  set: DataSet,
-  direction: "down" | "up",
-  { setting, server, contestants, home }: Surroundings,
-): Promise<CaseResult> {
-  const costs: Record<string, Cost[]> = {};
-  const { variant, endpoint, caFile, cgroups } = setting;
-  for (let round = 0; round < Number(options.rounds); round++) {
-    const order = round % 2 === 0 ? contestants : [...contestants].reverse();
-    for (const contestant of order) {
-      const target = `up/${crypto.randomUUID()}`;
-      const directory = direction === "down" ? `${home}/out` : `${home}/data/${set.name}`;
-      const work: Work = { set, direction, endpoint, caFile, directory, target };
-      if (direction === "down") Deno.mkdirSync(directory, { recursive: true });
-      const cost = await once(contestant, work, cgroups);
-      if (cost !== null) {
-        if (cost.failure === "") cost.failure = await verified(contestant, work, { server, home });
-        (costs[contestant.name] ??= []).push(cost);
-        tell(`${variant} ${set.name}-${direction} ${contestant.name}`, cost);
-      }
-      if (direction === "down") Deno.removeSync(directory, { recursive: true });
-    }
-  }
-  const { bytes, files } = set;
-  const versions = Object.fromEntries(contestants.map(({ name, version }) => [name, version]));
-  const what = { variant, name: `${set.name}-${direction}`, bytes: bytes * files, files };
-  return {
-    ...{ ...what, scale: Number(options.scale), date: new Date().toISOString().slice(0, 10) },
-    ...{ server: SERVERS[server], versions, costs },
-  };
-}
-
-function tell(what: string, { wall, cpu, rss, failure }: Cost): void {
-  console.log(`${what}: ${wall.toFixed(3)} s, ${cpu.toFixed(2)} CPU s, ${rss.toFixed(0)} MiB ${failure}`);
-}
-
-/** The files of each data set, read once. */
-const sources = new Map<string, Arrived[]>();
-
-function sourceOf(set: DataSet, home: string): Arrived[] {
-  const known = sources.get(set.name) ?? filesBelow(`${home}/data/${set.name}`);
-  sources.set(set.name, known);
-  return known;
-}
-
-/** Compares what arrived with the data set. @returns what is wrong, or nothing */
-async function verified(
-  contestant: Contestant,
-  work: Work,
-  { server, home }: Pick<Surroundings, "server" | "home">,
-): Promise<string> {
-  const { set, direction, directory, target } = work;
-  const isOwn = contestant.name.endsWith("copilot");
-  // Copying tools fetch a document of a data set of values, and nothing that could be compared.
-  if (!isOwn && set.shape === "values") return "";
-  const source = direction === "up" && set.shape === "values" ? [] : sourceOf(set, home);
-  const isBare = !isOwn && set.shape === "directory";
-  const wanted = isBare ? source.map((file) => ({ ...file, name: file.name.replace(/^\/x/, "") })) : source;
-  let [expected, got] = ["", ""];
-  if (direction === "up" && server !== "synthetic") {
-    const { files, bytes } = await listed(work, target);
-    got = `${files} files, ${bytes} bytes`;
-    expected = `${wanted.length} files, ${wanted.reduce((sum, { size }) => sum + size, 0)} bytes`;
-  } else {
-    got = fingerprint(direction === "down" ? filesBelow(directory) : await received(work, target));
-    expected = fingerprint(wanted);
-  }
-  return got === expected ? "" : `wrong result: ${got}, expected ${expected}`;
+  return (options.server ?? (hasGiant ? "synthetic" : "s3,minio")).split(",").map((name) => {
+    if (Object.hasOwn(SERVERS, name)) return name as ServerName;
+    throw new Error(`Cannot measure on "${name}": expected some of ${Object.keys(SERVERS).join(", ")}`);
+  });
 }
 
 function machine(): Machine {
@@ -228,15 +116,17 @@ async function prepare(
   }
 }
 
-/** Measures all that was asked for. */
-async function sitting(
-  servers: Servers,
-  { server, contestants, home }: Omit<Surroundings, "setting">,
-  { sets, wanted }: { sets: readonly DataSet[]; wanted: readonly string[] },
-): Promise<void> {
+/** What is to be measured, and with whom. */
+interface Plan extends Omit<Surroundings, "setting" | "server"> {
+  sets: readonly DataSet[];
+  /** Names of cases. */
+  wanted: readonly string[];
+}
+
+/** Measures all that was asked for on one server. */
+async function sitting(server: ServerName, servers: Servers, plan: Plan): Promise<CaseResult[]> {
+  const { contestants, home, sets, wanted } = plan;
   const results: CaseResult[] = [];
-  const about = machine();
-  for (const set of sets) writeDataSet(set, `${home}/data/${set.name}`);
   if (server !== "synthetic") {
     const copilot = contestants[0]!;
     for (const store of [servers.plain, servers.tls]) {
@@ -247,17 +137,42 @@ async function sitting(
     for (const set of sets) {
       for (const direction of set.directions) {
         if (!wanted.includes(`${set.name}-${direction}`)) continue;
-        results.push(await measure(set, direction, { setting, server, contestants, home }));
+        results.push(await measure(set, direction, { ...plan, setting, server }));
         // After each case, so that a sitting that is broken off is not lost.
-        if (options.save) save(results, about);
+        if (options.save) save(results, machine());
       }
     }
   }
-  console.log(markdown(results, about));
+  return results;
 }
 
+/** One server after the other, each alone on the machine. */
+async function sittings(plan: Plan): Promise<void> {
+  const results: CaseResult[] = [];
+  for (const set of plan.sets) writeDataSet(set, `${plan.home}/data/${set.name}`);
+  for (const server of serverNames(plan.wanted)) {
+    const directory = `${plan.home}/servers-${server}`;
+    const servers = await startServers({
+      name: server,
+      needsTls: options.variants!.split(",").includes("tls"),
+      directory,
+      scale: options.scale!,
+      sets: plan.sets.map(({ name }) => name),
+    });
+    running = servers;
+    results.push(...await sitting(server, servers, plan));
+    await servers.close();
+    Deno.removeSync(directory, { recursive: true });
+  }
+  console.log(markdown(results, machine()));
+}
+
+/** What has to be ended whatever happens. */
+let running: Servers | undefined;
+
 async function main(): Promise<void> {
-  const contestants = findContestants(options.binary!, options.against!.split(","));
+  const against = options.against === "" ? [] : options.against!.split(",");
+  const contestants = findContestants(options.binary!, against);
   console.log(contestants.map(({ name, version }) => `${name} (${version})`).join(", "));
   const wanted = options.cases!.split(",");
   const unknown = wanted.find((one) => !CASES.some(({ name }) => name === one));
@@ -266,29 +181,22 @@ async function main(): Promise<void> {
       `Cannot measure "${unknown}": expected some of ${CASES.map(({ name }) => name).join(",")}`,
     );
   }
-  const server = serverName(wanted);
   const sets = DATA_SETS.filter(({ name }) => wanted.some((one) => one.startsWith(`${name}-`)))
     .map((set) => scaled(set, Number(options.scale)));
   const home = Deno.makeTempDirSync({
     prefix: "copilot-bench-",
     ...(options.directory && { dir: options.directory }),
   });
-  const servers = await startServers({
-    name: server,
-    needsTls: options.variants!.split(",").includes("tls"),
-    directory: `${home}/servers`,
-    scale: options.scale!,
-    sets: sets.map(({ name }) => name),
-  });
   const cleanUp = async () => {
-    await servers.close();
+    await running?.close();
     Deno.removeSync(home, { recursive: true });
   };
   for (const name of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(name, () => cleanUp().finally(() => Deno.exit(1)));
   }
+  const [rounds, scale] = [Number(options.rounds), Number(options.scale)];
   try {
-    await sitting(servers, { server, contestants, home }, { sets, wanted });
+    await sittings({ contestants, home, rounds, scale, sets, wanted });
   } finally {
     await cleanUp();
   }

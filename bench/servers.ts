@@ -52,8 +52,9 @@ function script(args: readonly string[]): string {
 /** Starts servers of one kind. */
 export async function startServers(options: ServersOptions): Promise<Servers> {
   const { name, needsTls, directory } = options;
-  // The synthetic server borrows the certificates of the real one.
-  const names = [...(name === "synthetic" ? [] : [name]), ...(needsTls ? ["s3-tls"] : [])];
+  // The synthetic server borrows the certificates of a real one.
+  const real = name === "synthetic" ? "s3" : name;
+  const names = [...(name === "synthetic" ? [] : [name]), ...(needsTls ? [`${real}-tls`] : [])];
   let text = "";
   if (names.length > 0) {
     script(["install", ...names]);
@@ -63,8 +64,9 @@ export async function startServers(options: ServersOptions): Promise<Servers> {
   const exported = (variable: string) => new RegExp(`^export ${variable}=(.*)$`, "m").exec(text)?.[1] ?? "";
   const caFile = exported("COPILOT_TEST_CA");
   if (name !== "synthetic") {
-    const plain = { endpoint: exported("COPILOT_TEST_S3") || exported("COPILOT_TEST_MINIO"), caFile: "" };
-    const tls = needsTls ? { endpoint: exported("COPILOT_TEST_S3_TLS"), caFile } : undefined;
+    const variable = `COPILOT_TEST_${name.toUpperCase()}`;
+    const plain = { endpoint: exported(variable), caFile: "" };
+    const tls = needsTls ? { endpoint: exported(`${variable}_TLS`), caFile } : undefined;
     return { plain, tls, close: () => Promise.resolve(stop()) };
   }
   const children: Deno.ChildProcess[] = [];

@@ -5,7 +5,8 @@
 #   scripts/servers.sh start DIR [NAME...]   starts them with their state in DIR and prints shell assignments
 #   scripts/servers.sh stop DIR              ends what was started with DIR
 #
-# NAME: s3 (versitygw), s3-tls (the same behind TLS with a CA of its own), minio, gcs, azure, redis. Default: all.
+# NAME: s3 (versitygw), s3-tls (the same behind TLS with a CA of its own), minio, gcs, azure, redis. Default: all of these.
+# minio-tls is started only where it is named: no test needs it, and measurements do.
 # Use: eval "$(scripts/servers.sh start "$dir")"; deno task test; scripts/servers.sh stop "$dir"
 # They listen on loopback, or on the address in COPILOT_TEST_SERVERS_HOST (scripts/kube_node.sh: where pods reach them).
 # Keys: S3 testkey / testsecret; Azure account testaccount with the key in COPILOT_TEST_AZURE_KEY.
@@ -53,11 +54,11 @@ install() {
   for name in "$@"; do
     case $name in
       s3 | s3-tls) go_install "$VERSITYGW" ;;
-      minio) go_install "$MINIO" ;;
+      minio | minio-tls) go_install "$MINIO" ;;
       gcs) go_install "$FAKE_GCS" ;;
       azure) install_azurite ;;
       redis) apt_install redis-server ;;
-      *) die "no server '$name': expected one of ${ALL[*]}" ;;
+      *) die "no server '$name': expected one of ${ALL[*]} minio-tls" ;;
     esac
   done
 }
@@ -120,6 +121,17 @@ start_one() {
         "$bin/minio" server --quiet --address "$host:$port" "$dir/$name"
       echo "export COPILOT_TEST_MINIO=http://$host:$port"
       ;;
+    minio-tls)
+      make_certificates
+      # The names that MinIO looks for.
+      mkdir -p "$dir/tls/minio"
+      cp "$dir/tls/leaf.crt" "$dir/tls/minio/public.crt"
+      cp "$dir/tls/leaf.key" "$dir/tls/minio/private.key"
+      launch "$name" "$port" env MINIO_ROOT_USER=testkey MINIO_ROOT_PASSWORD=testsecret MINIO_BROWSER=off \
+        "$bin/minio" server --quiet --address "$host:$port" --certs-dir "$dir/tls/minio" "$dir/$name"
+      echo "export COPILOT_TEST_MINIO_TLS=https://localhost:$port"
+      echo "export COPILOT_TEST_CA=$dir/tls/ca.crt"
+      ;;
     gcs)
       launch "$name" "$port" "$bin/fake-gcs-server" -scheme http -host $host -port "$port" -backend memory \
         -external-url "http://$host:$port" -public-host "$host:$port" -log-level error
@@ -138,7 +150,7 @@ start_one() {
       launch "$name" "$port" redis-server --bind $host --port "$port" --save "" --dir "$dir/$name"
       echo "export COPILOT_TEST_REDIS=redis://$host:$port"
       ;;
-    *) die "no server '$name': expected one of ${ALL[*]}" ;;
+    *) die "no server '$name': expected one of ${ALL[*]} minio-tls" ;;
   esac
 }
 
