@@ -38,7 +38,7 @@ const { values: options } = parseArgs({
     variants: { type: "string", default: VARIANTS.join(",") },
     against: { type: "string", default: "go copilot,s5cmd,rclone,aws" },
     server: { type: "string" },
-    rounds: { type: "string", default: "5" },
+    rounds: { type: "string", default: "3" },
     scale: { type: "string", default: "1" },
     directory: { type: "string", default: "" },
     save: { type: "boolean", default: false },

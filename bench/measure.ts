@@ -62,7 +62,10 @@ export async function measure(
   const { variant, endpoint, caFile, cgroups } = setting;
   for (let round = 0; round < rounds; round++) {
     const present = contestants.filter(({ isSlow }) => round === 0 || !isSlow);
-    const order = round % 2 === 0 ? present : [...present].reverse();
+    // By chance: who comes first after another's gigabyte was deleted pays for memory that the machine has to get back.
+    const order = present.map((one) => ({ one, at: Math.random() })).sort((a, b) => a.at - b.at).map((
+      { one },
+    ) => one);
     for (const contestant of order) {
       const target = `up/${crypto.randomUUID()}`;
       const directory = direction === "down" ? `${home}/out` : `${home}/data/${set.name}`;

@@ -12,7 +12,7 @@ export type Release = (reusable: boolean) => void;
 /** Below this many bytes a chunk is read through the buffer, together with what frames it. */
 const SMALL_CHUNK_BYTES = 16 * 1024;
 /** A body of known length is read in pieces of this many bytes where the socket gives less at a time. */
-const PIECE_BYTES = 64 * 1024;
+const PIECE_BYTES = 128 * 1024;
 /** A line with a chunk's size and its extensions. */
 const MAX_CHUNK_LINE_BYTES = 4096;
 

@@ -18,14 +18,10 @@ import { lengthError, type Verification } from "../storage/verification.ts";
 import { pump } from "./pump.ts";
 import { digestOfFile, hashFile } from "./read_back.ts";
 import type { StagedFile } from "./staging.ts";
+import { StreamLimit } from "./stream_limit.ts";
 import { changeOf, getPinned, hasChanged, type PinnedRange, pinOf, relation } from "../storage/version.ts";
 
 const MIB = 1024 * 1024;
-/**
- * Streams of a run up to which a large object gets helpers: at 60 MB/s each, what stores give a connection, sixteen fill ten
- * gigabits, and more cost memory only. Many objects at once need no ranges.
- */
-const MAX_STREAMS = 16;
 
 /**
  * Bytes of a range, so that a large object has many ranges per slot and a range outlasts its request's latency by far.
@@ -77,6 +73,7 @@ class RangedGet {
   /** A digest cannot be joined from those of ranges: it is taken over what the front's stream reads, in order. */
   #digest: Hasher | undefined;
   readonly #helpers: Promise<void>[] = [];
+  readonly #streams: StreamLimit;
   /** Ends the helpers. */
   readonly #helpersEnded = new AbortController();
   /** The next range of the stream from the front, and the end of those that are still free. */
@@ -95,6 +92,7 @@ class RangedGet {
     const { size } = job.first.info;
     this.#session = session;
     this.#job = job;
+    this.#streams = new StreamLimit(session.system.clock);
     this.#size = size;
     this.#rangeBytes = rangeBytesFor(size);
     this.#count = Math.ceil(size / this.#rangeBytes);
@@ -135,9 +133,11 @@ class RangedGet {
     }
   }
 
+  /** Starts as many helpers as the object may have. Many objects at once need none: all streams of the run count. */
   #recruit(): void {
+    const { pool } = this.#session;
     const wanted = this.#back - this.#front;
-    while (!this.#isAlone && this.#helpers.length < wanted && this.#session.pool.active < MAX_STREAMS) {
+    while (!this.#isAlone && this.#helpers.length < wanted && pool.active < this.#streams.limit) {
       const spare = this.#session.startSpare(() => this.#help());
       if (spare === null) break;
       this.#helpers.push(spare);
@@ -223,6 +223,7 @@ class RangedGet {
       throw isHelper ? this.#fatal ??= error : error;
     }
     if (isHelper) this.#helpedBytes += bytes.length;
+    if (this.#streams.came(bytes.length)) this.#recruit();
   }
 
   async #verify(): Promise<void> {

@@ -1,0 +1,35 @@
+import assert from "assert";
+import { StreamLimit } from "../../src/transfer/stream_limit.ts";
+import { FakeClock } from "../support/fakes.ts";
+import { MIB } from "../support/flows.ts";
+
+/** A limit after windows of so many MiB, each at a rate in MB/s of all streams together. */
+async function limitAfter(...windows: [mib: number, rate: number][]): Promise<number> {
+  const clock = new FakeClock();
+  const streams = new StreamLimit(clock);
+  for (const [mib, rate] of windows) {
+    for (let i = 0; i < mib * 4; i++) {
+      await clock.advance(MIB / 4 / rate / 1000);
+      const before = streams.limit;
+      assert.equal(streams.came(MIB / 4), streams.limit > before, "a rise is told");
+    }
+  }
+  return streams.limit;
+}
+
+Deno.test("stream limit: two streams until four MiB have told how fast they are", async () => {
+  assert.equal(await limitAfter(), 2);
+  assert.equal(await limitAfter([3, 120]), 2);
+  assert.equal(await limitAfter([4, 120]), 16);
+  assert.equal(await limitAfter([4, 1000]), 2);
+  assert.equal(await limitAfter([4, 401], [64, 401]), 2);
+});
+
+Deno.test("stream limit: a burst at the start does not hide that a connection is bounded", async () => {
+  assert.equal(await limitAfter([4, 1000], [63, 120]), 2);
+  assert.equal(await limitAfter([4, 1000], [64, 120]), 16);
+});
+
+Deno.test("stream limit: what has risen stays", async () => {
+  assert.equal(await limitAfter([4, 120], [640, 5000]), 16);
+});
