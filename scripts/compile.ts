@@ -7,13 +7,12 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { UNBUILT } from "../src/cli/version.ts";
+import { bundle } from "./bundle.ts";
+import { type Compiled, NOTHING, train } from "./code_cache.ts";
 import { buildInfo } from "./build_info.ts";
 import { denortFromWheel, RUNTIMES } from "./denort.ts";
-import { clearTimes, renameChunks } from "./stable_names.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
-const ENTRY_POINTS = ["main.ts", "src/sandbox/worker.ts"];
 const OFFICIAL_LIMIT_MS = 60_000;
 
 /**
@@ -24,13 +23,14 @@ const OFFICIAL_LIMIT_MS = 60_000;
 const PERMISSIONS = ["--allow-all", "--no-prompt"];
 
 /**
- * For a container of 128 MiB: a small young generation, an old one that is collected before it has grown by a tenth, no pages
- * kept in stock, and machine code only for what runs a million times, as in a document of a hundred thousand values (the
+ * For a container of 128 MiB: no collection of a heap that small runs never fill (they began one, and ended before it did), a small young
+ * generation, an old one that is collected before it has grown by a tenth, no pages kept in stock, and machine code only for what runs a million times, as in a document of a hundred thousand values (the
  * compilers and their code took 11 MiB, and saved nothing in transfers). No collection because nothing happens, which took a waiting
  * sidecar 40 ms and saved nothing either. bench/NOTES.md has the figures. These are soft bounds: a hard limit
  * (--max-old-space-size) saves no more and would end a run on large documents.
  */
 const V8_FLAGS = [
+  "--initial-heap-size=24",
   "--max-semi-space-size=2",
   "--memory-saver-mode",
   "--no-memory-reducer",
@@ -40,12 +40,6 @@ const V8_FLAGS = [
   "--invocation-count-for-turbofan=1000000",
   "--invocation-count-for-osr=200000",
 ];
-
-/**
- * esbuild turns a CommonJS package's `require` of a Node module into a call that fails in an ES module; this one answers it
- * without loading node:module at start-up.
- */
-const REQUIRE_BANNER = "const require=(name)=>globalThis.process.getBuiltinModule(name);\n";
 
 interface Output {
   success: boolean;
@@ -71,63 +65,25 @@ function fail(message: string): never {
   Deno.exit(1);
 }
 
-/** Every JavaScript file below a directory. */
-function* scripts(directory: string): Generator<string> {
-  for (const entry of Deno.readDirSync(directory)) {
-    const path = `${directory}/${entry.name}`;
-    if (entry.isDirectory) yield* scripts(path);
-    else if (entry.name.endsWith(".js")) yield path;
-  }
-}
-
-/**
- * Makes the bundle run as compiled: gives CommonJS parts a `require`, says which commit it is, and puts a module where the program
- * looks for its Worker. esbuild leaves `new URL("./worker.ts", import.meta.url)` as it is, while the code around it moves to a chunk.
- *
- * @returns the Worker's module, relative to the directory
- */
-function finishBundle(directory: string, build: string): string {
-  let worker: string | null = null;
-  for (const path of scripts(directory)) {
-    const text = Deno.readTextFileSync(path);
-    const reference = /new URL\("([^"]*worker\.ts)",\s*import\.meta\.url\)/.exec(text)?.[1];
-    if (reference !== undefined) worker = new URL(reference, `file://${path}`).pathname;
-    const banner = text.includes("Dynamic require of") ? REQUIRE_BANNER : "";
-    Deno.writeTextFileSync(path, banner + text.replaceAll(UNBUILT, build));
-  }
-  if (worker === null) fail('Cannot bundle: no `new URL("./worker.ts", import.meta.url)` in the program');
-  const shim = worker.slice(directory.length + 1);
-  const depth = shim.split("/").length - 1;
-  Deno.writeTextFileSync(
-    worker,
-    `import "${depth === 0 ? "./" : "../".repeat(depth)}src/sandbox/worker.js";\n`,
-  );
-  return shim;
-}
-
-async function bundle(directory: string): Promise<string> {
-  const args = ["bundle", "--platform", "deno", "--minify", "--code-splitting", "--outdir", directory];
-  const { success, stderr } = await deno([...args, ...ENTRY_POINTS], { cwd: ROOT });
-  if (!success) fail(`Cannot bundle ${ENTRY_POINTS.join(" and ")}: ${stderr}`);
-  renameChunks(directory, ENTRY_POINTS.map((path) => path.replace(/\.ts$/, ".js")));
-  const worker = finishBundle(directory, await buildInfo(ROOT));
-  clearTimes(directory);
-  return worker;
+/** How to compile for a target: the environment names the runtime to embed, which the first time finds. */
+interface Compiler {
+  target: string;
+  env: Record<string, string>;
 }
 
 /** Compiles with the given runtime, with Deno's own download, or with the one from the wheel, in this order. */
-async function embed(args: string[], target: string, directory: string): Promise<void> {
-  const given = Deno.env.get("DENORT_BIN");
+async function embed(args: string[], directory: string, compiler: Compiler): Promise<void> {
+  const { target, env } = compiler;
+  const given = env["DENORT_BIN"] ?? Deno.env.get("DENORT_BIN");
   const first = await deno(args, {
-    cwd: directory,
+    ...{ cwd: directory, env },
     ...(given === undefined ? { signal: AbortSignal.timeout(OFFICIAL_LIMIT_MS) } : {}),
   });
   if (first.success) return;
   if (given !== undefined) fail(`Cannot compile with DENORT_BIN="${given}": ${first.stderr}`);
   const reason = first.stderr || `no answer in ${OFFICIAL_LIMIT_MS / 1000} s`;
-  let denort: string;
   try {
-    denort = await denortFromWheel(target);
+    env["DENORT_BIN"] = await denortFromWheel(target);
   } catch (thrown) {
     fail(
       `Cannot compile for ${target}: no runtime to embed.\n` +
@@ -135,8 +91,63 @@ async function embed(args: string[], target: string, directory: string): Promise
         `3. Set DENORT_BIN to a denort binary of Deno ${Deno.version.deno}`,
     );
   }
-  const second = await deno(args, { cwd: directory, env: { DENORT_BIN: denort } });
-  if (!second.success) fail(`Cannot compile with "${denort}": ${second.stderr}\nBefore that: ${reason}`);
+  const second = await deno(args, { cwd: directory, env });
+  if (!second.success) {
+    fail(`Cannot compile with "${env["DENORT_BIN"]}": ${second.stderr}\nBefore that: ${reason}`);
+  }
+}
+
+/** Compiles a bundle. */
+async function compile(directory: string, output: string, compiler: Compiler): Promise<void> {
+  clearTimes(directory);
+  // The bundle stands alone: a node_modules folder or a configuration in reach would be embedded too. Deno's own code cache would be a
+  // file in the temporary directory, and a container starts each binary once.
+  const isolated = ["--no-config", "--no-lock", "--no-npm", "--no-remote", "--no-check", "--no-code-cache"];
+  const included = ["src/sandbox/worker.js", "src/packages"].flatMap((path) => ["--include", path]);
+  await embed(
+    [
+      ...["compile", ...isolated, "--unstable-worker-options", "--unstable-raw-imports", ...PERMISSIONS],
+      `--v8-flags=${V8_FLAGS.join(",")}`,
+      ...["--target", compiler.target, ...included, "--output", output, "main.js"],
+    ],
+    directory,
+    compiler,
+  );
+}
+
+/** Gives every file below a directory one time: the compiler writes it into the executable. */
+function clearTimes(directory: string): void {
+  for (const { name, isDirectory } of Deno.readDirSync(directory)) {
+    const path = `${directory}/${name}`;
+    if (isDirectory) clearTimes(path);
+    Deno.utimeSync(path, 0, 0);
+  }
+}
+
+function embedCompiled(directory: string, compiled: Compiled): void {
+  for (const [thread, bytes] of compiled) Deno.writeFileSync(`${directory}/${thread}.bin`, bytes);
+}
+
+/** The program, with what V8 makes of it where this machine can run the target. */
+async function build(directory: string, output: string, compiler: Compiler): Promise<void> {
+  const run = async (args: string[], cwd: string) => {
+    const { success, stderr } = await deno(args, { cwd });
+    if (!success) fail(`Cannot bundle: ${stderr}`);
+  };
+  await bundle(directory, { root: ROOT, deno: run, build: await buildInfo(ROOT) });
+  embedCompiled(directory, NOTHING);
+  if (compiler.target === Deno.build.target) {
+    const loader = `${directory}/startup/load.js`;
+    const plain = Deno.readTextFileSync(loader);
+    Deno.copyFileSync(`${directory}/startup/train.js`, loader);
+    await compile(directory, `${directory}/trainee`, compiler);
+    embedCompiled(directory, await train(`${directory}/trainee`));
+    Deno.writeTextFileSync(loader, plain);
+    Deno.removeSync(`${directory}/trainee`);
+  } else {console.warn(
+      `No code is compiled beforehand for ${compiler.target}: this machine is ${Deno.build.target}`,
+    );}
+  await compile(directory, output, compiler);
 }
 
 async function main(): Promise<void> {
@@ -153,24 +164,9 @@ async function main(): Promise<void> {
   const startMs = performance.now();
   const directory = await Deno.makeTempDir({ prefix: "copilot-bundle-" });
   try {
-    const worker = await bundle(directory);
     const output = values.output.startsWith("/") ? values.output : `${Deno.cwd()}/${values.output}`;
     Deno.mkdirSync(new URL(".", `file://${output}`).pathname, { recursive: true });
-    // The bundle stands alone: a node_modules folder or a configuration in reach would be embedded too. No code cache,
-    // since it would be a file in the temporary directory, and a container starts each binary once.
-    const isolated = ["--no-config", "--no-lock", "--no-npm", "--no-remote", "--no-check", "--no-code-cache"];
-    await embed(
-      [
-        "compile",
-        ...isolated,
-        "--unstable-worker-options",
-        ...PERMISSIONS,
-        `--v8-flags=${V8_FLAGS.join(",")}`,
-        ...["--target", values.target, "--include", worker, "--output", output, "main.js"],
-      ],
-      values.target,
-      directory,
-    );
+    await build(directory, output, { target: values.target, env: {} });
     const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
     console.log(
       `${output}: ${(Deno.statSync(output).size / 1e6).toFixed(1)} MB, ${values.target}, ${seconds} s`,

@@ -56,7 +56,7 @@ const product = [...sources, read("main.ts")];
  */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "": ["cli", "config", "doctor", "sandbox", "run", "task", "watch", "system"],
-  cli: ["config", "flyte", "flyte/text", "telemetry", "system"],
+  cli: ["config", "flyte", "flyte/text", "packages", "telemetry", "system"],
   sandbox: [
     "cli",
     "config",
@@ -83,14 +83,14 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "system",
   ],
   watch: ["watch/watchers", "cli", "flyte", "run", "system"],
-  "watch/watchers": ["watch", "watch/proc", "config", "http", "system"],
+  "watch/watchers": ["watch", "watch/proc", "config", "http", "packages", "system"],
   "watch/proc": ["watch"],
   doctor: ["cli", "config", "watch", "watch/watchers", "http", "storage", "storage/backends", "system"],
   task: ["cli", "flyte", "flyte/codec", "watch", "system"],
-  telemetry: ["http", "system"],
+  telemetry: ["http", "packages", "system"],
   transfer: ["storage", "http", "system"],
-  storage: ["storage/backends", "storage/cloud", "config", "system"],
-  "storage/backends": ["storage", "storage/cloud", "config", "http", "system"],
+  storage: ["storage/backends", "storage/cloud", "config", "packages", "system"],
+  "storage/backends": ["storage", "storage/cloud", "config", "http", "packages", "system"],
   "storage/cloud": ["storage", "http", "system"],
   text: [],
   http: ["storage", "system"],
@@ -101,6 +101,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "flyte/inspect": ["flyte", "flyte/codec", "flyte/plan", "flyte/text"],
   config: ["system"],
   system: [],
+  packages: [],
 };
 
 /** Edges between two folders that only these modules may make. */
@@ -136,6 +137,7 @@ const PURE = [
   /^src\/storage\/(backend|store|uri|key_order|host_name)\.ts$/,
   /^src\/watch\/watcher\.ts$/,
   /^src\/telemetry\/settings\.ts$/,
+  /^src\/packages\/yaml\.ts$/,
 ];
 const isPure = (path: string) => PURE.some((pattern) => pattern.test(path));
 
@@ -205,7 +207,7 @@ Deno.test("imports: every folder of src/ that has files is listed or lies below 
 Deno.test("pure modules import only pure modules, the idl its protobuf runtime, the configuration its YAML", () => {
   const packages: Record<string, RegExp> = {
     "src/flyte/codec/idl.ts": /^protobufjs\/minimal$/,
-    "src/config/yaml.ts": /^yaml$/,
+    "src/packages/yaml.ts": /^yaml$/,
   };
   for (const { path, imports } of sources.filter(({ path }) => isPure(path))) {
     for (const { to } of imports) {
@@ -219,9 +221,17 @@ Deno.test("packages are imported statically: a bundled CommonJS package has no n
     for (const [, to] of code.matchAll(/\bimport\(\s*"([^"]+)"/g)) {
       assert(
         to!.startsWith("."),
-        `${path} must not import("${to}"): make a module that imports it, as src/config/yaml.ts`,
+        `${path} must not import("${to}"): make a module that imports it, as those of src/packages/`,
       );
     }
+  }
+});
+
+Deno.test("packages: those that few runs need are imported in src/packages/ only, which is loaded when first needed", () => {
+  const everywhere = /^(node:|src\/|main\.ts$|protobufjs\/minimal$)/;
+  for (const { path, imports } of product) {
+    const isPackage = path.startsWith("src/packages/");
+    for (const { to } of imports) assert.equal(everywhere.test(to), !isPackage, `${path} imports ${to}`);
   }
 });
 

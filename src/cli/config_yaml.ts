@@ -2,7 +2,7 @@
  * Configuration files to flat keys: `storage: {stow: {kind: s3}}` is `storage.stow.kind`.
  * @module
  */
-import type { Document, Node } from "../config/yaml.ts";
+import type { Document, Node } from "../packages/yaml.ts";
 import type { ConfigFile } from "./config_files.ts";
 import { cannot, type CopilotError } from "../errors.ts";
 import { isConfigKey } from "./flag.ts";
@@ -40,7 +40,7 @@ const MAX_NODES = 10_000;
 export async function readEntries(files: readonly ConfigFile[]): Promise<ConfigEntries> {
   const entries = new Map<string, ConfigEntry>();
   if (files.length === 0) return entries;
-  const yaml = await import("../config/yaml.ts");
+  const yaml = await import("../packages/yaml.ts");
   for (const file of files) {
     const lines = new yaml.LineCounter();
     const document = yaml.parseDocument(file.text, { lineCounter: lines, prettyErrors: false });
@@ -69,14 +69,14 @@ interface Scalar {
 }
 
 class Reader {
-  readonly #yaml: typeof import("../config/yaml.ts");
+  readonly #yaml: typeof import("../packages/yaml.ts");
   readonly #document: Document;
   readonly #file: ConfigFile;
   readonly #entries = new Map<string, Scalar>();
   readonly #unknown: string[] = [];
   #nodes = 0;
 
-  constructor(yaml: typeof import("../config/yaml.ts"), document: Document, file: ConfigFile) {
+  constructor(yaml: typeof import("../packages/yaml.ts"), document: Document, file: ConfigFile) {
     this.#yaml = yaml;
     this.#document = document;
     this.#file = file;

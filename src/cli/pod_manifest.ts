@@ -44,7 +44,7 @@ const PRIMARY = "primary_container_name";
  * @throws CopilotError `config` for a text that is no pod, or a pod in which main cannot be told
  */
 export async function readPodManifest(text: string, name: string): Promise<PodTask> {
-  const { parse } = await import("../config/yaml.ts");
+  const { parse } = await import("../packages/yaml.ts");
   let value: unknown;
   try {
     value = parse(text, { maxAliasCount: 0, logLevel: "error" });

@@ -95,7 +95,7 @@ interface WasmCrc {
 const idle: Record<Exclude<CrcName, "crc32">, WasmCrc[]> = { crc32c: [], crc64nvme: [] };
 
 async function newWasm(name: Exclude<CrcName, "crc32">): Promise<WasmCrc> {
-  const { createCRC32, createCRC64 } = await import("./wasm_crc.ts");
+  const { createCRC32, createCRC64 } = await import("../packages/crc.ts");
   const { polynomial } = CRCS[name];
   return name === "crc32c" ? createCRC32(Number(polynomial)) : createCRC64(polynomial.toString(16));
 }

@@ -4,33 +4,30 @@
  * @module
  */
 import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
   type Context,
   defaultTextMapGetter,
+  InMemorySpanExporter,
+  JsonMetricsSerializer,
+  JsonTraceSerializer,
+  MeterProvider,
+  MetricReader,
+  ParentBasedSampler,
+  ProtobufMetricsSerializer,
+  ProtobufTraceSerializer,
+  resourceFromAttributes,
   ROOT_CONTEXT,
+  type Sampler,
+  SimpleSpanProcessor,
   SpanKind,
   SpanStatusCode,
   trace,
-  type Tracer,
-} from "@opentelemetry/api";
-import { W3CTraceContextPropagator } from "@opentelemetry/core";
-import { resourceFromAttributes } from "@opentelemetry/resources";
-import { MeterProvider, MetricReader } from "@opentelemetry/sdk-metrics";
-import {
-  AlwaysOffSampler,
-  AlwaysOnSampler,
-  InMemorySpanExporter,
-  ParentBasedSampler,
-  type Sampler,
-  SimpleSpanProcessor,
   TraceIdRatioBasedSampler,
+  type Tracer,
   TracerProvider,
-} from "@opentelemetry/sdk-trace";
-import {
-  JsonMetricsSerializer,
-  JsonTraceSerializer,
-  ProtobufMetricsSerializer,
-  ProtobufTraceSerializer,
-} from "@opentelemetry/otlp-transformer";
+  W3CTraceContextPropagator,
+} from "../packages/telemetry.ts";
 import { explain } from "../errors.ts";
 import type { Fields } from "../system/log.ts";
 import { Exporter } from "./exporter.ts";

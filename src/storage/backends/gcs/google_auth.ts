@@ -6,7 +6,7 @@
  * is made anew for each token, so that the library caches nothing.
  * @module
  */
-import { AwsClient, IdentityPoolClient, JWT, UserRefreshClient } from "google-auth-library";
+import { AwsClient, IdentityPoolClient, JWT, UserRefreshClient } from "../../../packages/google_auth.ts";
 import { Secret } from "../../../config/mod.ts";
 import { cannot, CopilotError } from "../../../errors.ts";
 import type { Files } from "../../../system/mod.ts";

@@ -90,7 +90,7 @@ async function fromKubeconfig(
 }
 
 async function parseYaml(text: string, path: string): Promise<Record<string, unknown>> {
-  const { parse } = await import("../../../config/yaml.ts");
+  const { parse } = await import("../../../packages/yaml.ts");
   let value: unknown;
   try {
     // Without aliases a small file stays small.

@@ -7,7 +7,7 @@
  * first, since the one retry layer is above.
  * @module
  */
-import { fromSSO } from "@aws-sdk/credential-provider-sso";
+import { fromSSO } from "../../../../packages/aws_sso.ts";
 import { Secret } from "../../../../config/mod.ts";
 import { CopilotError, type Operation } from "../../../../errors.ts";
 import { makeOrigin } from "../../../../http/origin.ts";

@@ -1,0 +1,5 @@
+/**
+ * Google's library of credentials; see yaml.ts.
+ * @module
+ */
+export { AwsClient, IdentityPoolClient, JWT, UserRefreshClient } from "google-auth-library";
