@@ -2,7 +2,7 @@
  * The machine as Deno shows it: the only module besides main.ts, pidfd.ts and sandbox/ that says `Deno.`.
  * @module
  */
-import { statfsSync } from "node:fs";
+import { existsSync, statfsSync } from "node:fs";
 import { cannot, CopilotError, from } from "../errors.ts";
 import type { Clock, Connection, FileInfo, Files, Network, OpenFile, System, TlsOptions } from "./mod.ts";
 
@@ -131,6 +131,7 @@ const files: Files = {
   readHead: readUpTo,
   lstat: (path) => statOrNull(path, Deno.lstatSync),
   stat: (path) => statOrNull(path, Deno.statSync),
+  exists: existsSync,
   realPath: (path) => on("resolve", path, () => Deno.realPathSync(path)),
   *readDir(path) {
     for (const entry of on("list", path, () => Deno.readDirSync(path))) {

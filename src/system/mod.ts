@@ -90,6 +90,8 @@ export interface Files {
   lstat(path: string): FileInfo | null;
   /** Null where nothing is. Follows symlinks. */
   stat(path: string): FileInfo | null;
+  /** Whether something is there. For what is often not there: costs a fraction of a {@linkcode stat} that finds nothing. */
+  exists(path: string): boolean;
   /** The canonical path behind all symlinks. */
   realPath(path: string): string;
   /**

@@ -39,6 +39,8 @@ export class FakeKube {
     status: { phase: "Pending" },
   };
   #version = 100;
+  /** What has changed, by version: a watch begins with what came after the version that it names, as the real server's does. */
+  readonly #changes: { version: number; event: unknown }[] = [];
   readonly #server: Server;
   readonly #watches = new Set<ServerResponse>();
 
@@ -47,7 +49,7 @@ export class FakeKube {
       this.requests.push({ url: request.url ?? "", authorization: request.headers.authorization ?? "" });
       const refusal = this.refuseAll ?? this.refusals.shift() ?? null;
       if (refusal !== null) return this.#refuse(response, refusal);
-      if (request.url?.includes("watch=1")) return this.#watch(response);
+      if (request.url?.includes("watch=1")) return this.#watch(request.url, response);
       const items = this.pod === null ? [] : [this.#stamped()];
       this.#json(response, 200, {
         kind: "PodList",
@@ -86,14 +88,20 @@ export class FakeKube {
   set(status: Status): void {
     this.#version++;
     if (this.pod !== null) this.pod.status = status;
-    this.send({ type: "MODIFIED", object: this.#stamped() });
+    this.#change({ type: "MODIFIED", object: this.#stamped() });
   }
 
   /** Deletes the pod. */
   delete(): void {
     this.#version++;
-    this.send({ type: "DELETED", object: this.#stamped() });
+    this.#change({ type: "DELETED", object: this.#stamped() });
     this.pod = null;
+  }
+
+  #change(event: unknown): void {
+    // As text, because the pod changes on.
+    this.#changes.push({ version: this.#version, event: JSON.parse(JSON.stringify(event)) });
+    this.send(event);
   }
 
   /** Sends an event to all watches. */
@@ -117,9 +125,13 @@ export class FakeKube {
     return { ...this.pod, metadata: { ...this.pod.metadata, resourceVersion: String(this.#version) } };
   }
 
-  #watch(response: ServerResponse): void {
+  #watch(url: string, response: ServerResponse): void {
     response.writeHead(200, { "Content-Type": "application/json" });
     response.flushHeaders();
+    const from = Number(new URL(url, "http://localhost").searchParams.get("resourceVersion"));
+    for (const { version, event } of this.#changes) {
+      if (version > from) response.write(`${JSON.stringify(event)}\n`);
+    }
     this.#watches.add(response);
     response.on("close", () => this.#watches.delete(response));
   }

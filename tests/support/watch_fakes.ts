@@ -68,6 +68,10 @@ export class FakeFiles implements Files {
     return { kind: "directory", size: 0, mtimeMs: names, dev: 1, ino: 1, mode: 0o755 };
   }
 
+  exists(path: string): boolean {
+    return this.stat(path) !== null;
+  }
+
   realPath(path: string): string {
     return path;
   }

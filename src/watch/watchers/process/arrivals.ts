@@ -54,7 +54,7 @@ export class Arrivals {
     if (!this.#newest.isTrusted || this.#scan.hasArriving) {
       return await clock.sleep(Math.max(POLL_MS, this.#listMs / LIST_SHARE), nap.signal);
     }
-    const stop = clock.every(POLL_MS, () => this.#newest.hasMoved() && nap.abort());
+    const stop = clock.every(POLL_MS, () => this.#hasCome() && nap.abort());
     await clock.sleep(isIdle ? IDLE_MS : REFRESH_MS, nap.signal).finally(stop);
   }
 
@@ -101,10 +101,26 @@ export class Arrivals {
     this.#newest.close();
   }
 
+  /** Whether a process was announced that is still there. Those that are gone already are passed over for good. */
+  #hasCome(): boolean {
+    if (!this.#newest.hasMoved()) return false;
+    const before = this.#number;
+    const number = this.#newest.read();
+    const came = this.#alive(before, number);
+    if (came === null || came.length > 0) return true;
+    this.#number = number;
+    return false;
+  }
+
   #announced(): number[] | null {
     const before = this.#number;
     this.#number = this.#newest.read();
-    return pidsBetween(before, this.#number);
+    return this.#alive(before, this.#number);
+  }
+
+  /** The processes after one number up to another that have not ended yet; null where only a look at all of them tells. */
+  #alive(before: number | null, after: number | null): number[] | null {
+    return pidsBetween(before, after)?.filter((pid) => this.#scan.isThere(pid)) ?? null;
   }
 
   /** Finds new pids in the list of all, and whether the number has announced them. */

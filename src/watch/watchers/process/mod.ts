@@ -51,6 +51,9 @@ const MISSED = "a main that had ended before this container started is never see
  */
 const LINGER_MS = 5000;
 
+/** A container that was not found to be main by then is looked at less often: every wait for a sign is over. */
+const SETTLED_MS = 15_000;
+
 /** After this time without a main the log says what is missing. */
 const HINT_AFTER_MS = 10_000;
 
@@ -171,9 +174,12 @@ export class ProcessWatcher implements Watcher {
     this.#naps.delete(nap);
   }
 
-  /** Whether no container runs that may be main. */
+  /** Whether no container runs that may be main, apart from such as have run for so long that they seem not to be. */
   #isIdle(): boolean {
-    return candidates(this.#state.containers.values(), this.#rules!).every(({ end }) => end?.isComplete);
+    const nowMs = this.#context.system.clock.monotonicMs();
+    return candidates(this.#state.containers.values(), this.#rules!).every(({ end, firstSeenMs }) =>
+      end === null ? nowMs - firstSeenMs >= SETTLED_MS : end.isComplete
+    );
   }
 
   #pauseMs(main: Container, nowMs: number): number {

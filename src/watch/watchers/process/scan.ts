@@ -76,6 +76,11 @@ export class ProcScan {
     return stat?.startTicks === startTicks ? stat : null;
   }
 
+  /** Whether there is a process or a thread with this number. */
+  isThere(pid: number): boolean {
+    return this.#files.exists(`/proc/${pid}`);
+  }
+
   /** The pids that there are now. */
   pids(): Set<number> {
     const pids = new Set<number>();
