@@ -64,7 +64,7 @@ export async function main(
     const { command, warnings } = await complete(argv, env, sys.files);
     const limits = memoryLimits(sys.files);
     const free = freeSpace(command);
-    if (!/^(run|doctor)$/.test(command.kind) && !readsProc(command)) dropRights();
+    if (!/^(run|doctor|ready)$/.test(command.kind) && !readsProc(command)) dropRights();
     const status = await carryOut(command, { ...world, env, warnings, limits, ...free });
     return world.terminations.interrupted.aborted ? INTERRUPTED : status;
   } catch (thrown) {
@@ -128,6 +128,8 @@ async function carryOut(command: Command, world: World): Promise<number> {
     case "version":
       writeStdout(versionText(RUNTIME));
       return 0;
+    case "ready":
+      return await ready();
     case "inspect":
       return await inspect(command, world);
     case "download":
@@ -139,6 +141,14 @@ async function carryOut(command: Command, world: World): Promise<number> {
     case "doctor":
       return await doctor(command, world);
   }
+}
+
+async function ready(): Promise<number> {
+  const { readiness } = await import("./watch/ready.ts");
+  const { isReady, why } = readiness(sys.files);
+  dropRights();
+  if (!isReady) writeStderr(`copilot: Not ready: ${why}\n`);
+  return isReady ? 0 : 1;
 }
 
 async function inspect(command: InspectCommand, { env, warnings }: World): Promise<number> {

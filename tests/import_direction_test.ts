@@ -82,7 +82,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     "storage",
     "system",
   ],
-  watch: ["watch/watchers", "cli", "flyte", "run", "system"],
+  watch: ["watch/watchers", "watch/proc", "cli", "flyte", "run", "system"],
   "watch/watchers": ["watch", "watch/proc", "config", "http", "packages", "system"],
   "watch/proc": ["watch"],
   doctor: ["cli", "config", "watch", "watch/watchers", "http", "storage", "storage/backends", "system"],

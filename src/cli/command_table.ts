@@ -127,6 +127,14 @@ const TABLE = {
     arguments: { min: 1, max: 1, what: "bash, zsh or fish", values: SHELLS },
     usesStores: false,
   },
+  ready: {
+    aliases: [],
+    summary: "For a sidecar's startup probe: succeed once the sidecar of this container handles SIGTERM",
+    usage: "copilot ready",
+    examples: ["kubectl exec pod -c copilot -- copilot ready"],
+    arguments: NOTHING,
+    usesStores: false,
+  },
   version: {
     aliases: [],
     summary: "Print the version, the commit it was built from and the runtime",

@@ -169,6 +169,11 @@ export interface DoctorCommand extends StoreCommand {
   settings: SettingOrigin[];
 }
 
+/** `copilot ready`. */
+export interface ReadyCommand {
+  kind: "ready";
+}
+
 /** `copilot version`. */
 export interface VersionCommand {
   kind: "version";
@@ -191,5 +196,6 @@ export type Command =
   | DoctorCommand
   | InspectCommand
   | InterfaceCommand
+  | ReadyCommand
   | VersionCommand
   | PrintCommand;

@@ -40,8 +40,9 @@ export async function resolve(
   if (command === "help") return print(helpText(args[0], { all }));
   if (help) return print(helpText(command, { all }));
   switch (command) {
+    case "ready":
     case "version":
-      return { kind: "version" };
+      return { kind: command };
     case "interface":
       return {
         kind: "interface",

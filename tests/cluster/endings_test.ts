@@ -56,6 +56,24 @@ testCluster(
   },
 );
 
+testCluster(
+  "native-sidecar: a main that ends at once is started only when a slow sidecar handles SIGTERM",
+  async () => {
+    await using example = await Example.apply("native-sidecar", (pod) => {
+      const spec = pod["spec"];
+      const [uploader] = spec.initContainers;
+      spec.initContainers = [uploader];
+      // A SIGTERM that is lost would keep the pod for its whole grace.
+      uploader.resources = {
+        requests: { cpu: "10m", memory: "128Mi" },
+        limits: { cpu: "50m", memory: "128Mi" },
+      };
+      main(GOOD)(pod);
+    });
+    await example.judge({ phase: "Succeeded", outputs: OUTPUTS });
+  },
+);
+
 testCluster("native-sidecar: main is killed for memory before it has written an output", async () => {
   await using example = await Example.apply("native-sidecar", main("sleep 1; tail /dev/zero", "32Mi"));
   await example.judge({ phase: "Failed", error: { origin: "USER", message: ["rows|sorted"] } });
