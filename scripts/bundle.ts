@@ -82,7 +82,7 @@ function asFunction(text: string): string {
         ? `require("./src/packages/${name}.js")`
         : `(async()=>require("./src/packages/${name}.js"))()`,
   );
-  const left = /import\((?!"node:)[^)]*\)|import\.meta/.exec(body);
+  const left = /import\("\.[^)]*\)|import\.meta/.exec(body);
   if (left !== null) throw new Error(`Cannot bundle: ${left[0]} in a script`);
   return `(function(module,require,home){var exports=module.exports;${body}\n})`;
 }

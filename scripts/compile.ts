@@ -3,7 +3,8 @@
  * Builds the executable: bundles main.ts and the run's Worker without node_modules, then embeds the bundle in Deno's runtime
  * together with the permissions it may ever have.
  *
- * `deno task compile [--target TRIPLE] [--output FILE]`; DENORT_BIN names a runtime to use as it is.
+ * `deno task compile [--target TRIPLE] [--output FILE] [--no-training]`; DENORT_BIN names a runtime to use as it is. Without training
+ * nothing is compiled beforehand, as for another architecture: it has to run what it builds (scripts/code_cache.ts).
  * @module
  */
 import { parseArgs } from "node:util";
@@ -69,6 +70,8 @@ function fail(message: string): never {
 interface Compiler {
   target: string;
   env: Record<string, string>;
+  /** Whether to run what is built. */
+  trains: boolean;
 }
 
 /** Compiles with the given runtime, with Deno's own download, or with the one from the wheel, in this order. */
@@ -136,7 +139,7 @@ async function build(directory: string, output: string, compiler: Compiler): Pro
   };
   await bundle(directory, { root: ROOT, deno: run, build: await buildInfo(ROOT) });
   embedCompiled(directory, NOTHING);
-  if (compiler.target === Deno.build.target) {
+  if (compiler.trains) {
     const loader = `${directory}/startup/load.js`;
     const plain = Deno.readTextFileSync(loader);
     Deno.copyFileSync(`${directory}/startup/train.js`, loader);
@@ -144,9 +147,7 @@ async function build(directory: string, output: string, compiler: Compiler): Pro
     embedCompiled(directory, await train(`${directory}/trainee`));
     Deno.writeTextFileSync(loader, plain);
     Deno.removeSync(`${directory}/trainee`);
-  } else {console.warn(
-      `No code is compiled beforehand for ${compiler.target}: this machine is ${Deno.build.target}`,
-    );}
+  }
   await compile(directory, output, compiler);
 }
 
@@ -156,6 +157,7 @@ async function main(): Promise<void> {
     options: {
       target: { type: "string", default: Deno.build.target },
       output: { type: "string", default: `${ROOT}dist/copilot` },
+      "no-training": { type: "boolean", default: false },
     },
   });
   if (!(values.target in RUNTIMES)) {
@@ -166,10 +168,13 @@ async function main(): Promise<void> {
   try {
     const output = values.output.startsWith("/") ? values.output : `${Deno.cwd()}/${values.output}`;
     Deno.mkdirSync(new URL(".", `file://${output}`).pathname, { recursive: true });
-    await build(directory, output, { target: values.target, env: {} });
+    const trains = values.target === Deno.build.target && !values["no-training"];
+    await build(directory, output, { target: values.target, env: {}, trains });
     const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
     console.log(
-      `${output}: ${(Deno.statSync(output).size / 1e6).toFixed(1)} MB, ${values.target}, ${seconds} s`,
+      `${output}: ${(Deno.statSync(output).size / 1e6).toFixed(1)} MB, ${values.target}, ${seconds} s${
+        trains ? "" : ", nothing compiled beforehand"
+      }`,
     );
   } finally {
     await Deno.remove(directory, { recursive: true });

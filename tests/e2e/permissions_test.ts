@@ -29,7 +29,8 @@ async function compiledWith(
   Deno.writeTextFileSync(worker, `import "../../${probe}";\n${rest}`);
   const binary = `${directory}/probe-binary`;
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "scripts/compile.ts", "--output", binary],
+    // A probe does nothing that training could learn from.
+    args: ["run", "-A", "scripts/compile.ts", "--no-training", "--output", binary],
     cwd: directory,
   }).output();
   assert(success, new TextDecoder().decode(stderr));
