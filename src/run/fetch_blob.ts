@@ -87,16 +87,16 @@ interface Target extends Work {
  * @param object.size what a listing says, in bytes
  */
 async function fetchWhole(object: Listed, store: ObjectStore, target: Target): Promise<void> {
-  const { session, staging, stores } = target.context;
+  const { session, staging, stores, resumes } = target.context;
   const { key, size } = object;
-  if (await isThere(object, store, target)) {
+  if (resumes && await isThere(object, store, target)) {
     session.progress.files++;
     session.progress.kept++;
     session.expect(0, -(size ?? 0));
     return;
   }
   const named = (error: unknown) => withVariable(error, target.action);
-  const space = new FileSpace(shownUri(`${store.root}/${key}`), target);
+  const space = new FileSpace(`${store.root}/${key}`, target);
   try {
     await stores.whole(
       { store, key },
@@ -118,29 +118,32 @@ async function fetchWhole(object: Listed, store: ObjectStore, target: Target): P
 
 /** The space of one file on the disk, whichever try it takes. */
 class FileSpace {
-  readonly #object: string;
+  readonly #uri: string;
   readonly #target: Target;
   #bytes = 0;
-  #giveBack = () => {};
+  /** Of these bytes, what the disk has to find room for. */
+  #taken = 0;
 
-  constructor(object: string, target: Target) {
-    this.#object = object;
+  constructor(uri: string, target: Target) {
+    this.#uri = uri;
     this.#target = target;
   }
 
   take(bytes: number): void {
     const { path, context: { session, disk, resumes } } = this.#target;
-    this.#giveBack();
-    this.#giveBack = () => {};
+    disk.giveBack(this.#taken);
+    this.#taken = 0;
     this.#bytes = bytes;
     const replaced = resumes ? session.system.files.lstat(path)?.size ?? 0 : 0;
-    this.#giveBack = disk.take(bytes, replaced, this.#object);
+    this.#taken = disk.take(bytes, replaced, this.#uri);
   }
 
   /** The file is not written after all; the error says what was needed where the disk is full. */
   giveBack(thrown: unknown): unknown {
-    this.#giveBack();
-    return this.#target.context.disk.explain(thrown, this.#bytes);
+    const { disk } = this.#target.context;
+    disk.giveBack(this.#taken);
+    this.#taken = 0;
+    return disk.explain(thrown, this.#bytes);
   }
 }
 
@@ -149,8 +152,8 @@ type Listed = Pick<ObjectInfo, "key"> & Partial<ObjectInfo>;
 
 /** Whether an earlier run has left the object whole. A listing may lack the checksum that a HEAD has. */
 async function isThere(listed: Listed, store: ObjectStore, { path, context }: Target): Promise<boolean> {
-  const { session, resumes } = context;
-  if (!resumes || !maybeKept(session, path, listed.size)) return false;
+  const { session } = context;
+  if (!maybeKept(session, path, listed.size)) return false;
   const { size } = listed;
   if (size !== undefined && await isKept(session, path, { ...listed, size })) return true;
   const info = await infoOrNull(store, listed.key, session.signal);
@@ -175,12 +178,15 @@ export async function fetchPrefix(
   const finished = () => {
     if (--open === 0) done();
   };
-  const start = async (tasks: readonly Task[], group: SharedSpan) => {
-    for (const task of tasks) {
-      open++;
-      group.hold();
-      await session.start(() => task().then(group.release).then(finished));
-    }
+  const start = async (task: Task, group: SharedSpan) => {
+    open++;
+    group.hold();
+    await session.start(() =>
+      task().then(() => {
+        group.release();
+        finished();
+      })
+    );
   };
   const tree = new KeyTree<Task>({ sorted: store.traits.sortedList });
   for (let page = first.page;;) {
@@ -191,14 +197,16 @@ export async function fetchPrefix(
     session.expect(page.objects.length, page.objects.reduce((sum, { size }) => sum + size, 0));
     const group = new SharedSpan(span.child("objects", { listed: page.objects.length }));
     for (const object of page.objects) {
-      await start(placeObject(object, { prefix, action, context, store, tree }), group);
+      for (const task of placeObject(object, { prefix, action, context, store, tree })) {
+        await start(task, group);
+      }
     }
     group.release();
     if (following === null) break;
     page = await following;
   }
   const rest = new SharedSpan(span.child("objects"));
-  await start(tree.rest(), rest);
+  for (const task of tree.rest()) await start(task, rest);
   rest.release();
   finished();
 }
@@ -241,7 +249,9 @@ function placeObject(object: ObjectInfo, { prefix, action, context, store, tree 
   for (const directory of isHeld ? tree.add(found, task) : tree.add(found)) {
     context.staging.ensureDirectory(`${action.path}/${directory}`);
   }
-  return [...tree.released(), ...(found.kind === "file" && !isHeld ? [task] : [])];
+  const released = tree.released();
+  if (found.kind === "directory" || isHeld) return released;
+  return released.length === 0 ? [task] : [...released, task];
 }
 
 function named(task: Task, action: Action): Promise<void> {

@@ -118,7 +118,8 @@ interface Told {
 /** Tells of each file. */
 function fileLine({ kind }: RunCommand, { log, telemetry }: Told): (file: Moved) => void {
   const message = kind === "download" ? "downloaded" : "uploaded";
-  return ({ object, path, bytes, ms }) => {
+  return ({ uri, path, bytes, ms }) => {
+    const object = shownUri(uri);
     log.debug(message, { object, path, bytes, ms: Math.round(ms), rate: rateText(bytes, ms) });
     telemetry.moved({ store: storeOf(object), bytes, ms });
   };

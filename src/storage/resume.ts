@@ -3,6 +3,7 @@
  * @module
  */
 import { CopilotError, from } from "../errors.ts";
+import { shownUri } from "../text/shown_uri.ts";
 import type { ByteReader, GetResult } from "./store.ts";
 import { changeOf, getPinned, type PinnedRange, pinOf, relation } from "./version.ts";
 
@@ -19,8 +20,8 @@ export interface RetryGate {
 export interface ResumableRead {
   /** The reply that began it; its body belongs to the resumed one from then on. */
   first: GetResult;
-  /** URI, for errors. */
-  object: string;
+  /** The object's URI as it is. */
+  uri: string;
   attempts: RetryGate;
 }
 
@@ -146,14 +147,14 @@ export class ResumedBody implements ByteReader {
     const broke = from(this.#broke, {}).fault.detail;
     return new NotResumable("network", {
       action: "read",
-      object: this.#read.object,
+      object: shownUri(this.#read.uri),
       detail: `it broke and cannot be resumed, ${why}: ${broke}`,
       cause: this.#broke,
     });
   }
 
   #error(code: "network" | "changed", why: string): CopilotError {
-    return new CopilotError(code, { action: "read", object: this.#read.object, detail: why });
+    return new CopilotError(code, { action: "read", object: shownUri(this.#read.uri), detail: why });
   }
 
   close(): void {

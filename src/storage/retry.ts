@@ -96,7 +96,8 @@ export class RetryBudget {
 interface Job {
   /** The verb of the message: `Cannot ${action} "${object}"`. */
   action: string;
-  object: string;
+  /** The object's URI as it is; it is made fit to be shown when there is somebody to show it to. */
+  uri: string;
   signal: AbortSignal;
   /** Moves bytes and compares them, so that `integrity` means that they were damaged on their way: they are moved again. */
   compares?: boolean;
@@ -121,8 +122,11 @@ export class Attempts {
 
   /** What is attempted, and how often it has failed so far. */
   get tried(): { action: string; object: string; retries: number } {
-    const { action, object } = this.#job;
-    return { action, object, retries: this.#total };
+    return { action: this.#job.action, object: this.#object, retries: this.#total };
+  }
+
+  get #object(): string {
+    return shownUri(this.#job.uri);
   }
 
   /** Something has gone well: the next failure is the first again. */
@@ -138,7 +142,8 @@ export class Attempts {
    */
   async waitOrThrow(thrown: unknown): Promise<void> {
     const { clock, deadlineMs, budget, onRetry } = this.#policy;
-    const { action, object, signal } = this.#job;
+    const { action, signal } = this.#job;
+    const object = this.#object;
     const error = from(thrown, { action, object });
     // Cut off by the end of the run's time: what was wrong until then says more.
     if (error.code === "aborted" && this.#last !== undefined && outOfTime(signal)) {
@@ -168,8 +173,8 @@ export class Attempts {
 
   /** @param outOf why there is no further attempt: with `time` it could not begin, or was under way, when the run's was over */
   #final(error: CopilotError, outOf?: Attempted["outOf"]): CopilotError {
-    const { action, object } = this.#job;
-    return error.within({ action, object, attempts: { count: this.#total, outOf } });
+    const attempts = { count: this.#total, outOf };
+    return error.within({ action: this.#job.action, object: this.#object, attempts });
   }
 }
 
@@ -200,17 +205,24 @@ class RetryStore implements ObjectStore {
   }
 
   #attempts(action: string, key: string, signal: AbortSignal): Attempts {
-    return new Attempts(this.#policy, { action, object: shownUri(`${this.root}/${key}`), signal });
+    return new Attempts(this.#policy, { action, uri: `${this.root}/${key}`, signal });
   }
 
   #sending(action: string, key: string, signal: AbortSignal): Attempts {
-    const object = shownUri(`${this.root}/${key}`);
-    return new Attempts(this.#policy, { action, object, signal, compares: true });
+    return new Attempts(this.#policy, { action, uri: `${this.root}/${key}`, signal, compares: true });
   }
 
-  async #run<T>(attempts: Attempts, call: () => Promise<T>): Promise<T> {
-    const { onRequest, clock } = this.#policy;
-    if (onRequest === undefined) return await this.#tryAll(attempts, call);
+  #run<T>(attempts: Attempts, call: () => Promise<T>): Promise<T> {
+    const { onRequest } = this.#policy;
+    return onRequest === undefined ? this.#tryAll(attempts, call) : this.#tell(attempts, call, onRequest);
+  }
+
+  async #tell<T>(
+    attempts: Attempts,
+    call: () => Promise<T>,
+    onRequest: (event: RequestEvent) => void,
+  ): Promise<T> {
+    const { clock } = this.#policy;
     const startMs = clock.monotonicMs();
     const tell = (error: CopilotError | null) =>
       onRequest({ ...attempts.tried, ms: clock.monotonicMs() - startMs, error });
@@ -241,7 +253,7 @@ class RetryStore implements ObjectStore {
     const attempts = this.#attempts("read", key, options.signal);
     const first = await this.#run(attempts, () => this.#store.get(key, options));
     attempts.progressed();
-    const read: ResumableRead = { first, object: shownUri(`${this.root}/${key}`), attempts };
+    const read: ResumableRead = { first, uri: `${this.root}/${key}`, attempts };
     const body = new ResumedBody(read, (range) => this.#store.get(key, { ...range, signal: options.signal }));
     return { ...first, body };
   };

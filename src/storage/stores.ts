@@ -109,26 +109,30 @@ export class Stores {
     signal: AbortSignal,
     fetch: (verification: Verification) => Promise<T>,
   ): Promise<T> {
-    const object = shownUri(`${store.root}/${key}`);
+    const uri = `${store.root}/${key}`;
     const { warn, verify = "always", onUnverified } = this.#options;
     const verification = new Verification({
-      object,
+      uri,
       trust: this.#trustIn(store),
       skipMd5FromBytes: skipMd5FromBytes(verify, store.traits),
       skipped: () => onUnverified?.(),
       warn,
     });
-    const job = { action: "read", object, signal, compares: true };
-    const damaged = new Attempts({ ...this.#options.retry, attempts: DAMAGED_ATTEMPTS }, job);
-    const broken = new Attempts(this.#options.retry, job);
+    // Nearly every object is whole at once, so what a further try needs is made for the first one that is not.
+    let damaged: Attempts | undefined;
+    let broken: Attempts | undefined;
     for (;;) {
       try {
         return await fetch(verification);
       } catch (thrown) {
-        const { code } = from(thrown, { action: "read", object });
-        if (thrown instanceof NotResumable) await broken.waitOrThrow(thrown);
-        else if (code === "integrity" || code === "aborted") await damaged.waitOrThrow(thrown);
-        // Everything else has been tried again below.
+        const job = { action: "read", uri, signal, compares: true };
+        const { code } = from(thrown, { action: "read", object: shownUri(uri) });
+        if (thrown instanceof NotResumable) {
+          await (broken ??= new Attempts(this.#options.retry, job)).waitOrThrow(thrown);
+        } else if (code === "integrity" || code === "aborted") {
+          damaged ??= new Attempts({ ...this.#options.retry, attempts: DAMAGED_ATTEMPTS }, job);
+          await damaged.waitOrThrow(thrown);
+        } // Everything else has been tried again below.
         else throw thrown;
       }
     }

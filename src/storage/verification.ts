@@ -9,6 +9,7 @@
  * @module
  */
 import { cannot, type CopilotError } from "../errors.ts";
+import { shownUri } from "../text/shown_uri.ts";
 import type { Checksum, ChecksumName, ObjectInfo } from "./store.ts";
 
 /** Objects of a store whose ETag was no MD5 after which its ETags are taken for opaque, unless one was right. */
@@ -46,8 +47,8 @@ export interface Received {
 
 /** What {@linkcode Verification} works with. */
 export interface VerificationOptions {
-  /** URI, for messages. */
-  object: string;
+  /** The object's URI as it is. */
+  uri: string;
   trust: EtagTrust;
   /** Bytes from which on an MD5 is not compared; Infinity: it always is. */
   skipMd5FromBytes: number;
@@ -59,8 +60,8 @@ export interface VerificationOptions {
 /** Judges every fetch of one object. */
 export class Verification {
   readonly #options: VerificationOptions;
-  /** Checksums of the bytes of earlier fetches. */
-  readonly #seen = new Set<string>();
+  /** Checksums of the bytes of earlier fetches; null as long as there are none. */
+  #seen: Set<string> | null = null;
 
   constructor(options: VerificationOptions) {
     this.#options = options;
@@ -82,15 +83,17 @@ export class Verification {
    * @throws CopilotError `integrity` where they may have been damaged: another fetch decides
    */
   async check({ info, hex, digest }: Received): Promise<void> {
-    const { object, trust, warn } = this.#options;
+    const { uri, trust, warn } = this.#options;
     const { checksum, etagMd5 } = info;
     const expected = checksum ?? { name: "md5" as const, hex: etagMd5 };
     if (hex === expected.hex) {
       if (checksum === undefined) trust.right();
       return;
     }
-    const isRepeated = this.#seen.has(`${expected.name} ${hex}`);
-    this.#seen.add(`${expected.name} ${hex}`);
+    const object = shownUri(uri);
+    const seen = this.#seen ??= new Set();
+    const isRepeated = seen.has(`${expected.name} ${hex}`);
+    seen.add(`${expected.name} ${hex}`);
     const says = `its ${expected.name} is ${hex}, the store says ${expected.hex}`;
     if (isRepeated && checksum === undefined) {
       trust.wrong();

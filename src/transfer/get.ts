@@ -51,17 +51,17 @@ export async function getFile(
   const { named = (error: unknown) => error, verification } = options;
   let staged: StagedFile | undefined;
   try {
-    const object = shownUri(`${store.root}/${key}`);
-    assertListedSize(first.info.size, options.size, object);
+    const uri = `${store.root}/${key}`;
+    assertListedSize(first.info.size, options.size, uri);
     options.room?.(first.info.size);
     staged = options.staging.create(BLOB_MODE);
     if (options.size === undefined) session.expect(0, first.info.size);
     const large = first.info.size > 2 * rangeBytesFor(first.info.size);
     if (large && store.traits.parallelRanges && canRange(first)) {
-      await fetchRanges(session, { store, first, staged, object, verification, named });
-    } else await fetchStream(session, { first, staged, object, verification });
+      await fetchRanges(session, { store, first, staged, object: shownUri(uri), verification, named });
+    } else await fetchStream(session, { first, staged, uri, verification });
     staged.commit(options.path);
-    session.moved({ object, path: options.path, bytes: first.info.size }, startedMs);
+    session.moved({ uri, path: options.path, bytes: first.info.size }, startedMs);
   } finally {
     first.body.close();
     staged?.discard();
@@ -69,24 +69,24 @@ export async function getFile(
 }
 
 /** Throws CopilotError `changed` for an object of another size than its listing said: one of the two is not what was asked for. */
-function assertListedSize(size: number, listed: number | undefined, object: string): void {
+function assertListedSize(size: number, listed: number | undefined, uri: string): void {
   if (listed === undefined || listed === size) return;
-  throw cannot("read", object, { changed: `its listing says ${listed} bytes, and it has ${size}` });
+  throw cannot("read", shownUri(uri), { changed: `its listing says ${listed} bytes, and it has ${size}` });
 }
 
-type StreamJob = Pick<RangedJob, "first" | "staged" | "object" | "verification">;
+type StreamJob = Pick<RangedJob, "first" | "staged" | "verification"> & { uri: string };
 
 /** One stream from the first byte to the last. */
 async function fetchStream(
   session: TransferSession,
-  { first: { info, body }, staged: { file }, object, verification }: StreamJob,
+  { first: { info, body }, staged: { file }, uri, verification }: StreamJob,
 ): Promise<void> {
   const wanted = verification.wanted(info);
   const hasher = wanted === undefined ? null : await createHasher(wanted.name, info.size);
   const buffer = session.buffers.take();
   try {
     const length = await pump(session, body, { end: info.size, start: 0, buffer, hasher, write: file.write });
-    if (length !== info.size) throw lengthError(object, length, info.size);
+    if (length !== info.size) throw lengthError(shownUri(uri), length, info.size);
   } finally {
     session.buffers.give(buffer);
   }

@@ -2,7 +2,6 @@
  * Files to objects: one request for a small file, parts at once for a large one, streamed through reused buffers.
  * @module
  */
-import { shownUri } from "../text/shown_uri.ts";
 import { deadlineIn, graceAfter } from "../system/deadline.ts";
 import { cannot } from "../errors.ts";
 import type { FileInfo, OpenFile } from "../system/mod.ts";
@@ -106,7 +105,7 @@ export async function putFile(
     else if (before.size <= Math.min(MULTIPART_BYTES, store.traits.maxPutBytes)) {
       await store.put(key, fileSource(job, 0, job.size), { signal: session.signal });
     } else await putParts(session, store, key, job);
-    session.moved({ object: shownUri(`${store.root}/${key}`), path, bytes: before.size }, startedMs);
+    session.moved({ uri: `${store.root}/${key}`, path, bytes: before.size }, startedMs);
   } finally {
     file.close();
   }

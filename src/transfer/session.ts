@@ -37,8 +37,8 @@ export interface Progress {
 
 /** A file that has been moved. */
 export interface Moved {
-  /** URI of the object. */
-  object: string;
+  /** URI of the object as it is. */
+  uri: string;
   /** Absolute path of the file. */
   path: string;
   bytes: number;
@@ -83,7 +83,10 @@ export class TransferSession {
   };
   readonly #onMoved: ((file: Moved) => void) | undefined;
   readonly #controller = new AbortController();
-  readonly #running = new Set<Promise<void>>();
+  /** Tasks that were started and have not ended. */
+  #running = 0;
+  /** Resolved when the last of them has ended; null while nobody waits for that. */
+  #idle: PromiseWithResolvers<void> | null = null;
   #failure: unknown;
 
   constructor(system: System, options: SessionOptions) {
@@ -115,7 +118,8 @@ export class TransferSession {
   /** Counts a file that is in its place. @param startedMs on the monotonic clock */
   moved(file: Omit<Moved, "ms">, startedMs: number): void {
     this.progress.files++;
-    this.#onMoved?.({ ...file, ms: this.system.clock.monotonicMs() - startedMs });
+    if (this.#onMoved === undefined) return;
+    this.#onMoved({ ...file, ms: this.system.clock.monotonicMs() - startedMs });
   }
 
   /** Ends the run with an error. The first one counts, but what was wrong when time was over says more than that it was over. */
@@ -135,7 +139,21 @@ export class TransferSession {
    */
   async start(task: () => Promise<void>): Promise<void> {
     await this.pool.acquire();
-    this.#track(task().finally(() => this.pool.release()));
+    this.#carryOut(task);
+  }
+
+  /** Never rejects: what a task throws is the run's failure. */
+  async #carryOut(task: () => Promise<void>): Promise<void> {
+    this.#running++;
+    try {
+      await task();
+    } catch (error) {
+      this.fail(error);
+    }
+    this.pool.release();
+    if (--this.#running > 0) return;
+    this.#idle?.resolve();
+    this.#idle = null;
   }
 
   /** Starts a task only when a slot is free that nobody waits for. */
@@ -144,16 +162,9 @@ export class TransferSession {
     return task().finally(() => this.pool.release());
   }
 
-  #track(task: Promise<void>): void {
-    const tracked: Promise<void> = task.catch((error) => this.fail(error)).finally(() =>
-      this.#running.delete(tracked)
-    );
-    this.#running.add(tracked);
-  }
-
   /** Waits for every task that was started, then throws the run's first error if there is one. */
   async settle(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.#running);
+    while (this.#running > 0) await (this.#idle ??= Promise.withResolvers()).promise;
     if (this.#failure !== undefined) throw this.#failure;
   }
 }

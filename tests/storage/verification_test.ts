@@ -11,7 +11,7 @@ function judge(trust = new EtagTrust()) {
   const warnings: string[] = [];
   const warn = (message: string) => void warnings.push(message);
   const verification = new Verification({
-    object: "s3://b/k",
+    uri: "s3://b/k",
     trust,
     skipMd5FromBytes: Infinity,
     skipped: assert.fail,
@@ -102,7 +102,7 @@ Deno.test("verification: a store whose ETags were never an MD5 is not asked for 
 Deno.test("verification: an MD5 from the given size on is skipped, declared or guessed, and told; a CRC never is", () => {
   let skips = 0;
   const verification = new Verification({
-    object: "s3://b/k",
+    uri: "s3://b/k",
     trust: new EtagTrust(),
     skipMd5FromBytes: 100,
     skipped: () => void skips++,

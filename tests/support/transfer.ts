@@ -54,7 +54,7 @@ export class ChecksumStore extends TraitStore {
 /** Judges the bytes of an object that is fetched once; a warning fails the test. */
 export function verificationOf(key: string): Verification {
   return new Verification({
-    object: `mem://b/${key}`,
+    uri: `mem://b/${key}`,
     trust: new EtagTrust(),
     skipMd5FromBytes: Infinity,
     skipped: assert.fail,

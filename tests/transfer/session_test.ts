@@ -10,8 +10,8 @@ Deno.test("session: settle waits for every task, then throws the first error", a
   const slow = Promise.withResolvers<void>();
   let slowEnded = false;
   await session.start(() => slow.promise.then(() => void (slowEnded = true)));
-  await session.start(() => Promise.reject(storeError("denied")));
-  await session.start(() => Promise.reject(storeError("not-found")));
+  const fail = (code: "denied" | "not-found") => session.start(() => Promise.reject(storeError(code)));
+  await Promise.all([fail("denied"), fail("not-found")]);
   let settled = false;
   const end = session.settle().finally(() => settled = true);
   await settle();

@@ -36,6 +36,17 @@ export function sha256Hex(data: string | Uint8Array): string {
   return createHash("sha256").update(data).digest("hex");
 }
 
+/** A name in lower case and a value. */
+type Header = readonly [string, string];
+
+/** Puts a header in its place among others, of which there are a handful in order. */
+function insert(headers: Header[], header: Header): void {
+  headers.push(header);
+  let at = headers.length - 1;
+  for (; at > 0 && headers[at - 1]![0] > header[0]; at--) headers[at] = headers[at - 1]!;
+  headers[at] = header;
+}
+
 /** Signs requests for one service and region. */
 export class Signer {
   readonly #region: string;
@@ -53,35 +64,36 @@ export class Signer {
    *
    * @param nowMs milliseconds since 1970, by the server's clock
    */
-  sign(part: SignedPart, credentials: Credentials, nowMs: number): [string, string][] {
+  sign(part: SignedPart, credentials: Credentials, nowMs: number): Header[] {
     const date = this.#date(nowMs);
-    const signed: [string, string][] = [
-      ["host", part.host],
-      ["x-amz-content-sha256", part.payload],
-      ["x-amz-date", date],
-    ];
+    const host: Header = ["host", part.host];
+    const signed: Header[] = [host, ["x-amz-content-sha256", part.payload], ["x-amz-date", date]];
     if (credentials.sessionToken !== undefined) {
       signed.push(["x-amz-security-token", credentials.sessionToken.reveal()]);
     }
-    const plain: [string, string][] = [];
-    for (const [name, value] of part.headers) {
-      (name.startsWith("x-amz-") ? signed : plain).push([name, value]);
+    const sent: Header[] = [];
+    for (const header of part.headers) {
+      if (header[0].startsWith("x-amz-")) insert(signed, header);
+      else sent.push(header);
     }
-    signed.sort(([a], [b]) => a < b ? -1 : 1);
-    const names = signed.map(([name]) => name).join(";");
-    const lines = signed.map(([name, value]) => `${name}:${value}\n`).join("");
+    let [names, lines] = ["", ""];
+    for (const header of signed) {
+      names += names === "" ? header[0] : `;${header[0]}`;
+      lines += `${header[0]}:${header[1]}\n`;
+      // The client writes `Host` itself.
+      if (header !== host) sent.push(header);
+    }
     const canonical = `${part.method}\n${part.path}\n${part.query}\n${lines}\n${names}\n${part.payload}`;
     const day = date.slice(0, 8);
     const scope = `${day}/${this.#region}/${this.#service}/aws4_request`;
     const text = `AWS4-HMAC-SHA256\n${date}\n${scope}\n${sha256Hex(canonical)}`;
     const signature = this.#signingKey(credentials, day).digest(text, "hex");
     const credential = `${credentials.accessKeyId}/${scope}`;
-    plain.push([
+    sent.push([
       "authorization",
       `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=${names}, Signature=${signature}`,
     ]);
-    // The client writes `Host` itself.
-    return [...plain, ...signed.filter(([name]) => name !== "host")];
+    return sent;
   }
 
   /** `YYYYMMDDTHHMMSSZ`. */

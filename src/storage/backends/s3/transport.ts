@@ -110,8 +110,8 @@ export class Transport {
    *
    * @throws Refusal for any other status
    */
-  async send(request: ObjectRequest): Promise<HttpResponse> {
-    return await this.attempt(request, (credentials) => this.#send(request, credentials));
+  send(request: ObjectRequest): Promise<HttpResponse> {
+    return this.attempt(request, (credentials) => this.#send(request, credentials));
   }
 
   /**
@@ -161,7 +161,7 @@ export class Transport {
     about: { key: string; signal: AbortSignal },
     operation: (credentials: Credentials) => Promise<T>,
   ): Promise<T> {
-    const learned = new Set<string>();
+    let learned: Set<string> | null = null;
     for (;;) {
       throwIfAborted(about.signal, this.uri(about.key));
       const known = this.credentials.get();
@@ -173,8 +173,8 @@ export class Transport {
       } catch (thrown) {
         if (!(thrown instanceof Refusal)) throw thrown;
         const lesson = this.#learn(thrown.fault, credentials);
-        if (lesson === null || learned.has(lesson)) throw thrown;
-        learned.add(lesson);
+        if (lesson === null || learned?.has(lesson)) throw thrown;
+        (learned ??= new Set()).add(lesson);
       }
     }
   }
