@@ -270,7 +270,8 @@ const RESERVED: { what: string; pattern: RegExp; allowed: RegExp }[] = [
   {
     what: "Deno's own interface",
     pattern: /(?<!["'`\w.])Deno\./,
-    allowed: /^(main|src\/(system\/(?:deno|getdents|pidfd|child|reaper)|sandbox\/mod|sandbox\/worker))\.ts$/,
+    allowed:
+      /^(main|src\/(system\/(?:deno|getdents|pidfd|child|reaper|threads)|sandbox\/(?:mod|start_worker|worker)))\.ts$/,
   },
   {
     what: "a clock",

@@ -37,6 +37,8 @@ export interface RunContext {
   signal: AbortSignal;
   /** Fires when the process is about to be killed: the error document goes out beside the upload, in case that is not finished. */
   killImminent: AbortSignal;
+  /** Whether threads had run out, and may again, which would end the process: an upload then has its document beside it at once. */
+  isShortOfThreads?: boolean;
   /** Milliseconds of `--timeout` that are used up when the run begins. */
   spentMs: number;
   /** Milliseconds between main's end and SIGKILL, where somebody has told; else it is taken to be `--timeout`, as Flyte sets it. */

@@ -60,7 +60,7 @@ export class Precaution {
     this.#beganMs = clock.monotonicMs() - this.#context.spentMs;
     const after = (ms: number, act: () => void) =>
       clock.sleep(Math.max(0, ms - this.#context.spentMs), this.#closed.signal).then(act, () => {});
-    after(FIRST_MS, () => this.#write(this.#cutOff()));
+    after(this.#context.isShortOfThreads ? 0 : FIRST_MS, () => this.#write(this.#cutOff()));
     const graceMs = this.#graceMs();
     if (graceMs === 0) return;
     const reserveMs = Math.min(MAX_RESERVE_MS, Math.max(MIN_RESERVE_MS, graceMs / 10), graceMs / 2);

@@ -7,7 +7,8 @@ import { cannot, CopilotError, explain } from "../errors.ts";
 import type { InspectCommand, Inspected, InspectSource } from "../run/inspect.ts";
 import type { PermissionContext } from "../storage/backend.ts";
 import type { Clock } from "../system/mod.ts";
-import { MAX_WIDENINGS, startWorker } from "./mod.ts";
+import { MAX_WIDENINGS } from "./mod.ts";
+import { startWorker } from "./start_worker.ts";
 import { type FromWorker, pack, type ToWorker } from "./messages.ts";
 import { inspectScopeOf, type Scope, widen } from "./permissions.ts";
 
@@ -49,7 +50,7 @@ async function inspectOnce(
   { command, sources, scope }: Job,
   options: InspectOptions,
 ): Promise<Inspected | "again"> {
-  const worker = await startWorker(scope, options.clock);
+  const { worker } = await startWorker(scope, options.clock);
   const send = (message: ToWorker) => worker.postMessage(message);
   const { promise, resolve, reject } = Promise.withResolvers<Inspected | "again">();
   const crashed = (error: string) => reject(cannot("inspect", { internal: `it crashed: ${error}` }));

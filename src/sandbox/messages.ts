@@ -24,6 +24,8 @@ export type ToWorker =
     failure?: RunFailure;
     /** What a failure of the outputs is told with. */
     caveat?: string;
+    /** Whether threads had run out when the Worker was to be started. */
+    isShortOfThreads: boolean;
     /** Whether an earlier life of this sidecar has begun the upload. */
     resumes: boolean;
     /** Milliseconds between main's end and SIGKILL, where they are known. */

@@ -18,6 +18,7 @@ import type { RunCommand, RunFailure } from "../run/context.ts";
 import { DirectoryServer, sharedAnswer } from "./directory_server.ts";
 import { type FromWorker, pack, type ToWorker } from "./messages.ts";
 import { reportScopeOf, type Scope, type ScopeContext, scopeOf, widen } from "./permissions.ts";
+import { startWorker } from "./start_worker.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** Restarts of a run for places that its inputs name: more indicates hostile input. */
@@ -28,10 +29,6 @@ const ANSWER_MS = 2_500;
 const LAST_ANSWER_MS = 700;
 /** Milliseconds for a Worker that only writes the error document, which bounds itself at 20 s. */
 const REPORT_MS = 25_000;
-
-/** How long, and how often, a thread is asked for where there is none left. Less than the 30 s of a pod's usual grace. */
-const THREAD_WAIT_MS = 25_000;
-const THREAD_POLL_MS = 100;
 
 /** What the program never uses, apart from the one watcher that needs the whole set: see {@linkcode dropRights}. */
 const NEVER_USED = ["run", "ffi", "import", "sys", "env"] as const;
@@ -148,7 +145,7 @@ interface Job {
 type Outcome = number | "again" | RunFailure;
 
 async function runWorker(command: RunCommand, options: SandboxOptions, job: Job): Promise<Outcome> {
-  const worker = await startWorker(job.scope, options.clock);
+  const { worker, isShortOfThreads } = await startWorker(job.scope, options.clock);
   const send = (message: ToWorker) => worker.postMessage(message);
   const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
   const watchdog = new Watchdog(options.clock, {
@@ -191,6 +188,7 @@ async function runWorker(command: RunCommand, options: SandboxOptions, job: Job)
     send,
     watchdog,
     spentMs: job.spentMs,
+    isShortOfThreads,
     fail: reject,
     ...(directories !== null && { directories: directories.shared }),
   });
@@ -206,6 +204,7 @@ interface Wires {
   send(message: ToWorker): void;
   watchdog: Watchdog;
   spentMs: number;
+  isShortOfThreads: boolean;
   fail(error: unknown): void;
   /** For the answers about directories. */
   directories?: SharedArrayBuffer;
@@ -258,6 +257,7 @@ function connect(command: RunCommand, options: SandboxOptions, wires: Wires): ()
       spentMs,
       ...(wires.directories === undefined ? {} : { directories: wires.directories }),
       ...(options.caveat === undefined ? {} : { caveat: options.caveat }),
+      isShortOfThreads: wires.isShortOfThreads,
       resumes: options.resumes === true,
       ...(options.waitedMs === undefined ? {} : { waitedMs: options.waitedMs }),
       ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
@@ -293,52 +293,4 @@ function silent(command: RunCommand, { signal, logError }: SandboxOptions): Outc
   if (signal.aborted) return 1;
   const bound = command.timeoutMs === 0 ? "" : ` within ${command.timeoutMs / 1000} s`;
   return { message: `${what} not finished${bound}` };
-}
-
-/**
- * Starts a Worker. Where the machine or the pod has no thread left for it, which passes as main's processes go, it is tried again.
- * A Worker needs a second thread as soon as it looks a name up, without which the runtime ends the process, so after a refusal
- * there has to be room for two.
- */
-export async function startWorker(scope: Scope, clock: Clock): Promise<Worker> {
-  const untilMs = clock.monotonicMs() + THREAD_WAIT_MS;
-  for (let wasRefused = false;;) {
-    const spares: Worker[] = [];
-    try {
-      const worker = newWorker(scope);
-      spares.push(worker);
-      if (wasRefused) newWorker(scope).terminate();
-      return worker;
-    } catch (thrown) {
-      for (const spare of spares) spare.terminate();
-      if (!isOutOfThreads(thrown) || clock.monotonicMs() >= untilMs) throw thrown;
-      wasRefused = true;
-    }
-    await clock.sleep(THREAD_POLL_MS);
-  }
-}
-
-/** EAGAIN, which the runtime gives no name of its own. */
-function isOutOfThreads(thrown: unknown): boolean {
-  return thrown instanceof Error && /\(os error 11\)/.test(thrown.message);
-}
-
-function newWorker(scope: Scope): Worker {
-  const options: WorkerOptions = {
-    type: "module",
-    name: "run",
-    deno: {
-      permissions: {
-        read: [...scope.read],
-        write: [...scope.write],
-        net: [...scope.net],
-        env: false,
-        run: false,
-        ffi: false,
-        sys: false,
-        import: false,
-      },
-    },
-  };
-  return new Worker(new URL("./worker.ts", import.meta.url), options);
 }

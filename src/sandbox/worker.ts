@@ -86,6 +86,7 @@ async function start(job: Extract<ToWorker, { kind: "run" }>): Promise<void> {
     ...(job.caveat === undefined ? {} : { caveat: job.caveat }),
     ...(job.graceMs === undefined ? {} : { graceMs: job.graceMs }),
     resumes: job.resumes,
+    isShortOfThreads: job.isShortOfThreads,
     ...(job.freeBytes === undefined ? {} : { freeBytes: job.freeBytes }),
     uploaded: () => scope.postMessage({ kind: "uploaded" }),
     allow: ask,

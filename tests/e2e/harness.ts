@@ -31,7 +31,11 @@ function mounts(): string | undefined {
 
 /** A cgroup with a limit of memory can be made below this directory: as root, on a machine with cgroups of version 1. */
 function memoryCgroup(): string | undefined {
-  const parent = "/sys/fs/cgroup/memory";
+  return cgroup("memory");
+}
+
+function cgroup(controller: string): string | undefined {
+  const parent = `/sys/fs/cgroup/${controller}`;
   const probe = `${parent}/copilot-test-probe`;
   try {
     Deno.mkdirSync(probe);
@@ -40,6 +44,11 @@ function memoryCgroup(): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** A cgroup with a limit of processes can be made below this directory: as root, on a machine with cgroups of version 1. */
+function pidsCgroup(): string | undefined {
+  return cgroup("pids");
 }
 
 /** A terminal for a program: util-linux's script(1). */
@@ -65,6 +74,7 @@ export const MACHINE = {
   redis: Deno.env.get("COPILOT_TEST_REDIS"),
   mounts: mounts(),
   memoryCgroup: memoryCgroup(),
+  pidsCgroup: pidsCgroup(),
   script: script(),
 } as const;
 

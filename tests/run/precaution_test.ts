@@ -74,6 +74,17 @@ async function scene(change: Partial<SidecarCommand>, context: Partial<RunContex
   return { dir, clock, store, log, gate, requests, status, names, message, pass };
 }
 
+Deno.test("precaution: where threads had run out the document is there before anything else can go wrong", async () => {
+  const { dir, gate, status, names, pass } = await scene({}, { isShortOfThreads: true });
+  using _ = dir;
+  await pass(1);
+  assert((await names()).includes("out/error.pb"));
+  gate.resolve();
+  await pass(100);
+  assert.equal(await status, 0);
+  assert.deepEqual((await names()).filter((name) => name.startsWith("out/")), ["out/outputs.pb"]);
+});
+
 Deno.test("precaution: an upload of a few seconds has no document beside it, before and after", async () => {
   const { dir, gate, status, names, requests, pass } = await scene({});
   using _ = dir;
