@@ -286,7 +286,7 @@ Deno.test("process watcher: the kernel's own number of the newest process is rel
   await clock.advance(1000);
   pod.files.reads.length = 0;
   await clock.advance(3000);
-  // Forty times a second one small file, and a few of the one container five times a second.
+  // Some 35 times a second one small file, and a few of the one container five times a second.
   assert(pod.files.reads.length < 400, String(pod.files.reads.length));
   const pid = pod.start(MAIN, "sh", 150);
   pod.files.texts.set("/proc/sys/kernel/ns_last_pid", "150\n");
@@ -294,6 +294,28 @@ Deno.test("process watcher: the kernel's own number of the newest process is rel
   pod.end(pid);
   await clock.advance(3000);
   await start;
+});
+
+Deno.test("process watcher: processes that come and are gone at once cost one reading of the number each, and a container that is not main little", async () => {
+  const { pod, clock, watcher } = scene();
+  pod.files.texts.set("/proc/sys/kernel/ns_last_pid", "100\n");
+  pod.start({ id: containerId("c") }, "worker", 100);
+  const wait = watcher.waitForStart(never());
+  // By then every wait for a sign is over.
+  await clock.advance(20_000);
+  pod.files.reads.length = 0;
+  for (let pid = 105; pid <= 600; pid += 5) {
+    pod.files.texts.set("/proc/sys/kernel/ns_last_pid", `${pid}\n`);
+    await clock.advance(20);
+  }
+  const others = pod.files.reads.filter((path) => !path.endsWith("ns_last_pid"));
+  assert(others.length < 25, `${others.length} readings in two seconds: ${others.slice(0, 30)}`);
+  const main = pod.start(MAIN, "sh", 601);
+  pod.files.texts.set("/proc/sys/kernel/ns_last_pid", "610\n");
+  await clock.advance(60);
+  pod.end(main);
+  await clock.advance(3000);
+  await wait;
 });
 
 Deno.test("process watcher: with the host's PID namespace other pods are not looked at", async () => {
