@@ -1,6 +1,6 @@
 /** Pods that end badly, on a real kubelet: out of memory, deleted in mid-run, with a sidecar that was killed. */
 import assert from "assert";
-import { containersOf, type Manifest, statusesOf, testCluster } from "./cluster.ts";
+import { containersOf, IMAGES, type Manifest, statusesOf, testCluster } from "./cluster.ts";
 import { type Change, Example, OUTPUTS } from "./example.ts";
 
 /** Makes main do something else, and gives it the memory limit that is asked for. */
@@ -57,17 +57,15 @@ testCluster(
 );
 
 testCluster(
-  "native-sidecar: a main that ends at once is started only when a slow sidecar handles SIGTERM",
+  "native-sidecar: a main that ends at once is not started before its slow sidecar handles SIGTERM",
   async () => {
     await using example = await Example.apply("native-sidecar", (pod) => {
       const spec = pod["spec"];
       const [uploader] = spec.initContainers;
       spec.initContainers = [uploader];
-      // A SIGTERM that is lost would keep the pod for its whole grace.
-      uploader.resources = {
-        requests: { cpu: "10m", memory: "128Mi" },
-        limits: { cpu: "50m", memory: "128Mi" },
-      };
+      uploader.image = IMAGES.task;
+      // Until then SIGTERM is lost on process 1, and the pod would stay for its whole grace.
+      uploader.command = ["sh", "-c", 'sleep 5; exec copilot "$@"', "sh"];
       main(GOOD)(pod);
     });
     await example.judge({ phase: "Succeeded", outputs: OUTPUTS });
