@@ -8,6 +8,7 @@ import { secretValues } from "./config/mod.ts";
 import { cannot, CopilotError, explain, from } from "./errors.ts";
 import type { RunCommand } from "./run/context.ts";
 import { dropRights, runInSandbox, type SandboxOptions } from "./sandbox/mod.ts";
+import { besidesBuiltIn } from "./system/certificates.ts";
 import { stderrIsTerminal, sys, workingDirectory, writeStderr } from "./system/deno.ts";
 import { type ConsoleLog, createLog, type LogSettings } from "./system/log.ts";
 import { type MemoryLimits, sameLimits } from "./system/memory_limits.ts";
@@ -141,7 +142,8 @@ export function trustedCertificates(env: Record<string, string>): string[] {
   return ["SSL_CERT_FILE", "AWS_CA_BUNDLE"].flatMap((name) => {
     const path = env[name];
     if (!path) return [];
-    return [new TextDecoder().decode(sys.files.readFile(path, 4 * 1024 * 1024))];
+    const pem = new TextDecoder().decode(sys.files.readFile(path, 4 * 1024 * 1024));
+    return besidesBuiltIn(pem, env) ?? [];
   });
 }
 

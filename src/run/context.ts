@@ -8,6 +8,7 @@ import type { ConsoleLog } from "../system/log.ts";
 import type { RunFailure } from "../flyte/codec/error_document.ts";
 import { deadEndpointWarnings } from "./dead_endpoints.ts";
 import { type RequestEvent, RetryBudget, type RetryEvent } from "../storage/retry.ts";
+import type { ObjectStore } from "../storage/store.ts";
 import { Stores } from "../storage/stores.ts";
 import type { Telemetry } from "../telemetry/mod.ts";
 import type { ProgressView } from "./progress.ts";
@@ -66,6 +67,8 @@ export interface OpenOptions {
   deadlineMs: number;
   /** An object was not compared with its store's checksum. */
   onUnverified?(): void;
+  /** A store of the run has been opened. */
+  onOpen?(store: ObjectStore): void;
   /** An attempt has failed and will be followed by another. */
   onRetry?(event: RetryEvent): void;
 }
@@ -80,6 +83,7 @@ export function openStores(command: RunCommand, context: RunContext, options: Op
     memoryLimitBytes: context.documentLimitBytes,
     ...(command.kind === "download" ? { verify: command.verify } : {}),
     ...(options.onUnverified === undefined ? {} : { onUnverified: options.onUnverified }),
+    ...(options.onOpen === undefined ? {} : { onOpen: options.onOpen }),
     warn: (message) => log.warning(message),
     retry: {
       clock: system.clock,

@@ -56,6 +56,7 @@ export async function run(command: RunCommand, context: RunContext): Promise<num
       if (error.code === "throttled") session.pool.throttled();
     },
     onUnverified: () => session.progress.unverified++,
+    onOpen: ({ traits }) => session.opened(traits),
   });
   const { progress } = session;
   const stopProgress = showProgress({ what, progress, startMs }, context.view, { clock: system.clock, log });

@@ -35,6 +35,8 @@ export interface StoresOptions {
   verify?: VerifyMode;
   /** An object was not compared with its store's checksum. */
   onUnverified?(): void;
+  /** A store of the run has been opened. */
+  onOpen?(store: ObjectStore): void;
   /** Tells of what was odd and did not fail the run. */
   warn(message: string): void;
 }
@@ -88,11 +90,14 @@ export class Stores {
     const id = `${uri.scheme}://${uri.container}@${uri.host}`;
     let opening = this.#open.get(id);
     if (opening === undefined) {
-      const { config, context, retry } = this.#options;
+      const { config, context, retry, onOpen } = this.#options;
       opening = openStore(uri, settingsFor(uri.scheme, config), {
         ...context,
         signal: this.#over.signal,
-      }).then((store) => withRetry(withEndingLists(store), retry));
+      }).then((store) => {
+        onOpen?.(store);
+        return withRetry(withEndingLists(store), retry);
+      });
       this.#open.set(id, opening);
     }
     return { store: await opening, key: uri.key, uri };

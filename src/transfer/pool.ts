@@ -34,6 +34,7 @@ const RETREAT_PAUSE_MS = 1000;
 export class Pool {
   readonly #clock: Clock;
   readonly #limits: PoolLimits;
+  #max: number;
   readonly #waiters: Waiter[] = [];
   #limit: number;
   #active = 0;
@@ -48,6 +49,7 @@ export class Pool {
   constructor(clock: Clock, limits: PoolLimits) {
     this.#clock = clock;
     this.#limits = limits;
+    this.#max = limits.max;
     this.#limit = limits.start;
     this.#windowStartMs = clock.monotonicMs();
   }
@@ -86,6 +88,12 @@ export class Pool {
     this.#wake();
   }
 
+  /** From now on there are no more than so many slots, whoever holds one already. */
+  atMost(slots: number): void {
+    this.#max = Math.max(this.#limits.min, Math.min(this.#max, slots));
+    this.#limit = Math.min(this.#limit, this.#max);
+  }
+
   /** The store asked to slow down: fewer slots, at most once a second. */
   throttled(): void {
     const now = this.#clock.monotonicMs();
@@ -122,7 +130,7 @@ export class Pool {
     }
     this.#flatWindows = 0;
     this.#bestRate = rate;
-    this.#limit = Math.min(this.#limits.max, this.#limit * 2);
-    this.#settled = this.#limit === this.#limits.max;
+    this.#limit = Math.min(this.#max, this.#limit * 2);
+    this.#settled = this.#limit === this.#max;
   }
 }

@@ -6,7 +6,8 @@ import { CopilotError, type ErrorCode } from "../errors.ts";
 import { BUFFER_BYTES, BUFFERS } from "../system/buffers.ts";
 import { PROGRAM_BYTES } from "../system/memory_limits.ts";
 import type { System } from "../system/mod.ts";
-import { MAX_TRANSFERS } from "../http/max_transfers.ts";
+import { MAX_SECURE_TRANSFERS, MAX_TRANSFERS } from "../http/max_transfers.ts";
+import type { StoreTraits } from "../storage/store.ts";
 import { Pool } from "./pool.ts";
 
 /** What the program needs besides {@linkcode PROGRAM_BYTES} once it moves objects, before any buffer. Measured. */
@@ -107,6 +108,11 @@ export class TransferSession {
   /** What the run has failed with; undefined as long as it has not. */
   get failure(): unknown {
     return this.#failure;
+  }
+
+  /** A store is going to be used. */
+  opened({ encrypted }: StoreTraits): void {
+    if (encrypted) this.pool.atMost(MAX_SECURE_TRANSFERS);
   }
 
   /** Tells of files and bytes that are still to be moved. */

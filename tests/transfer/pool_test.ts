@@ -48,6 +48,21 @@ Deno.test("pool: a spare slot is one that nobody waits for", async () => {
   assert.equal(pool.tryAcquire(), false, "the slot went to the one who waited");
 });
 
+Deno.test("pool: a smaller bound holds from then on, for growth too", async () => {
+  const { pool, clock } = poolOf({ min: 2, start: 4, max: 64 });
+  for (let i = 0; i < 4; i++) await pool.acquire();
+  pool.atMost(3);
+  pool.release();
+  assert.equal(pool.tryAcquire(), false, "three are still held");
+  pool.release();
+  assert.equal(pool.tryAcquire(), true);
+  for (let i = 0; i < 3; i++) pool.release();
+  for (const rate of [10, 100, 1000]) await window(pool, clock, rate);
+  assert.equal(pool.limit, 3);
+  pool.atMost(0);
+  assert.equal(pool.limit, 2, "never fewer than the least");
+});
+
 Deno.test("pool: the bound is never exceeded, whatever comes in whatever order", async () => {
   for (let seed = 1; seed <= 50; seed++) {
     const random = seeded(seed);

@@ -2,6 +2,7 @@ import assert from "assert";
 import { CopilotError } from "../../src/errors.ts";
 import { codeIs } from "../support/errors.ts";
 import { slotsFor } from "../../src/transfer/session.ts";
+import { MemoryStore } from "../../src/storage/backends/memory/store.ts";
 import { settle, storeError } from "../support/fakes.ts";
 import { MIB, sessionOn } from "../support/flows.ts";
 
@@ -80,4 +81,15 @@ Deno.test("session: slots fit the memory, within bounds", () => {
   assert.equal(slotsFor(1024 * MIB), 112);
   const usual = slotsFor(128 * MIB);
   assert(usual > 16 && usual <= 112, String(usual));
+});
+
+Deno.test("session: connections under TLS take more memory, so there are fewer", () => {
+  const session = sessionOn();
+  const { traits } = new MemoryStore("mem://b");
+  session.opened(traits);
+  assert.equal(session.pool.limit, 64);
+  for (let i = 0; i < 64; i++) assert(session.pool.tryAcquire());
+  session.opened({ ...traits, encrypted: true });
+  for (let i = 0; i < 64; i++) session.pool.release();
+  assert.equal(session.pool.limit, 64, "twice as many were the next step");
 });
