@@ -145,6 +145,16 @@ function aws(binary: string, work: Work): string[] | null {
   ];
 }
 
+/** The least that a start can cost: copilot is held against it where it does hardly anything else. */
+export function floorOf(binary: string): Contestant {
+  return {
+    name: "floor",
+    version: "a program of one line with an empty Worker",
+    command: ({ set, direction }) => set.shape === "values" && direction === "down" ? [binary] : null,
+    isSlow: false,
+  };
+}
+
 /** What only some machines have is looked for on PATH, what anyone can install is installed (peers.sh). */
 const PEERS = [
   { name: "go copilot", program: "flyte-copilot", version: [], command: flyte, isSlow: false },

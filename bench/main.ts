@@ -5,10 +5,12 @@
  */
 import { parseArgs } from "node:util";
 import { DATA_SETS, type DataSet, scaled, writeDataSet } from "./cases.ts";
-import { type Contestant, findContestants, type Work } from "./contestants.ts";
+import { type Contestant, findContestants, floorOf, type Work } from "./contestants.ts";
 import { startDelayProxy } from "./delay_proxy.ts";
 import { makeLimits } from "./limits.ts";
 import { measure, once, type Setting, type Surroundings } from "./measure.ts";
+import { standing } from "./standing.ts";
+import { makeFloor } from "./floor.ts";
 import { svg } from "./plot.ts";
 import { type CaseResult, inOrder, type Machine, markdown } from "./report.ts";
 import {
@@ -36,7 +38,7 @@ const { values: options } = parseArgs({
       default: CASES.filter(({ isGiant }) => !isGiant).map(({ name }) => name).join(","),
     },
     variants: { type: "string", default: VARIANTS.join(",") },
-    against: { type: "string", default: "go copilot,s5cmd,rclone,aws" },
+    against: { type: "string", default: "go copilot,s5cmd,rclone,aws,floor" },
     server: { type: "string" },
     rounds: { type: "string", default: "3" },
     scale: { type: "string", default: "1" },
@@ -75,7 +77,7 @@ function save(results: readonly CaseResult[], about: Machine): void {
   const fresh = new Set(results.map(id));
   const all = inOrder([...known.filter((result) => !fresh.has(id(result))), ...results]);
   Deno.writeTextFileSync(path, `${JSON.stringify(all)}\n`);
-  Deno.writeTextFileSync(`${HERE}RESULTS.md`, markdown(all, about));
+  Deno.writeTextFileSync(`${HERE}RESULTS.md`, markdown(all, about, standing(all)));
   Deno.writeTextFileSync(`${HERE}results.svg`, svg(all));
 }
 
@@ -164,7 +166,7 @@ async function sittings(plan: Plan): Promise<void> {
     await servers.close();
     Deno.removeSync(directory, { recursive: true });
   }
-  console.log(markdown(results, machine()));
+  console.log(markdown(results, machine(), standing(results)));
 }
 
 /** What has to be ended whatever happens. */
@@ -172,8 +174,6 @@ let running: Servers | undefined;
 
 async function main(): Promise<void> {
   const against = options.against === "" ? [] : options.against!.split(",");
-  const contestants = findContestants(options.binary!, against);
-  console.log(contestants.map(({ name, version }) => `${name} (${version})`).join(", "));
   const wanted = options.cases!.split(",");
   const unknown = wanted.find((one) => !CASES.some(({ name }) => name === one));
   if (unknown !== undefined) {
@@ -187,6 +187,10 @@ async function main(): Promise<void> {
     prefix: "copilot-bench-",
     ...(options.directory && { dir: options.directory }),
   });
+  const contestants = findContestants(options.binary!, against);
+  const floor = against.includes("floor") ? await makeFloor(`${home}/floor`) : null;
+  if (floor !== null) contestants.push(floorOf(floor));
+  console.log(contestants.map(({ name, version }) => `${name} (${version})`).join(", "));
   const cleanUp = async () => {
     await running?.close();
     Deno.removeSync(home, { recursive: true });

@@ -10,6 +10,7 @@ const COLOURS: Readonly<Record<string, string>> = {
   "rclone": "#c9ada7",
   "aws": "#e0c097",
   "go copilot": "#5c677d",
+  "floor": "#d9d9d9",
 };
 
 const LABEL_X = 10;

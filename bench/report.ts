@@ -114,7 +114,7 @@ function size(bytes: number): string {
 }
 
 /** A Markdown table. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   return [line(head), `|${" --- |".repeat(head.length)}`, ...rows.map(line)];
 }
@@ -191,8 +191,12 @@ function namesIn(results: readonly CaseResult[]): string[] {
   return [...new Set(results.flatMap(({ costs }) => Object.keys(costs)))];
 }
 
-/** RESULTS.md. */
-export function markdown(results: readonly CaseResult[], machine: Machine): string {
+/** RESULTS.md. @param standing who is ahead, and why */
+export function markdown(
+  results: readonly CaseResult[],
+  machine: Machine,
+  standing: readonly string[] = [],
+): string {
   const versions: Record<string, string> = Object.assign({}, ...results.map((result) => result.versions));
   const lines = [
     "# Results",
@@ -207,6 +211,7 @@ export function markdown(results: readonly CaseResult[], machine: Machine): stri
         ", ",
       )
     }.`,
+    ...standing,
   ];
   for (const variant of Object.keys(TITLES)) {
     const rows = inOrder(results).filter((result) => result.variant === variant);

@@ -6,5 +6,5 @@
 /** With 20 ms each way so many small objects at once are nearly as fast as the 256 of other tools. */
 export const MAX_TRANSFERS = 112;
 
-/** The same over TLS, where each connection takes 100 KiB more: 88 pass 110 MiB. */
-export const MAX_SECURE_TRANSFERS = 64;
+/** The same over TLS, where each connection takes 150 KiB more: 64 pass 110 MiB. */
+export const MAX_SECURE_TRANSFERS = 48;
