@@ -58,7 +58,8 @@ export async function measure(
   direction: "down" | "up",
   { setting, server, contestants, home, rounds, scale }: Surroundings,
 ): Promise<CaseResult> {
-  const costs: Record<string, Cost[]> = {};
+  // In the order of the table's columns, whoever's turn comes first.
+  const costs: Record<string, Cost[]> = Object.fromEntries(contestants.map(({ name }) => [name, []]));
   const { variant, endpoint, caFile, cgroups } = setting;
   for (let round = 0; round < rounds; round++) {
     const present = contestants.filter(({ isSlow }) => round === 0 || !isSlow);
@@ -74,12 +75,13 @@ export async function measure(
       const cost = await once(contestant, work, cgroups);
       if (cost !== null) {
         if (cost.failure === "") cost.failure = await verified(contestant, work, { server, home });
-        (costs[contestant.name] ??= []).push(cost);
+        costs[contestant.name]!.push(cost);
         tell(`${variant} ${set.name}-${direction} ${contestant.name}`, cost);
       }
       if (direction === "down") Deno.removeSync(directory, { recursive: true });
     }
   }
+  for (const { name } of contestants) if (costs[name]!.length === 0) delete costs[name];
   const { bytes, files } = set;
   const versions = Object.fromEntries(contestants.map(({ name, version }) => [name, version]));
   const what = { variant, name: `${set.name}-${direction}`, bytes: bytes * files, files };
