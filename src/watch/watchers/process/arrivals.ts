@@ -9,7 +9,7 @@ import { NewestPid, pidsBetween } from "./newest_pid.ts";
 import type { ProcScan } from "./scan.ts";
 
 /** Milliseconds between looks while nothing shows. A container shows for 38 ms and more before its program runs. */
-const POLL_MS = 28;
+const POLL_MS = 25;
 /** While one shows that is not a container's program yet. */
 const ARRIVAL_POLL_MS = 5;
 /** While there is nothing whose state may change, what is known is not looked at for so long. */

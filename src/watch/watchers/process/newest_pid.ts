@@ -1,6 +1,6 @@
 /**
  * The number that the PID namespace has given last: as long as it stays the same no process has come. One small file, which is read
- * some 35 times a second, spares a look at all processes.
+ * forty times a second, spares a look at all processes.
  *
  * /proc/sys/kernel/ns_last_pid is the kernel's own. Where a kernel lacks it the last field of /proc/loadavg says the same, but there
  * something else may stand in its place (lxcfs, gVisor) that stands still or lags, so that is relied on only once it has been seen

@@ -286,7 +286,7 @@ Deno.test("process watcher: the kernel's own number of the newest process is rel
   await clock.advance(1000);
   pod.files.reads.length = 0;
   await clock.advance(3000);
-  // Some 35 times a second one small file, and a few of the one container five times a second.
+  // Forty times a second one small file, and a few of the one container five times a second.
   assert(pod.files.reads.length < 400, String(pod.files.reads.length));
   const pid = pod.start(MAIN, "sh", 150);
   pod.files.texts.set("/proc/sys/kernel/ns_last_pid", "150\n");
