@@ -13,22 +13,22 @@ const FEW = 2;
 /** At 60 MB/s each, what stores give a connection, sixteen fill ten gigabits, and more cost memory only. */
 const MANY = 16;
 /** Bytes per millisecond of the few, taken together, from which on they are enough: no store bounds a connection at so much. */
-const ENOUGH = 400_000;
+const ENOUGH = 300_000;
 /** Bytes by which the first judgement comes, and those between later ones: the rate may be lower once a store's burst is over. */
-const FIRST_WINDOW_BYTES = 4 * MIB;
+const FIRST_WINDOW_BYTES = 8 * MIB;
 const LATER_WINDOW_BYTES = 64 * MIB;
 
 /** Watches one object's bytes as they come. */
 export class StreamLimit {
   readonly #clock: Clock;
   #limit = FEW;
-  #windowStartMs: number;
+  /** Undefined until the first bytes have come: how long a server takes to begin says nothing of its rate. */
+  #windowStartMs: number | undefined;
   #windowBytes = FIRST_WINDOW_BYTES;
   #bytes = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#windowStartMs = clock.monotonicMs();
   }
 
   /** Streams that the object may have at present. Never falls. */
@@ -38,6 +38,10 @@ export class StreamLimit {
 
   /** Counts bytes of any stream. @returns whether the limit has risen */
   came(bytes: number): boolean {
+    if (this.#windowStartMs === undefined) {
+      this.#windowStartMs = this.#clock.monotonicMs();
+      return false;
+    }
     this.#bytes += bytes;
     if (this.#limit === MANY || this.#bytes < this.#windowBytes) return false;
     const now = this.#clock.monotonicMs();
