@@ -163,6 +163,7 @@ async function sittings(plan: Plan): Promise<void> {
     });
     running = servers;
     results.push(...await sitting(server, servers, plan));
+    running = undefined;
     await servers.close();
     Deno.removeSync(directory, { recursive: true });
   }
