@@ -154,6 +154,7 @@ async function sittings(plan: Plan): Promise<void> {
   for (const set of plan.sets) writeDataSet(set, `${plan.home}/data/${set.name}`);
   for (const server of serverNames(plan.wanted)) {
     const directory = `${plan.home}/servers-${server}`;
+    Deno.mkdirSync(directory);
     const servers = await startServers({
       name: server,
       needsTls: options.variants!.split(",").includes("tls"),
