@@ -3,6 +3,7 @@
  * @module
  */
 import { explain } from "../errors.ts";
+import { headText } from "../system/head_text.ts";
 import type { MemoryLimits } from "../system/memory_limits.ts";
 import type { Files } from "../system/mod.ts";
 import type { Check } from "./check.ts";
@@ -28,7 +29,9 @@ export interface Machine {
 /** The memory limit and the cgroup that it is read from. */
 export function checkMemory({ files, limits }: Machine): Check {
   const bytes = limits.memoryLimitBytes;
-  const cgroup = headOf(files, "/proc/self/cgroup").split("\n").find((line) => /^0::|:memory:/.test(line));
+  const cgroup = headText(files, "/proc/self/cgroup", 64 * 1024)?.split("\n").find((line) =>
+    /^0::|:memory:/.test(line)
+  );
   const what = `${Math.round(bytes / MIB)} MiB to use, cgroup ${cgroup ?? "unknown"}`;
   if (bytes >= NEEDED_BYTES) return { name: "memory", state: "ok", what };
   return {
@@ -135,12 +138,4 @@ export function checkCertificateFiles(env: Readonly<Record<string, string>>, fil
       return [{ name, state: "failed", what: explain(thrown), mend: `mount the file, or unset ${variable}` }];
     }
   });
-}
-
-function headOf(files: Files, path: string): string {
-  try {
-    return new TextDecoder().decode(files.readHead(path, 64 * 1024));
-  } catch {
-    return "";
-  }
 }

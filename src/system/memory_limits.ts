@@ -2,6 +2,7 @@
  * How much memory there is to use, as the cgroup or the machine says.
  * @module
  */
+import { headText } from "./head_text.ts";
 import type { Files } from "./mod.ts";
 
 /** What the program itself needs before it holds documents or moves objects: V8, the runtime. Measured. */
@@ -31,12 +32,12 @@ export interface MemoryLimits {
  */
 export function memoryLimits(files: Files): MemoryLimits {
   for (const path of LIMIT_FILES) {
-    const bytes = Number(headOf(files, path, 64)?.trim());
+    const bytes = Number(headText(files, path, 64)?.trim());
     // cgroup v1 says 2^63 less a page for "no limit", v2 says "max".
     if (Number.isFinite(bytes) && bytes > 0 && bytes < 2 ** 50) return sameLimits(Math.min(bytes, MAX_BYTES));
   }
   const available = Number(
-    /^MemAvailable: +(\d+) kB$/m.exec(headOf(files, "/proc/meminfo", 4096) ?? "")?.[1] ?? 0,
+    /^MemAvailable: +(\d+) kB$/m.exec(headText(files, "/proc/meminfo", 4096) ?? "")?.[1] ?? 0,
   );
   const part = Math.floor(available * 1024 * DOCUMENTS_PART);
   return {
@@ -48,13 +49,4 @@ export function memoryLimits(files: Files): MemoryLimits {
 /** One limit for both. */
 export function sameLimits(bytes: number): MemoryLimits {
   return { memoryLimitBytes: bytes, documentLimitBytes: bytes };
-}
-
-/** Undefined where the file is the other version's, or not there. */
-function headOf(files: Files, path: string, maxBytes: number): string | undefined {
-  try {
-    return new TextDecoder().decode(files.readHead(path, maxBytes));
-  } catch {
-    return undefined;
-  }
 }

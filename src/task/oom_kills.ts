@@ -2,7 +2,11 @@
  * How many processes the kernel has killed for memory in this process's own cgroup.
  * @module
  */
+import { headText } from "../system/head_text.ts";
 import type { Files, OpenFile } from "../system/mod.ts";
+
+/** More than the kernel writes. */
+const MAX_BYTES = 64 * 1024;
 
 /** The files of the counter and of the limit in each version of cgroups, and where each version is mounted. */
 const VERSIONS = [
@@ -30,14 +34,16 @@ export class OomKills {
 
   /** Opens it; where it cannot be found no kill is ever seen. */
   static open(files: Files): OomKills {
-    const own = textOf(files, "/proc/self/cgroup");
+    const own = headText(files, "/proc/self/cgroup", MAX_BYTES) ?? "";
     for (const { controller, mount, file, limit } of VERSIONS) {
       const path = controller.exec(own)?.[1];
       if (path === undefined) continue;
       // Within a container the own cgroup is often the root of what is mounted, whatever its path says.
       for (const directory of [`${mount}${path.replace(/\/$/, "")}`, mount]) {
         const opened = openOrNull(files, `${directory}/${file}`);
-        if (opened !== null) return new OomKills(opened, limitIn(textOf(files, `${directory}/${limit}`)));
+        if (opened !== null) {
+          return new OomKills(opened, limitIn(headText(files, `${directory}/${limit}`, MAX_BYTES) ?? ""));
+        }
       }
     }
     return new OomKills(null, null);
@@ -66,14 +72,6 @@ export class OomKills {
 function limitIn(text: string): number | null {
   const bytes = /^\d+$/.test(text.trim()) ? Number(text) : Infinity;
   return bytes < 2 ** 60 ? bytes : null;
-}
-
-function textOf(files: Files, path: string): string {
-  try {
-    return new TextDecoder().decode(files.readHead(path, 64 * 1024));
-  } catch {
-    return "";
-  }
 }
 
 function openOrNull(files: Files, path: string): OpenFile | null {

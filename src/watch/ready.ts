@@ -6,8 +6,10 @@
  * The kernel itself is asked, so the sidecar need not listen or write anything.
  * @module
  */
+import { headText } from "../system/head_text.ts";
 import type { Files } from "../system/mod.ts";
 import { parseStat, type ProcessStat } from "./proc/stat.ts";
+import { pidsIn } from "./watchers/process/scan.ts";
 
 /** More than the kernel writes. */
 const MAX_BYTES = 64 * 1024;
@@ -31,35 +33,26 @@ export function readiness(files: Files): Readiness {
   const cgroup = read("/proc/self/cgroup");
   const self = parseStat(read("/proc/self/stat"));
   const first = oldest(files, (pid) => {
-    if (pid === self?.pid || readOr(read, `/proc/${pid}/cgroup`) !== cgroup) return null;
-    return parseStat(readOr(read, `/proc/${pid}/stat`) ?? "");
+    if (pid === self?.pid || headText(files, `/proc/${pid}/cgroup`, MAX_BYTES) !== cgroup) return null;
+    return parseStat(headText(files, `/proc/${pid}/stat`, MAX_BYTES) ?? "");
   });
   if (first === null) {
     return { isReady: false, why: "no other process in this container, expected a copilot sidecar" };
   }
-  const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readOr(read, `/proc/${first.pid}/status`) ?? "")?.[1] ?? "0";
+  const status = headText(files, `/proc/${first.pid}/status`, MAX_BYTES) ?? "";
+  const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0";
   const isReady = (BigInt(`0x${caught}`) >> (SIGTERM - 1n) & 1n) === 1n;
   return { isReady, why: isReady ? "" : `process ${first.pid} (${first.comm}) does not handle SIGTERM yet` };
 }
 
 function oldest(files: Files, statOf: (pid: number) => ProcessStat | null): ProcessStat | null {
   let first: ProcessStat | null = null;
-  for (const { name } of files.readDir("/proc")) {
-    if (!/^\d{1,10}$/.test(name)) continue;
-    const stat = statOf(Number(name));
+  for (const pid of pidsIn(files)) {
+    const stat = statOf(pid);
     if (stat === null) continue;
     const isOlder = first === null || stat.startTicks < first.startTicks ||
       (stat.startTicks === first.startTicks && stat.pid < first.pid);
     if (isOlder) first = stat;
   }
   return first;
-}
-
-/** Null for a process that has ended meanwhile. */
-function readOr(read: (path: string) => string, path: string): string | null {
-  try {
-    return read(path);
-  } catch {
-    return null;
-  }
 }

@@ -105,22 +105,18 @@ export class Arrivals {
   #hasCome(): boolean {
     if (!this.#newest.hasMoved()) return false;
     const before = this.#number;
-    const number = this.#newest.read();
-    const came = this.#alive(before, number);
-    if (came === null || came.length > 0) return true;
-    this.#number = number;
-    return false;
+    const came = this.#announced();
+    if (came?.length === 0) return false;
+    // Left to the look that follows.
+    this.#number = before;
+    return true;
   }
 
+  /** The processes that were announced and have not ended yet; null where only a look at all of them tells. */
   #announced(): number[] | null {
     const before = this.#number;
     this.#number = this.#newest.read();
-    return this.#alive(before, this.#number);
-  }
-
-  /** The processes after one number up to another that have not ended yet; null where only a look at all of them tells. */
-  #alive(before: number | null, after: number | null): number[] | null {
-    return pidsBetween(before, after)?.filter((pid) => this.#scan.isThere(pid)) ?? null;
+    return pidsBetween(before, this.#number)?.filter((pid) => this.#scan.isThere(pid)) ?? null;
   }
 
   /** Finds new pids in the list of all, and whether the number has announced them. */

@@ -3,6 +3,7 @@
  * through /proc/PID/root, which needs the same user and group as main, or SYS_PTRACE.
  * @module
  */
+import { headText } from "../../../system/head_text.ts";
 import type { Files, OpenFile } from "../../../system/mod.ts";
 
 /** The counter of each cgroup version, and the limit beside it. */
@@ -91,12 +92,8 @@ export class MemoryEvents {
 
 /** Infinity where it cannot be read, so that it never rises. */
 function readMachineKills(files: Files): number {
-  try {
-    const match = /^oom_kill (\d+)$/m.exec(new TextDecoder().decode(files.readHead(MACHINE, 64 * 1024)));
-    return match === null ? Infinity : Number(match[1]);
-  } catch {
-    return Infinity;
-  }
+  const match = /^oom_kill (\d+)$/m.exec(headText(files, MACHINE, 64 * 1024) ?? "");
+  return match === null ? Infinity : Number(match[1]);
 }
 
 /** Null once the cgroup is gone. */
@@ -113,12 +110,8 @@ function readKills(file: OpenFile): number | null {
 }
 
 function readLimit(files: Files, path: string): number | null {
-  try {
-    const text = new TextDecoder().decode(files.readHead(path, 64)).trim();
-    const bytes = /^\d+$/.test(text) ? Number(text) : NaN;
-    // Version 1 writes "no limit" as the largest number of pages.
-    return bytes < 2 ** 60 ? bytes : null;
-  } catch {
-    return null;
-  }
+  const text = headText(files, path, 64)?.trim() ?? "";
+  const bytes = /^\d+$/.test(text) ? Number(text) : NaN;
+  // Version 1 writes "no limit" as the largest number of pages.
+  return bytes < 2 ** 60 ? bytes : null;
 }

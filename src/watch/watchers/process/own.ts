@@ -3,6 +3,7 @@
  * @module
  */
 import { cannot } from "../../../errors.ts";
+import { headText } from "../../../system/head_text.ts";
 import type { Files } from "../../../system/mod.ts";
 import { isPrivateReader, membershipOf, parentOf, parseCgroup, type Reader } from "../../proc/cgroup.ts";
 import { hasMount, hidepidOf, type Mount, mountOf, parseMountinfo, podUidOf } from "../../proc/mountinfo.ts";
@@ -45,7 +46,7 @@ export function readOwn(files: Files, localDir: string): Own {
   const cgroup = read("/proc/self/cgroup", MAX_CGROUP);
   const mounts = parseMountinfo(read("/proc/self/mountinfo", MAX_MOUNTINFO));
   const stat = parseStat(read("/proc/self/stat", MAX_STAT));
-  const pauseCgroup = readOrNull(read, "/proc/1/cgroup", MAX_CGROUP);
+  const pauseCgroup = headText(files, "/proc/1/cgroup", MAX_CGROUP);
   requireVisible(pauseCgroup, mounts);
   requireShared({ pid: stat?.pid, cgroup, pauseCgroup });
   const reader = { isPrivate: isPrivateReader(cgroup), parent: parentOf(cgroup) };
@@ -61,22 +62,9 @@ export function readOwn(files: Files, localDir: string): Own {
     isContainer: self.kind === "own" || self.kind === "container",
     startTicks: stat?.startTicks ?? Infinity,
     mounts,
-    root: ownRoot(mounts, readOrNull(read, "/proc/1/mountinfo", MAX_MOUNTINFO)),
+    root: ownRoot(mounts, headText(files, "/proc/1/mountinfo", MAX_MOUNTINFO)),
     reader,
   };
-}
-
-/** Null for a file that is hidden. */
-function readOrNull(
-  read: (path: string, maxBytes: number) => string,
-  path: string,
-  maxBytes: number,
-): string | null {
-  try {
-    return read(path, maxBytes);
-  } catch {
-    return null;
-  }
 }
 
 function ownRoot(mounts: readonly Mount[], pauseMountinfo: string | null): Mount | null {

@@ -5,6 +5,7 @@
  * cgroup, mountinfo and stat are readable whoever owns the process; nothing here needs a capability.
  * @module
  */
+import { headText } from "../../../system/head_text.ts";
 import type { Files } from "../../../system/mod.ts";
 import { type Membership, membershipOf } from "../../proc/cgroup.ts";
 import {
@@ -46,7 +47,10 @@ interface Known {
   isSettled: boolean;
 }
 
-const decoder = new TextDecoder();
+/** The pids that there are now. */
+export function* pidsIn(files: Files): Generator<number> {
+  for (const { name } of files.readDir("/proc")) if (/^\d{1,10}$/.test(name)) yield Number(name);
+}
 
 /** The processes of the other containers of a pod whose containers share a PID namespace. */
 export class ProcScan {
@@ -83,11 +87,7 @@ export class ProcScan {
 
   /** The pids that there are now. */
   pids(): Set<number> {
-    const pids = new Set<number>();
-    for (const { name } of this.#files.readDir("/proc")) {
-      if (/^\d{1,10}$/.test(name)) pids.add(Number(name));
-    }
-    return pids;
+    return new Set(pidsIn(this.#files));
   }
 
   /** All processes of other containers of the pod, each looked at. */
@@ -216,10 +216,6 @@ export class ProcScan {
 
   /** Null for a process that is gone, which shows as ENOENT or ESRCH, or that is hidden. */
   #read(pid: number, file: string, maxBytes: number): string | null {
-    try {
-      return decoder.decode(this.#files.readHead(`/proc/${pid}/${file}`, maxBytes));
-    } catch {
-      return null;
-    }
+    return headText(this.#files, `/proc/${pid}/${file}`, maxBytes);
   }
 }
