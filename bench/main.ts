@@ -190,8 +190,7 @@ async function main(): Promise<void> {
     ...(options.directory && { dir: options.directory }),
   });
   const contestants = findContestants(options.binary!, against);
-  const floor = against.includes("floor") ? await makeFloor(`${home}/floor`) : null;
-  if (floor !== null) contestants.push(floorOf(floor));
+  if (against.includes("floor")) contestants.push(floorOf(await makeFloor(`${home}/floor`)));
   console.log(contestants.map(({ name, version }) => `${name} (${version})`).join(", "));
   const cleanUp = async () => {
     await running?.close();

@@ -7,8 +7,9 @@
  */
 import { createHash } from "node:crypto";
 import { encode, encodeLiteralMap } from "../src/flyte/codec/idl.ts";
-import { type LiteralType, type Scalar, SimpleType } from "../src/flyte/types.ts";
+import { Dimensionality, SimpleType } from "../src/flyte/types.ts";
 import { nameOf, THREADS } from "./bundle.ts";
+import { blob, blobType, literal, simpleType } from "./literals.ts";
 
 /** Two builds of one commit are to be the same bytes, but a run that is held up may compile a function more. */
 const MAX_ATTEMPTS = 6;
@@ -104,30 +105,14 @@ function storageFlags(port: number): string[] {
   return [...limits, "--storage.type=minio", "--storage.stow.kind=s3", ...pairs];
 }
 
-function literal(value: NonNullable<Scalar["value"]>) {
-  return { value: { case: "scalar" as const, value: { value } }, hash: "", metadata: new Map() };
-}
-
-function blob(uri: string, dimensionality: number) {
-  return literal({ case: "blob", value: { uri, metadata: { type: { format: "", dimensionality } } } });
-}
-
-function simple(value: number): LiteralType {
-  return { type: { case: "simple", value } };
-}
-
-function blobType(dimensionality: number): LiteralType {
-  return { type: { case: "blob", value: { format: "", dimensionality } } };
-}
-
 /** Outputs as inputs: what a download leaves is what the upload finds. */
 const VARIABLES = Object.entries({
-  count: simple(SimpleType.INTEGER),
-  ratio: simple(SimpleType.FLOAT),
-  name: simple(SimpleType.STRING),
-  flag: simple(SimpleType.BOOLEAN),
-  file: blobType(0),
-  directory: blobType(1),
+  count: simpleType(SimpleType.INTEGER),
+  ratio: simpleType(SimpleType.FLOAT),
+  name: simpleType(SimpleType.STRING),
+  flag: simpleType(SimpleType.BOOLEAN),
+  file: blobType(Dimensionality.SINGLE),
+  directory: blobType(Dimensionality.MULTIPART),
 }).map(([key, type]) => ({ key, value: { type, description: "" } }));
 
 function inputs(): Map<string, Uint8Array> {
@@ -137,8 +122,8 @@ function inputs(): Map<string, Uint8Array> {
     ratio: literal({ case: "primitive", value: { value: { case: "floatValue", value: 0.5 } } }),
     name: literal({ case: "primitive", value: { value: { case: "stringValue", value: "a name" } } }),
     flag: literal({ case: "primitive", value: { value: { case: "boolean", value: true } } }),
-    file: blob(`s3://${BUCKET}/data/file`, 0),
-    directory: blob(`s3://${BUCKET}/data/directory`, 1),
+    file: blob(`s3://${BUCKET}/data/file`, Dimensionality.SINGLE),
+    directory: blob(`s3://${BUCKET}/data/directory`, Dimensionality.MULTIPART),
   }));
   const objects = { "data/file": bytes, "data/directory/a": bytes, "data/directory/below/b": bytes };
   return new Map(Object.entries({ "inputs.pb": encodeLiteralMap({ literals }), ...objects }));

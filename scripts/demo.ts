@@ -8,14 +8,13 @@
 import { encode, encodeLiteralMap } from "../src/flyte/codec/idl.ts";
 import {
   Dimensionality,
-  type Literal,
   type LiteralMap,
   type LiteralType,
-  type Scalar,
   SimpleType,
   type StructValue,
   type TypedInterface,
 } from "../src/flyte/types.ts";
+import { blob, blobType, literal, simpleType } from "./literals.ts";
 
 const PROJECT = new URL("..", import.meta.url).pathname;
 const home = Deno.makeTempDirSync({ prefix: "copilot-demo-" });
@@ -23,13 +22,6 @@ const store = `${home}/store`;
 const inputs = `${home}/inputs`;
 const outputs = `${home}/outputs`;
 
-const literal = (value: Scalar["value"]): Literal => ({
-  value: { case: "scalar", value: { ...(value === undefined ? {} : { value }) } },
-  hash: "",
-  metadata: new Map(),
-});
-const blob = (uri: string, dimensionality: number, format: string) =>
-  literal({ case: "blob", value: { uri, metadata: { type: { format, dimensionality } } } });
 const text = (stringValue: string): StructValue => ({ kind: { case: "stringValue", value: stringValue } });
 
 function put(path: string, content: string | Uint8Array): string {
@@ -80,15 +72,11 @@ function makeInputs(): string {
 }
 
 function outputInterface(): string {
-  const simple = (value: number): LiteralType => ({ type: { case: "simple", value } });
-  const file = (dimensionality: number): LiteralType => ({
-    type: { case: "blob", value: { format: "", dimensionality } },
-  });
   const types: [string, LiteralType][] = [
-    ["mean", simple(SimpleType.FLOAT)],
-    ["report", file(Dimensionality.SINGLE)],
-    ["above", file(Dimensionality.MULTIPART)],
-    ["lengths", { type: { case: "collectionType", value: simple(SimpleType.INTEGER) } }],
+    ["mean", simpleType(SimpleType.FLOAT)],
+    ["report", blobType(Dimensionality.SINGLE)],
+    ["above", blobType(Dimensionality.MULTIPART)],
+    ["lengths", { type: { case: "collectionType", value: simpleType(SimpleType.INTEGER) } }],
   ];
   const typed: TypedInterface = {
     outputs: { variables: types.map(([key, type]) => ({ key, value: { type, description: "" } })) },
