@@ -8,7 +8,7 @@ import { secretValues } from "./config/mod.ts";
 import { cannot, CopilotError, explain, from } from "./errors.ts";
 import type { RunCommand } from "./run/context.ts";
 import { dropRights, runInSandbox, type SandboxOptions } from "./sandbox/mod.ts";
-import { besidesBuiltIn } from "./system/certificates.ts";
+import { oneByOne } from "./system/certificates.ts";
 import { stderrIsTerminal, sys, workingDirectory, writeStderr } from "./system/deno.ts";
 import { type ConsoleLog, createLog, type LogSettings } from "./system/log.ts";
 import { type MemoryLimits, sameLimits } from "./system/memory_limits.ts";
@@ -137,13 +137,16 @@ function logSettings(command: StoreCommand): LogSettings & { isTerminal: boolean
   return { ...command.log, isTerminal: stderrIsTerminal() };
 }
 
-/** PEM certificates of the files that other tools' variables name, since the runtime looks at none of them. */
+/**
+ * PEM certificates of the files that other tools' variables name, since the runtime looks at none of them. They are the same list as the
+ * built-in one more often than not, and of such a file only what that lacks is used; so where the runtime was told to trust another list,
+ * they come one by one.
+ */
 export function trustedCertificates(env: Record<string, string>): string[] {
-  return ["SSL_CERT_FILE", "AWS_CA_BUNDLE"].flatMap((name) => {
-    const path = env[name];
-    if (!path) return [];
+  const paths = new Set(["SSL_CERT_FILE", "AWS_CA_BUNDLE"].flatMap((name) => env[name] || []));
+  return [...paths].flatMap((path) => {
     const pem = new TextDecoder().decode(sys.files.readFile(path, 4 * 1024 * 1024));
-    return besidesBuiltIn(pem, env) ?? [];
+    return env["DENO_TLS_CA_STORE"] ? oneByOne(pem) : pem;
   });
 }
 

@@ -1,9 +1,10 @@
 /**
- * The machine as Deno shows it: the only module besides main.ts, pidfd.ts and sandbox/ that says `Deno.`.
+ * The machine as Deno shows it; the C library is called in modules of its own.
  * @module
  */
 import { existsSync, statfsSync } from "node:fs";
 import { cannot, CopilotError, from } from "../errors.ts";
+import { addedCertificates } from "./certificates.ts";
 import type { Clock, Connection, FileInfo, Files, Network, OpenFile, System, TlsOptions } from "./mod.ts";
 
 /** The width of a terminal that does not tell. */
@@ -211,7 +212,7 @@ const network: Network = {
       }
       const tls = await Deno.startTls(conn, {
         hostname,
-        caCerts: options.caCerts,
+        caCerts: addedCertificates(options.caCerts),
         alpnProtocols: ["http/1.1"],
       });
       const ours = connection(tls);
