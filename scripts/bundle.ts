@@ -1,19 +1,28 @@
 /**
- * The program as the executable embeds it: main.ts as a module; each thread's code as one script; each library of src/packages/ as
- * a module that is read when it is needed.
+ * The program as the executable embeds it: main.ts as a module; each thread's code as one script, in a file with what V8 has compiled of
+ * it; each library of src/packages/ as a module that is read when it is needed.
  * @module
  */
 import { UNBUILT } from "../src/cli/version.ts";
+import { pack } from "./startup/link.ts";
 
 /** Runs Deno with these arguments in a directory. */
 export type RunDeno = (args: string[], cwd: string) => Promise<void>;
 
 /** The main thread's code and the Worker's, by the path of their module. */
-export const THREADS = ["src/app", "src/sandbox/worker"] as const;
+const MAIN = "src/app";
+const WORKER = "src/sandbox/worker";
+export const THREADS = [MAIN, WORKER] as const;
 
-/** Stands for the place of a thread's script in a bundle of main.ts, and the Worker's in the main thread's script. */
+/** What V8 has compiled, by the path of the thread's module. */
+export type Compiled = ReadonlyMap<string, Uint8Array>;
+
+/** How a thread begins: a module of startup/. */
+export type Startup = "load" | "train";
+
+/** Stand for a thread's script in a bundle of main.ts, and for the Worker's module in the main thread's script. */
 const APP = 'import("./src/app.ts")';
-const WORKER = /new URL\("\.\/worker\.ts",\s*[\w$]+\.url\)/;
+const WORKER_URL = /new URL\("\.\/worker\.ts",\s*[\w$]+\.url\)/;
 
 /**
  * esbuild turns a CommonJS package's `require` of a Node module into a call that fails in an ES module; this one answers it
@@ -31,36 +40,56 @@ export interface Sources {
 }
 
 /**
- * Bundles the program into a directory: `main.js` is where it begins, with `load.js` or, for training, `train.js` below `startup/`.
+ * Bundles the program's parts into a directory, for {@linkcode assemble} to put together.
  *
  * @throws Error where the program is not as it is expected here
  */
 export async function bundle(directory: string, { root, deno, build }: Sources): Promise<void> {
   const run = (...args: string[]) => deno(["bundle", "--platform", "deno", "--minify", ...args], root);
+  const script = (from: string, to: string, ...args: string[]) =>
+    run("--format", "cjs", ...args, "--output", `${directory}/${to}.txt`, `${from}.ts`);
   const libraries = [...Deno.readDirSync(`${root}/src/packages`)].map(({ name }) => name).sort();
   const externals = libraries.flatMap((name) => ["--external", `*/packages/${name}`]);
-  await run("--external", "./src/app.ts", "--output", `${directory}/main.js`, "main.ts");
+  await run("--external", "./src/app.ts", "--output", `${directory}/main.txt`, "main.ts");
   for (const thread of THREADS) {
-    const script = `${directory}/${thread}.txt`;
-    await run("--format", "cjs", ...externals, "--output", script, `${thread}.ts`);
-  }
-  await run("--outdir", `${directory}/src/packages`, ...libraries.map((name) => `src/packages/${name}`));
-  await run("--outdir", `${directory}/startup`, "scripts/startup/load.ts", "scripts/startup/train.ts");
-  edit(
-    `${directory}/main.js`,
-    (text) => replaced(text, APP, 'import("./src/app.js").then(({exports})=>exports)'),
-  );
-  edit(
-    `${directory}/src/app.txt`,
-    (text) => replaced(text, WORKER, 'new URL("./src/sandbox/worker.js",home)'),
-  );
-  for (const thread of THREADS) {
+    await script(thread, thread, ...externals);
     edit(`${directory}/${thread}.txt`, (text) => asFunction(text.replaceAll(UNBUILT, build)));
-    Deno.writeTextFileSync(`${directory}/${thread}.js`, loader(thread));
   }
+  edit(
+    `${directory}/${MAIN}.txt`,
+    (text) => replaced(text, WORKER_URL, `new URL("./${WORKER}.js",home)`),
+  );
+  await run("--outdir", `${directory}/src/packages`, ...libraries.map((name) => `src/packages/${name}`));
   for (const name of libraries) {
     edit(`${directory}/src/packages/${name.replace(/ts$/, "js")}`, (text) => REQUIRE_BANNER + text);
   }
+  for (const how of ["load", "train"]) await script(`scripts/startup/${how}`, `startup/${how}`);
+}
+
+/** Files that main.js does not import. */
+export const INCLUDED = [`${MAIN}.bin`, `${WORKER}.js`, "src/packages"];
+
+/** Puts the program together: `main.js` is where it begins, and {@linkcode INCLUDED} goes with it. */
+export function assemble(directory: string, startup: Startup, compiled: Compiled): void {
+  const read = (name: string) => Deno.readTextFileSync(`${directory}/${name}.txt`);
+  const write = (name: string, text: string) => Deno.writeTextFileSync(`${directory}/${name}.js`, text);
+  for (const thread of THREADS) {
+    const bytes = pack(read(thread), compiled.get(thread) ?? new Uint8Array(0));
+    Deno.writeFileSync(`${directory}/${thread}.bin`, bytes);
+  }
+  const loader = `((module,require)=>{${
+    read(`startup/${startup}`)
+  };return module.exports.load})({exports:{}},(name)=>globalThis.process.getBuiltinModule(name))`;
+  const packed = `Deno.readFileSync(new URL("./${MAIN}.bin",import.meta.url))`;
+  write("main", replaced(read("main"), APP, `${loader}("${nameOf(MAIN)}",${packed},import.meta.url)`));
+  // A Worker may not read what is embedded, but import it.
+  write(
+    WORKER,
+    `import packed from "./${nameOf(WORKER)}.bin" with { type: "bytes" };\n` +
+      `${loader}("${nameOf(WORKER)}",packed,new URL("${
+        "../".repeat(WORKER.split("/").length - 1)
+      }main.js",import.meta.url).href);\n`,
+  );
 }
 
 function edit(path: string, change: (text: string) => string): void {
@@ -90,15 +119,4 @@ function asFunction(text: string): string {
 /** A thread's name, for stack traces and files. */
 export function nameOf(thread: string): string {
   return thread.slice(thread.lastIndexOf("/") + 1);
-}
-
-/** The module that runs a thread's script. */
-function loader(thread: string): string {
-  const name = nameOf(thread);
-  const up = "../".repeat(thread.split("/").length - 1);
-  return `import source from "./${name}.txt" with { type: "text" };
-import compiled from "./${name}.bin" with { type: "bytes" };
-import { load } from "${up}startup/load.js";
-export const exports = load({ name: "${name}", source, compiled, home: new URL("${up}main.js", import.meta.url).href });
-`;
 }

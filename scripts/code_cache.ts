@@ -8,7 +8,7 @@
 import { createHash } from "node:crypto";
 import { encode, encodeLiteralMap } from "../src/flyte/codec/idl.ts";
 import { Dimensionality, SimpleType } from "../src/flyte/types.ts";
-import { nameOf, THREADS } from "./bundle.ts";
+import { type Compiled, nameOf, THREADS } from "./bundle.ts";
 import { blob, blobType, literal, simpleType } from "./literals.ts";
 
 /** Two builds of one commit are to be the same bytes, but a run that is held up may compile a function more. */
@@ -16,12 +16,6 @@ const MAX_ATTEMPTS = 6;
 /** Of one run, in milliseconds. */
 const RUN_MS = 30_000;
 const BUCKET = "bucket";
-
-/** What V8 has compiled, by the path of the thread's module. */
-export type Compiled = ReadonlyMap<string, Uint8Array>;
-
-/** No function of any thread. */
-export const NOTHING: Compiled = new Map(THREADS.map((thread) => [thread, new Uint8Array(0)]));
 
 /**
  * Trains an executable until two trainings have the same result.

@@ -5,19 +5,22 @@
  * @module
  */
 import vm from "node:vm";
-import { linked, type Program } from "./link.ts";
+import { run, unpack } from "./link.ts";
 
 /**
  * Runs it. V8 checks that what it was given was made by itself, of this script and with these flags, and compiles the script where
  * it was not.
  *
+ * @param name for stack traces
+ * @param packed the file's bytes, which are gone afterwards: a module's exports live as long as its thread
  * @returns what the script exports
  */
-export function load(program: Program): unknown {
-  const { name, source, compiled } = program;
-  const options = { filename: name, ...(compiled.length > 0 && { cachedData: compiled }) };
-  const script = new vm.Script(source, options);
-  // Frees it: a module's exports live as long as its thread.
-  compiled.buffer.transfer(0);
-  return linked(script, program);
+export function load(name: string, packed: Uint8Array<ArrayBuffer>, home: string): unknown {
+  const { source, compiled } = unpack(packed);
+  const script = new vm.Script(source, {
+    filename: name,
+    ...(compiled.length > 0 && { cachedData: compiled }),
+  });
+  packed.buffer.transfer(0);
+  return run(script, home);
 }

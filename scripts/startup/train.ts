@@ -6,21 +6,21 @@
  * @module
  */
 import vm from "node:vm";
-import { linked, type Program } from "./link.ts";
+import { run, unpack } from "./link.ts";
 
 /** Names the directory of what was compiled; set by scripts/code_cache.ts. */
 const DIRECTORY = Deno.env.get("COPILOT_TRAINING")!;
 
 /** As load.ts's. */
-export function load(program: Program): unknown {
-  const path = `${DIRECTORY}/${program.name}`;
+export function load(name: string, packed: Uint8Array<ArrayBuffer>, home: string): unknown {
+  const path = `${DIRECTORY}/${name}`;
   const cachedData = existing(path);
-  const script = new vm.Script(program.source, { filename: program.name, ...cachedData && { cachedData } });
-  if (script.cachedDataRejected) throw new Error(`V8 refuses what it has made of ${program.name}`);
+  const script = new vm.Script(unpack(packed).source, { filename: name, ...cachedData && { cachedData } });
+  if (script.cachedDataRejected) throw new Error(`V8 refuses what it has made of ${name}`);
   const save = () => Deno.writeFileSync(path, script.createCachedData());
   if ("WorkerGlobalScope" in globalThis) saveWhenDone(save);
   else saveAtExit(save);
-  return linked(script, program);
+  return run(script, home);
 }
 
 function existing(path: string): Uint8Array | undefined {
