@@ -8,8 +8,8 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { bundle } from "./bundle.ts";
-import { type Compiled, NOTHING, train } from "./code_cache.ts";
+import { assemble, bundle, type Compiled, INCLUDED } from "./bundle.ts";
+import { train } from "./code_cache.ts";
 import { buildInfo } from "./build_info.ts";
 import { RUNTIMES } from "./denort.ts";
 import { deno, embed, type Target } from "./embed.ts";
@@ -24,21 +24,23 @@ const ROOT = new URL("..", import.meta.url).pathname;
 const PERMISSIONS = ["--allow-all", "--no-prompt"];
 
 /**
- * For a container of 128 MiB: no collection of a heap that small runs never fill (they began one, and ended before it did), a small
- * young generation, an old one that is collected before it has grown by a tenth, no pages kept in stock, and no optimizing compilers.
- * Their pages and their code take 5 to 20 MiB as soon as one function is compiled, which a threshold only puts off until there are
- * files enough, and they save little in transfers and in documents. No collection because nothing happens, which took a waiting
- * sidecar 40 ms and saved nothing either. bench/NOTES.md has the figures. These are soft bounds: a hard limit
- * (--max-old-space-size) saves no more and would end a run on large documents.
+ * For a container of 128 MiB: no collection of a heap that small runs never fill (they began one, and ended before it did), a young
+ * generation that holds what a few dozen files leave behind, an old one that is collected before it has grown by a tenth, and no
+ * pages kept in stock. One optimizing compiler, the quick one, and for what runs thousands of times only, so that a small run never
+ * loads it; the slow one adds memory and no speed, and the one before both costs every start more than it brings where there is the
+ * quick one. No collection because nothing happens, which took a waiting sidecar 40 ms and saved nothing either. bench/NOTES.md has
+ * the figures. These are soft bounds: a hard limit (--max-old-space-size) saves no more and would end a run on large documents.
  */
 const V8_FLAGS = [
   "--initial-heap-size=24",
-  "--max-semi-space-size=2",
+  "--max-semi-space-size=4",
   "--memory-saver-mode",
   "--no-memory-reducer",
   "--heap-growing-percent=10",
   "--no-memory-pool",
-  "--no-maglev",
+  "--no-sparkplug",
+  "--invocation-count-for-maglev=2000",
+  "--invocation-count-for-maglev-osr=2000",
   "--no-opt",
 ];
 
@@ -51,7 +53,7 @@ interface Compiler extends Target {
 /** Compiles a bundle. */
 async function compile(directory: string, output: string, compiler: Compiler): Promise<void> {
   clearTimes(directory);
-  const included = ["src/sandbox/worker.js", "src/packages"].flatMap((path) => ["--include", path]);
+  const included = INCLUDED.flatMap((path) => ["--include", path]);
   await embed(
     [
       ...["--unstable-worker-options", "--unstable-raw-imports", ...PERMISSIONS],
@@ -72,10 +74,6 @@ function clearTimes(directory: string): void {
   }
 }
 
-function embedCompiled(directory: string, compiled: Compiled): void {
-  for (const [thread, bytes] of compiled) Deno.writeFileSync(`${directory}/${thread}.bin`, bytes);
-}
-
 /** The program, with what V8 makes of it where this machine can run the target. */
 async function build(directory: string, output: string, compiler: Compiler): Promise<void> {
   const run = async (args: string[], cwd: string) => {
@@ -83,16 +81,14 @@ async function build(directory: string, output: string, compiler: Compiler): Pro
     if (!success) throw new Error(`Cannot bundle: ${stderr}`);
   };
   await bundle(directory, { root: ROOT, deno: run, build: await buildInfo(ROOT) });
-  embedCompiled(directory, NOTHING);
+  let compiled: Compiled = new Map();
   if (compiler.trains) {
-    const loader = `${directory}/startup/load.js`;
-    const plain = Deno.readTextFileSync(loader);
-    Deno.copyFileSync(`${directory}/startup/train.js`, loader);
+    assemble(directory, "train", compiled);
     await compile(directory, `${directory}/trainee`, compiler);
-    embedCompiled(directory, await train(`${directory}/trainee`));
-    Deno.writeTextFileSync(loader, plain);
+    compiled = await train(`${directory}/trainee`);
     Deno.removeSync(`${directory}/trainee`);
   }
+  assemble(directory, "load", compiled);
   await compile(directory, output, compiler);
 }
 

@@ -30,6 +30,7 @@ import {
 } from "./move_data.ts";
 import type { RunCommand } from "./run/context.ts";
 import { dropRights } from "./sandbox/mod.ts";
+import { releaseWhenUnderWay } from "./sandbox/start_pages.ts";
 import {
   freeBytes,
   isFirstProcess,
@@ -231,6 +232,8 @@ async function sidecar(command: SidecarCommand, world: World): Promise<number> {
   };
   const declared = { ...begun, stage: "declared" as const };
   const resumes = hasMark(sys.files, begun);
+  // For main's sake: a sidecar does nothing but wait for most of its life.
+  releaseWhenUnderWay(sys.clock);
   return await runSidecar({ ...command, localDir }, {
     ...world,
     system: sys,

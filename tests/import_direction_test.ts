@@ -271,7 +271,7 @@ const RESERVED: { what: string; pattern: RegExp; allowed: RegExp }[] = [
     what: "Deno's own interface",
     pattern: /(?<!["'`\w.])Deno\./,
     allowed:
-      /^(main|src\/(system\/(?:deno|getdents|pidfd|child|reaper|threads)|sandbox\/(?:mod|start_worker|worker)))\.ts$/,
+      /^(main|src\/(system\/(?:deno|getdents|pidfd|child|reaper|threads|code_pages)|sandbox\/(?:mod|start_worker|worker)))\.ts$/,
   },
   {
     what: "a clock",

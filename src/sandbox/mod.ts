@@ -18,6 +18,7 @@ import type { RunCommand, RunFailure } from "../run/context.ts";
 import { DirectoryServer, sharedAnswer } from "./directory_server.ts";
 import { type FromWorker, pack, type ToWorker } from "./messages.ts";
 import { reportScopeOf, type Scope, type ScopeContext, scopeOf, widen } from "./permissions.ts";
+import { releaseWhenUnderWay } from "./start_pages.ts";
 import { startWorker } from "./start_worker.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -146,6 +147,7 @@ type Outcome = number | "again" | RunFailure;
 
 async function runWorker(command: RunCommand, options: SandboxOptions, job: Job): Promise<Outcome> {
   const { worker, isShortOfThreads } = await startWorker(job.scope, options.clock);
+  const keepPages = releaseWhenUnderWay(options.clock);
   const send = (message: ToWorker) => worker.postMessage(message);
   const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
   const watchdog = new Watchdog(options.clock, {
@@ -194,6 +196,7 @@ async function runWorker(command: RunCommand, options: SandboxOptions, job: Job)
   });
   return await promise.finally(async () => {
     disconnect();
+    keepPages();
     watchdog.close();
     worker.terminate();
     await directories?.server.close();
