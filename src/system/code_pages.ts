@@ -17,9 +17,6 @@ const MADV_DONTNEED = 4;
 /** Of the list of mappings, in which some dozens of the heap come before the executable's. */
 const MAPS_BYTES = 64 * 1024;
 
-/** Start, end, whether it is code, offset in the file, path. What may be written is not among them. */
-const MAPPING = /^([0-9a-f]+)-([0-9a-f]+) r-([x-])p ([0-9a-f]+) \S+ \d+ +(.+)$/gm;
-
 /** Lets the pages go. */
 export type Release = () => void;
 
@@ -50,10 +47,12 @@ interface Range {
  */
 function readOnlyMappings(maps: string, path: string): Range[] {
   const ranges: Range[] = [];
-  for (const [, start, end, executable, offset, mapped] of maps.matchAll(MAPPING)) {
-    if (mapped !== path || (executable === "-" && Number(`0x${offset}`) !== 0)) continue;
-    const first = BigInt(`0x${start}`);
-    ranges.push({ start: first, length: BigInt(`0x${end}`) - first });
+  for (const line of maps.split("\n")) {
+    if (!line.endsWith(` ${path}`)) continue;
+    const [addresses = "", rights = "", offset = ""] = line.split(" ", 3);
+    if (rights !== "r-xp" && !(rights === "r--p" && Number(`0x${offset}`) === 0)) continue;
+    const [start, end] = addresses.split("-").map((address) => BigInt(`0x${address}`));
+    ranges.push({ start: start!, length: end! - start! });
   }
   return ranges;
 }
