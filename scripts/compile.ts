@@ -25,11 +25,12 @@ const PERMISSIONS = ["--allow-all", "--no-prompt"];
 
 /**
  * For a container of 128 MiB: no collection of a heap that small runs never fill (they began one, and ended before it did), a young
- * generation that holds what a few dozen files leave behind, an old one that is collected before it has grown by a tenth, and no
- * pages kept in stock. One optimizing compiler, the quick one, and for what runs thousands of times only, so that a small run never
- * loads it; the slow one adds memory and no speed, and the one before both costs every start more than it brings where there is the
- * quick one. No collection because nothing happens, which took a waiting sidecar 40 ms and saved nothing either. bench/NOTES.md has
- * the figures. These are soft bounds: a hard limit (--max-old-space-size) saves no more and would end a run on large documents.
+ * generation that holds what a few dozen files leave behind, an old one that is collected before it has grown by a tenth, no pages
+ * kept in stock, and no second copy of V8's own functions near each heap. One optimizing compiler, the quick one, and for what runs
+ * thousands of times only, so that a small run never loads it; the slow one adds memory and no speed, and the one before both costs
+ * every start more than it brings where there is the quick one. No collection because nothing happens, which took a waiting
+ * sidecar 40 ms and saved nothing either. bench/NOTES.md has the figures. These are soft bounds: a hard limit
+ * (--max-old-space-size) saves no more and would end a run on large documents.
  */
 const V8_FLAGS = [
   "--initial-heap-size=24",
@@ -38,6 +39,7 @@ const V8_FLAGS = [
   "--no-memory-reducer",
   "--heap-growing-percent=10",
   "--no-memory-pool",
+  "--no-short-builtin-calls",
   "--no-sparkplug",
   "--invocation-count-for-maglev=2000",
   "--invocation-count-for-maglev-osr=2000",
