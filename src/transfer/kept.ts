@@ -4,6 +4,7 @@
  */
 import { createHasher } from "../storage/checksum.ts";
 import type { Checksum, ObjectInfo } from "../storage/store.ts";
+import type { FileInfo } from "../system/mod.ts";
 import { hashFile } from "./read_back.ts";
 import type { TransferSession } from "./session.ts";
 
@@ -22,7 +23,10 @@ export function maybeKept(
   path: string,
   size: number | undefined,
 ): boolean {
-  const found = files.lstat(path);
+  return isFileOf(files.lstat(path), size);
+}
+
+function isFileOf(found: FileInfo | null, size: number | undefined): found is FileInfo {
   return found?.kind === "file" && (size === undefined || found.size === size);
 }
 
@@ -34,8 +38,8 @@ export function maybeKept(
 export async function isKept(session: TransferSession, path: string, info: ObjectInfo): Promise<boolean> {
   const { files } = session.system;
   const wanted = checksumOf(info);
-  if (wanted === undefined || !maybeKept(session, path, info.size)) return false;
   const before = files.lstat(path);
+  if (wanted === undefined || !isFileOf(before, info.size)) return false;
   const file = files.openRead(path);
   try {
     const hasher = await createHasher(wanted.name, info.size);
@@ -45,5 +49,5 @@ export async function isKept(session: TransferSession, path: string, info: Objec
     file.close();
   }
   const after = files.lstat(path);
-  return after !== null && after.ino === before?.ino && after.mtimeMs === before.mtimeMs;
+  return after !== null && after.ino === before.ino && after.mtimeMs === before.mtimeMs;
 }
