@@ -15,6 +15,7 @@ import {
   type StoreTraits,
 } from "../storage/store.ts";
 import type { Progress, TransferSession } from "./session.ts";
+import { MANY_STREAMS } from "./stream_limit.ts";
 
 const MIB = 1024 * 1024;
 /** A file from here on goes up in parts, where more than one stream helps. */
@@ -196,7 +197,9 @@ async function sendParts(
   };
   const helpers: Promise<void>[] = [];
   const recruit = () => {
-    while (!traits.orderedParts && !failed && helpers.length < count - 1 && next < count) {
+    while (
+      !traits.orderedParts && !failed && helpers.length < Math.min(MANY_STREAMS, count) - 1 && next < count
+    ) {
       const spare = session.startSpare(work);
       if (spare === null) break;
       spare.catch(() => {});

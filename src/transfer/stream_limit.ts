@@ -11,7 +11,7 @@ const MIB = 1024 * 1024;
 /** Streams that are tried first. */
 const FEW = 2;
 /** At 60 MB/s each, what stores give a connection, sixteen fill ten gigabits, and more cost memory only. */
-const MANY = 16;
+export const MANY_STREAMS = 16;
 /** Bytes per millisecond of the few, taken together, from which on they are enough: no store bounds a connection at so much. */
 const ENOUGH = 300_000;
 /** Bytes by which the first judgement comes, and those between later ones: the rate may be lower once a store's burst is over. */
@@ -43,12 +43,12 @@ export class StreamLimit {
       return false;
     }
     this.#bytes += bytes;
-    if (this.#limit === MANY || this.#bytes < this.#windowBytes) return false;
+    if (this.#limit === MANY_STREAMS || this.#bytes < this.#windowBytes) return false;
     const now = this.#clock.monotonicMs();
-    if (this.#bytes < ENOUGH * (now - this.#windowStartMs)) this.#limit = MANY;
+    if (this.#bytes < ENOUGH * (now - this.#windowStartMs)) this.#limit = MANY_STREAMS;
     this.#windowStartMs = now;
     this.#windowBytes = LATER_WINDOW_BYTES;
     this.#bytes = 0;
-    return this.#limit === MANY;
+    return this.#limit === MANY_STREAMS;
   }
 }

@@ -163,6 +163,22 @@ Deno.test("put: a large file goes up in parts, several at once, and is whole", a
   assert.equal(setup.session.progress.files, 1);
 });
 
+Deno.test("put: sixteen parts of a file are under way, and no more, however many slots are idle", async () => {
+  const seen = { started: [] as number[], most: 0 };
+  const takingNothing = (store: ObjectStore) =>
+    overriding(store, {
+      async beginUpload(key, options) {
+        const upload = await store.beginUpload(key, options);
+        return { ...upload, part: () => new Promise((resolve) => setTimeout(resolve, 0)) };
+      },
+    });
+  using setup = putSetup({ wrap: (store) => watchingParts(takingNothing(store), seen) });
+  sparse(setup.dir.at("f"), 40 * 16 * MIB);
+  await setup.put("f").catch(() => {});
+  assert.equal(seen.started.length, 40);
+  assert.equal(seen.most, 16);
+});
+
 Deno.test("put: a store that wants parts in order gets them so, one at a time", async () => {
   const seen = { started: [] as number[], most: 0 };
   using setup = putSetup({
