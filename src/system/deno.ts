@@ -10,6 +10,13 @@ import type { Clock, Connection, FileInfo, Files, Network, OpenFile, System, Tls
 /** The width of a terminal that does not tell. */
 const DEFAULT_COLUMNS = 80;
 
+/**
+ * Bytes of one write to a file. The kernel takes memory for the page cache in one piece for each, large pieces from where nothing has
+ * been for longest, and that is what the host of a virtual machine has taken back: with 256 KiB, 1 GiB cost between 0.6 and 2 CPU
+ * seconds, by chance. See bench/NOTES.md.
+ */
+const WRITE_BYTES = 32 * 1024;
+
 /** The runtime counts timers in 31 bits, and one that is longer fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -69,7 +76,7 @@ function openFile(path: string, file: Deno.FsFile): OpenFile {
     read: (into) => on("read", path, () => file.readSync(into)),
     write: (bytes) =>
       on("write", path, () => {
-        for (let at = 0; at < bytes.length;) at += file.writeSync(at === 0 ? bytes : bytes.subarray(at));
+        for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at, at + WRITE_BYTES));
       }),
     seek: (offset) => on("seek in", path, () => void file.seekSync(offset, Deno.SeekMode.Start)),
     truncate: (length) => on("set the length of", path, () => file.truncateSync(length)),
