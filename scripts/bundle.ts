@@ -83,12 +83,11 @@ export function assemble(directory: string, startup: Startup, compiled: Compiled
   const packed = `Deno.readFileSync(new URL("./${MAIN}.bin",import.meta.url))`;
   write("main", replaced(read("main"), APP, `${loader}("${nameOf(MAIN)}",${packed},import.meta.url)`));
   // A Worker may not read what is embedded, but import it.
+  const home = `new URL("${"../".repeat(WORKER.split("/").length - 1)}main.js",import.meta.url).href`;
   write(
     WORKER,
     `import packed from "./${nameOf(WORKER)}.bin" with { type: "bytes" };\n` +
-      `${loader}("${nameOf(WORKER)}",packed,new URL("${
-        "../".repeat(WORKER.split("/").length - 1)
-      }main.js",import.meta.url).href);\n`,
+      `${loader}("${nameOf(WORKER)}",packed,${home});\n`,
   );
 }
 

@@ -39,9 +39,12 @@ export function besidesBuiltIn(pem: string): string | null {
   return rest.length === 0 ? null : rest.join("\n");
 }
 
-/** A file's certificates, each a file of its own: all of these stay, also where something else than what is built in is trusted. */
+/**
+ * A file's certificates, each a file of its own: all of these stay, also where something else than what is built in is trusted. A file
+ * without any is left for the runtime to refuse.
+ */
 export function oneByOne(pem: string): string[] {
-  return pem.match(BLOCK) ?? [];
+  return pem.match(BLOCK) ?? [pem];
 }
 
 /** However its lines are broken. */

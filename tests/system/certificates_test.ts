@@ -30,4 +30,5 @@ Deno.test("certificates: one by one all of them stay", () => {
   const single = oneByOne([...bundle, OWN].join(""));
   assert.equal(single.length, rootCertificates.length + 1);
   assert.deepEqual(addedCertificates(single), single);
+  assert.deepEqual(oneByOne("no PEM at all"), ["no PEM at all"]);
 });
